@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/latchkey/latchkey/internal/account"
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+func accountCommand(c *config) *cobra.Command {
+	return group("account", "Create, list, disable and enable accounts",
+		accountCreate(c), accountList(c),
+		accountSwitch(c, "disable", "Switch an account off: no sign-in, and none of its tokens works", true),
+		accountSwitch(c, "enable", "Undo disable", false))
+}
+
+// accountView is an account as commands print it.
+type accountView struct {
+	ID        string    `json:"id"`
+	Email     string    `json:"email"`
+	Username  string    `json:"username"`
+	Name      string    `json:"name"`
+	Admin     bool      `json:"admin"`
+	Disabled  bool      `json:"disabled"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func viewAccount(a oauth.Account) accountView {
+	return accountView{a.ID.String(), a.Email, a.Username, a.Name, a.Administrator, a.Disabled, a.CreatedAt}
+}
+
+func accountCreate(c *config) *cobra.Command {
+	var r account.Registration
+	var stdin bool
+	cmd := &cobra.Command{
+		Use:   "create --email E --name N",
+		Short: "Create an account",
+		Args:  cobra.NoArgs,
+		RunE: c.onData(func(ctx context.Context, h *house, _ []string) (err error) {
+			if r.Password, err = c.readPassword(stdin); err != nil {
+				return err
+			}
+			made, err := h.accounts.Create(ctx, r)
+			if err != nil {
+				return sentence(err)
+			}
+			return c.done(viewAccount(made), "created the account %s (%s) with the id %s", made.Email, made.Username, made.ID)
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&r.Email, "email", "", "email address, for signing in")
+	flags.StringVar(&r.Name, "name", "", "name, as people see it")
+	flags.StringVar(&r.Username, "username", "", "username (default: made from the name)")
+	flags.BoolVar(&stdin, "password-stdin", false, "read the password from standard input")
+	flags.BoolVar(&r.Administrator, "admin", false, "make the account an administrator")
+	c.jsonFlag(flags)
+	require(cmd, "email", "name")
+	return cmd
+}
+
+// require marks flags that a command cannot do without.
+func require(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // the flag is defined a few lines above
+		}
+	}
+}
+
+// sentence makes the problems of forms fit an error message.
+func sentence(err error) error {
+	return errors.New(strings.TrimSuffix(err.Error(), "."))
+}
+
+const maxPasswordInput = 4096
+
+func (c *config) readPassword(stdin bool) (string, error) {
+	if stdin {
+		raw, err := io.ReadAll(io.LimitReader(c.in, maxPasswordInput))
+		if err != nil {
+			return "", fmt.Errorf("read the password: %w", err)
+		}
+		return strings.TrimRight(string(raw), "\r\n"), nil
+	}
+	if !term.IsTerminal(int(c.in.Fd())) {
+		return "", usageError{errors.New("there is no terminal to ask for the password on; use --password-stdin")}
+	}
+	first, err := c.ask("Password: ")
+	if err != nil {
+		return "", err
+	}
+	second, err := c.ask("Once more: ")
+	if err != nil {
+		return "", err
+	}
+	if first != second {
+		return "", errors.New("the two passwords differ")
+	}
+	return first, nil
+}
+
+func (c *config) ask(prompt string) (string, error) {
+	fmt.Fprint(os.Stderr, prompt)
+	raw, err := term.ReadPassword(int(c.in.Fd()))
+	fmt.Fprintln(os.Stderr)
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	return string(raw), nil
+}
+
+func accountList(c *config) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all accounts",
+		Args:  cobra.NoArgs,
+		RunE: c.onData(func(ctx context.Context, h *house, _ []string) error {
+			all, err := h.accounts.All(ctx)
+			if err != nil {
+				return err
+			}
+			views, rows := []accountView{}, [][]string{{"EMAIL", "USERNAME", "NAME", "STATE", "ID"}}
+			for _, a := range all {
+				views = append(views, viewAccount(a))
+				rows = append(rows, []string{a.Email, a.Username, a.Name, accountState(a), a.ID.String()})
+			}
+			return c.print(views, rows)
+		}),
+	}
+	c.jsonFlag(cmd.Flags())
+	return cmd
+}
+
+func accountState(a oauth.Account) string {
+	switch {
+	case a.Disabled:
+		return "disabled"
+	case a.Administrator:
+		return "administrator"
+	}
+	return "active"
+}
+
+func accountSwitch(c *config, use, short string, off bool) *cobra.Command {
+	var email string
+	cmd := &cobra.Command{
+		Use:   use + " ACCOUNT",
+		Short: short + "; ACCOUNT is an email address, a username or an id",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: c.onData(func(ctx context.Context, h *house, args []string) error {
+			reference := email
+			if len(args) == 1 {
+				reference = args[0]
+			}
+			if reference == "" {
+				return usageError{fmt.Errorf("say which account: latchkey account %s ACCOUNT", use)}
+			}
+			a, err := h.accounts.Find(ctx, reference)
+			if err != nil {
+				return err
+			}
+			change := h.accounts.Enable
+			if off {
+				change = h.accounts.Disable
+			}
+			if err := change(ctx, a.ID); err != nil {
+				return err
+			}
+			a.Disabled = off
+			return c.done(viewAccount(a), "%sd the account %s", use, a.Email)
+		}),
+	}
+	cmd.Flags().StringVar(&email, "email", "", "the account's email address, instead of the argument")
+	c.jsonFlag(cmd.Flags())
+	return cmd
+}

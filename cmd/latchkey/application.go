@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latchkey/latchkey/internal/application"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+func applicationCommand(c *config) *cobra.Command {
+	return group("application", "Register and manage OAuth applications",
+		applicationCreate(c), applicationList(c), applicationShow(c), applicationUpdate(c), applicationRotate(c),
+		applicationChange(c, "suspend", "suspended", "Switch an application off until resume; its tokens and codes stop working", (*application.Applications).Suspend),
+		applicationChange(c, "resume", "resumed", "Undo suspend", (*application.Applications).Resume),
+		applicationChange(c, "delete", "deleted", "Revoke every authorization of an application and remove it", (*application.Applications).Delete))
+}
+
+// applicationView is an application as commands print it.
+type applicationView struct {
+	ClientID       string     `json:"client_id"`
+	ClientSecret   string     `json:"client_secret,omitempty"`
+	Name           string     `json:"name"`
+	Owner          string     `json:"owner"`
+	Site           string     `json:"site,omitempty"`
+	RedirectURIs   []string   `json:"redirect_uris"`
+	Scope          string     `json:"scope"`
+	Public         bool       `json:"public"`
+	ResourceServer bool       `json:"resource_server"`
+	Suspended      bool       `json:"suspended"`
+	PreviousEndsAt *time.Time `json:"previous_secret_ends_at,omitempty"`
+	CreatedAt      time.Time  `json:"created_at"`
+}
+
+func viewApplication(a oauth.Application, secret string) applicationView {
+	v := applicationView{
+		ClientID: a.ClientID, ClientSecret: secret, Name: a.Name, Owner: a.OwnerID.String(), Site: a.Site,
+		RedirectURIs: append([]string{}, a.RedirectURIs...), Scope: string(a.Scope), Public: a.Public, ResourceServer: a.ResourceServer,
+		Suspended: a.Suspended(), CreatedAt: a.CreatedAt,
+	}
+	if !a.PreviousSecretEndsAt.IsZero() {
+		v.PreviousEndsAt = &a.PreviousSecretEndsAt
+	}
+	return v
+}
+
+func (v applicationView) rows() [][]string {
+	rows := [][]string{{"client_id", v.ClientID}}
+	if v.ClientSecret != "" {
+		rows = append(rows, []string{"client_secret", v.ClientSecret + "  (shown this once)"})
+	}
+	return append(rows, [][]string{
+		{"name", v.Name}, {"owner", v.Owner}, {"site", v.Site}, {"redirect_uris", strings.Join(v.RedirectURIs, " ")}, {"scope", v.Scope},
+		{"public", fmt.Sprint(v.Public)}, {"resource_server", fmt.Sprint(v.ResourceServer)}, {"suspended", fmt.Sprint(v.Suspended)},
+		{"created_at", v.CreatedAt.Format(time.RFC3339)},
+	}...)
+}
+
+// scopeFlag joins the values of --scope, each of which may hold several scopes.
+func scopeFlag(values []string) (oauth.Scope, error) {
+	scope, refusal := oauth.ParseScope(strings.Join(values, " "))
+	if refusal != nil {
+		return "", usageError{fmt.Errorf("--scope: %s", refusal.Description)}
+	}
+	return scope, nil
+}
+
+func applicationCreate(c *config) *cobra.Command {
+	var r application.Registration
+	var owner string
+	var scopes []string
+	cmd := &cobra.Command{
+		Use:   "create --owner ACCOUNT --name N --redirect-uri URI ...",
+		Short: "Register an application and print its client_id and, this once, its client_secret",
+		Args:  cobra.NoArgs,
+		RunE: c.onData(func(ctx context.Context, h *house, _ []string) (err error) {
+			if r.Scope, err = scopeFlag(scopes); err != nil {
+				return err
+			}
+			if r.Owner, err = h.accounts.Find(ctx, owner); err != nil {
+				return err
+			}
+			made, secret, err := h.applications.Register(ctx, r, true)
+			if err != nil {
+				return sentence(err)
+			}
+			v := viewApplication(made, secret)
+			return c.print(v, v.rows())
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&owner, "owner", "", "the account that the application belongs to: email address, username or id")
+	flags.StringVar(&r.Name, "name", "", "name, as people are shown it")
+	flags.StringVar(&r.Site, "site", "", "home page of the application")
+	flags.StringArrayVar(&r.RedirectURIs, "redirect-uri", nil, "where answers may go; repeat it for several")
+	flags.StringArrayVar(&scopes, "scope", nil, "what the application may ask for; repeat it for several (default: the default scope)")
+	flags.BoolVar(&r.Public, "public", false, "an application that cannot keep a secret; it gets none and must use PKCE")
+	flags.BoolVar(&r.ResourceServer, "resource-server", false, "an API: it may introspect every token")
+	c.jsonFlag(flags)
+	require(cmd, "owner", "name")
+	return cmd
+}
+
+// onApplication runs a command on the application of its argument.
+func (c *config) onApplication(command func(ctx context.Context, h *house, a oauth.Application) error) func(*cobra.Command, []string) error {
+	return c.onData(func(ctx context.Context, h *house, args []string) error {
+		a, err := h.applications.Find(ctx, args[0])
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("there is no application with the client_id %s", args[0])
+		}
+		if err != nil {
+			return err
+		}
+		return command(ctx, h, a)
+	})
+}
+
+func applicationList(c *config) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all applications",
+		Args:  cobra.NoArgs,
+		RunE: c.onData(func(ctx context.Context, h *house, _ []string) error {
+			all, err := h.applications.All(ctx)
+			if err != nil {
+				return err
+			}
+			views, rows := []applicationView{}, [][]string{{"CLIENT_ID", "NAME", "OWNER", "STATE", "SCOPE"}}
+			for _, a := range all {
+				views = append(views, viewApplication(a, ""))
+				state := "active"
+				if a.Suspended() {
+					state = "suspended"
+				}
+				rows = append(rows, []string{a.ClientID, a.Name, a.OwnerName, state, string(a.Scope)})
+			}
+			return c.print(views, rows)
+		}),
+	}
+	c.jsonFlag(cmd.Flags())
+	return cmd
+}
+
+func applicationShow(c *config) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show CLIENT_ID",
+		Short: "Show an application, without its secret",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.onApplication(func(_ context.Context, _ *house, a oauth.Application) error {
+			v := viewApplication(a, "")
+			return c.print(v, v.rows())
+		}),
+	}
+	c.jsonFlag(cmd.Flags())
+	return cmd
+}
+
+func applicationUpdate(c *config) *cobra.Command {
+	var d application.Details
+	var scopes []string
+	cmd := &cobra.Command{
+		Use:   "update CLIENT_ID",
+		Short: "Change an application; what is not named stays. Scopes that need an administrator are allowed here",
+		Args:  cobra.ExactArgs(1),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&d.Name, "name", "", "new name")
+	flags.StringVar(&d.Site, "site", "", "new home page")
+	flags.StringArrayVar(&d.RedirectURIs, "redirect-uri", nil, "new redirect URLs, instead of all present ones")
+	flags.StringArrayVar(&scopes, "scope", nil, "new scopes, instead of all present ones")
+	c.jsonFlag(flags)
+	cmd.RunE = c.onApplication(func(ctx context.Context, h *house, a oauth.Application) (err error) {
+		if d.Scope, err = scopeFlag(scopes); err != nil {
+			return err
+		}
+		if !flags.Changed("name") {
+			d.Name = a.Name
+		}
+		if !flags.Changed("site") {
+			d.Site = a.Site
+		}
+		if !flags.Changed("redirect-uri") {
+			d.RedirectURIs = a.RedirectURIs
+		}
+		if !flags.Changed("scope") {
+			d.Scope = h.grants.Allowed(a)
+		}
+		if err := h.applications.Edit(ctx, a, d, true); err != nil {
+			return sentence(err)
+		}
+		changed, err := h.applications.Find(ctx, a.ClientID)
+		if err != nil {
+			return err
+		}
+		v := viewApplication(changed, "")
+		return c.print(v, v.rows())
+	})
+	return cmd
+}
+
+func applicationRotate(c *config) *cobra.Command {
+	var now bool
+	cmd := &cobra.Command{
+		Use:   "rotate-secret CLIENT_ID",
+		Short: "Print a new client_secret; the old one works for 24 hours more",
+		Args:  cobra.ExactArgs(1),
+		RunE: c.onApplication(func(ctx context.Context, h *house, a oauth.Application) error {
+			overlap := application.SecretOverlap
+			if now {
+				overlap = 0
+			}
+			secret, err := h.applications.RotateSecret(ctx, a, overlap)
+			if err != nil {
+				return sentence(err)
+			}
+			changed, err := h.applications.Find(ctx, a.ClientID)
+			if err != nil {
+				return err
+			}
+			v := viewApplication(changed, secret)
+			return c.print(v, v.rows())
+		}),
+	}
+	cmd.Flags().BoolVar(&now, "now", false, "the old secret ends now")
+	c.jsonFlag(cmd.Flags())
+	return cmd
+}
+
+func applicationChange(c *config, use, did, short string, change func(*application.Applications, context.Context, oauth.ID) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use + " CLIENT_ID",
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: c.onApplication(func(ctx context.Context, h *house, a oauth.Application) error {
+			if err := change(h.applications, ctx, a.ID); err != nil {
+				return err
+			}
+			return c.done(map[string]string{"client_id": a.ClientID, "done": did}, "%s the application %s", did, a.Name)
+		}),
+	}
+	c.jsonFlag(cmd.Flags())
+	return cmd
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/term"
+
+	"github.com/latchkey/latchkey/internal/endpoint"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/throttle"
+)
+
+// config is what a command is run with. Flags win over environment variables,
+// and these over the file.
+type config struct {
+	terminal
+	file, data string
+	json       bool
+	// serving: the command runs a server, which decides the scopes.
+	serving bool
+
+	listen, issuer             string
+	signUp, requirePKCE        bool
+	accessLifetime             time.Duration
+	refreshIdle, refreshReplay time.Duration
+	sessionLifetime            time.Duration
+	trustedProxies             []string
+	scopes                     []scopeConfig
+	defaultScope               []string
+	limits                     limitsConfig
+	paths                      pathsConfig
+	exempt                     throttle.Exempt
+	trusted                    []netip.Prefix
+	// catalogue is nil when no file configures scopes.
+	catalogue *oauth.Catalogue
+}
+
+// fileConfig are the keys of the file that are more than a flag.
+type fileConfig struct {
+	Scopes       []scopeConfig `yaml:"scopes"`
+	DefaultScope []string      `yaml:"default_scope"`
+	Limits       limitsConfig  `yaml:"limits"`
+	Paths        pathsConfig   `yaml:"paths"`
+}
+
+type scopeConfig struct {
+	Name        string `yaml:"name" json:"name"`
+	Description string `yaml:"description" json:"description"`
+	Approval    string `yaml:"approval" json:"approval,omitempty"`
+	Consent     string `yaml:"consent" json:"consent,omitempty"`
+}
+
+type limitsConfig struct {
+	Exempt []string `yaml:"exempt"`
+}
+
+type pathsConfig struct {
+	Authorize  string `yaml:"authorize"`
+	Token      string `yaml:"token"`
+	Revoke     string `yaml:"revoke"`
+	Introspect string `yaml:"introspect"`
+	Check      string `yaml:"check"`
+	Me         string `yaml:"me"`
+}
+
+// serverFlags are what only the commands with a server have.
+func (c *config) serverFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "address to listen on; port 0 picks one")
+	flags.StringVar(&c.issuer, "issuer", "", "base URL by which everybody reaches the server (default: the address listened on)")
+	flags.BoolVar(&c.signUp, "sign-up", true, "let people create accounts themselves")
+	flags.BoolVar(&c.requirePKCE, "require-pkce", false, "require PKCE of confidential applications too")
+	flags.DurationVar(&c.accessLifetime, "access-token-lifetime", 2*time.Hour, "how long an access token lives")
+	flags.DurationVar(&c.refreshIdle, "refresh-token-idle", 180*24*time.Hour, "how long a refresh token lives that nobody uses")
+	flags.DurationVar(&c.refreshReplay, "refresh-replay-window", 10*time.Second, "how long after a refresh a public application may repeat it")
+	flags.DurationVar(&c.sessionLifetime, "session-lifetime", 30*24*time.Hour, "how long a browser stays signed in that is not used")
+	flags.StringSliceVar(&c.trustedProxies, "trusted-proxies", nil, "addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed")
+}
+
+// load completes the flags of a command from the environment and the file.
+func (c *config) load(cmd *cobra.Command) error {
+	if path, ok := c.env("LATCHKEY_CONFIG"); ok && !cmd.Flags().Changed("config") {
+		c.file = path
+	}
+	keys, err := c.readFile(cmd.Root())
+	if err != nil {
+		return err
+	}
+	var problem error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" || f.Name == "config" || problem != nil {
+			return
+		}
+		variable := "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value, ok := c.env(variable); ok {
+			problem = setFlag(cmd.Flags(), f, variable, splitVariable(f, value))
+		} else if values, ok := keys[f.Name]; ok {
+			problem = setFlag(cmd.Flags(), f, c.file+": "+f.Name, values)
+		}
+	})
+	if problem != nil {
+		return problem
+	}
+	return c.interpret()
+}
+
+// splitVariable makes a list of a variable for a flag that can be repeated.
+func splitVariable(f *pflag.Flag, value string) []string {
+	if _, list := f.Value.(pflag.SliceValue); list {
+		return strings.Fields(value)
+	}
+	return []string{value}
+}
+
+func setFlag(flags *pflag.FlagSet, f *pflag.Flag, source string, values []string) error {
+	for _, value := range values {
+		if err := flags.Set(f.Name, value); err != nil {
+			return usageError{fmt.Errorf("%s: %q is not a valid value", source, value)}
+		}
+	}
+	return nil
+}
+
+// readFile reads the configuration file. It returns the keys that are flags of
+// some command, under the names of the flags; every other key must be known.
+func (c *config) readFile(root *cobra.Command) (map[string][]string, error) {
+	if c.file == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(c.file)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("the configuration cannot be read: %w", err)}
+	}
+	var all map[string]yaml.Node
+	if err := yaml.Unmarshal(raw, &all); err != nil {
+		return nil, usageError{fmt.Errorf("%s is not valid YAML: %w", c.file, err)}
+	}
+	known := flagNames(root)
+	keys := map[string][]string{}
+	rest := map[string]yaml.Node{}
+	for key, node := range all {
+		name := strings.ReplaceAll(key, "_", "-")
+		if !slices.Contains(known, name) {
+			rest[key] = node
+			continue
+		}
+		if keys[name], err = scalars(node); err != nil {
+			return nil, usageError{fmt.Errorf("%s: %s: %w", c.file, key, err)}
+		}
+	}
+	return keys, c.readStructured(rest)
+}
+
+func (c *config) readStructured(rest map[string]yaml.Node) error {
+	encoded, err := yaml.Marshal(rest)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.file, err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(encoded))
+	d.KnownFields(true)
+	var f fileConfig
+	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return usageError{fmt.Errorf("%s: %s", c.file, strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n  "), "\n", ";"))}
+	}
+	c.scopes, c.defaultScope, c.limits, c.paths = f.Scopes, f.DefaultScope, f.Limits, f.Paths
+	return nil
+}
+
+func flagNames(cmd *cobra.Command) []string {
+	var names []string
+	add := func(f *pflag.Flag) { names = append(names, f.Name) }
+	cmd.PersistentFlags().VisitAll(add)
+	cmd.Flags().VisitAll(add)
+	for _, child := range cmd.Commands() {
+		names = append(names, flagNames(child)...)
+	}
+	return names
+}
+
+// scalars reads one value or a list of values.
+func scalars(node yaml.Node) ([]string, error) {
+	switch node.Kind {
+	case yaml.ScalarNode:
+		return []string{node.Value}, nil
+	case yaml.SequenceNode:
+		var values []string
+		for _, item := range node.Content {
+			if item.Kind != yaml.ScalarNode {
+				return nil, errors.New("must be a list of plain values")
+			}
+			values = append(values, item.Value)
+		}
+		return values, nil
+	}
+	return nil, errors.New("must be a plain value or a list of them")
+}
+
+// interpret checks what was configured.
+func (c *config) interpret() error {
+	var err error
+	if c.trusted, err = prefixes("trusted_proxies", c.trustedProxies); err != nil {
+		return err
+	}
+	if c.exempt, err = prefixes("limits.exempt", c.limits.Exempt); err != nil {
+		return err
+	}
+	for name, d := range map[string]time.Duration{
+		"access_token_lifetime": c.accessLifetime, "refresh_token_idle": c.refreshIdle, "session_lifetime": c.sessionLifetime,
+	} {
+		if d <= 0 {
+			return usageError{fmt.Errorf("%s must be positive", name)}
+		}
+	}
+	if c.scopes == nil {
+		return nil
+	}
+	catalogue, err := catalogueOf(c.scopes, c.defaultScope)
+	if err != nil {
+		return usageError{err}
+	}
+	c.catalogue = &catalogue
+	return nil
+}
+
+// prefixes reads networks and single addresses.
+func prefixes(key string, list []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, s := range list {
+		p, err := netip.ParsePrefix(s)
+		if a, addrErr := netip.ParseAddr(s); addrErr == nil {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, usageError{fmt.Errorf("%s: %q is not an address or a network such as 10.0.0.0/8", key, s)}
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
+}
+
+// catalogueOf checks the configured scopes. Without a configured default the
+// default is profile, where that is configured.
+func catalogueOf(scopes []scopeConfig, defaults []string) (oauth.Catalogue, error) {
+	var c oauth.Catalogue
+	for _, s := range scopes {
+		parsed, refusal := oauth.ParseScope(s.Name)
+		switch {
+		case refusal != nil || string(parsed) != s.Name || s.Name == "":
+			return c, fmt.Errorf("scopes: %q is not a scope name (RFC 6749 section 3.3)", s.Name)
+		case c.All().Has(s.Name):
+			return c, fmt.Errorf("scopes: %s is configured twice", s.Name)
+		case s.Description == "":
+			return c, fmt.Errorf("scopes: %s needs a description: people read it when they are asked", s.Name)
+		case !slices.Contains([]string{"", "none", "administrator"}, s.Approval):
+			return c, fmt.Errorf("scopes: %s: approval must be none or administrator", s.Name)
+		case !slices.Contains([]string{"", "optional", "required"}, s.Consent):
+			return c, fmt.Errorf("scopes: %s: consent must be optional or required", s.Name)
+		}
+		c.Permissions = append(c.Permissions, oauth.Permission{
+			Name: s.Name, Description: s.Description,
+			NeedsApproval: s.Approval == "administrator", NeedsConsent: s.Consent == "required",
+		})
+	}
+	if defaults == nil {
+		defaults = []string{"profile"}
+		c.Default = oauth.ScopeOf(defaults...).Within(c.All())
+		return c, nil
+	}
+	c.Default = oauth.ScopeOf(defaults...)
+	if unknown := c.Default.Without(c.All()); unknown != "" {
+		return c, fmt.Errorf("default_scope: unknown scope: %s", unknown)
+	}
+	return c, nil
+}
+
+// builtInScopes are those of a server without a configuration.
+func builtInScopes() []scopeConfig {
+	return []scopeConfig{{Name: "profile", Description: "See your name, picture and email address"}}
+}
+
+// endpointPaths are the contract's, as far as they are not configured.
+func (c *config) endpointPaths() (endpoint.Paths, error) {
+	p := endpoint.DefaultPaths()
+	for _, path := range []struct {
+		configured string
+		target     *string
+	}{
+		{c.paths.Authorize, &p.Authorize}, {c.paths.Token, &p.Token}, {c.paths.Revoke, &p.Revoke},
+		{c.paths.Introspect, &p.Introspect}, {c.paths.Check, &p.Check}, {c.paths.Me, &p.Me},
+	} {
+		if path.configured == "" {
+			continue
+		}
+		if !strings.HasPrefix(path.configured, "/") || strings.ContainsAny(path.configured, "{}?#% ") {
+			return p, usageError{fmt.Errorf("paths: %s is not a path", strconv.Quote(path.configured))}
+		}
+		*path.target = path.configured
+	}
+	return p, nil
+}
+
+// logger writes text to a terminal and JSON to everything else.
+func (t terminal) logger() *slog.Logger {
+	if f, ok := t.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return slog.New(slog.NewTextHandler(t.err, nil))
+	}
+	return slog.New(slog.NewJSONHandler(t.err, nil))
+}

@@ -1,0 +1,96 @@
+// Command latchkey is the OAuth 2.0 provider and the tool that runs it. This
+// package has the commands, the configuration, and the wiring of all rooms.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv}))
+}
+
+// terminal is where a command reads and writes.
+type terminal struct {
+	in       *os.File
+	out, err io.Writer
+	env      func(string) (string, bool)
+}
+
+// usageError is a command that was called wrongly.
+type usageError struct{ error }
+
+// run executes one command and returns the exit status: 0, 1 for a failure, 2
+// for wrong usage.
+func run(ctx context.Context, args []string, t terminal) int {
+	root, began := commands(t)
+	root.SetArgs(args)
+	root.SetIn(t.in)
+	root.SetOut(t.out)
+	root.SetErr(t.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(t.err, "latchkey: %v\n", err)
+	var usage usageError
+	// What fails before a command's own code began is about how it was called.
+	if errors.As(err, &usage) || !*began {
+		return 2
+	}
+	return 1
+}
+
+// commands builds the tree. began becomes true when a command's own code begins.
+func commands(t terminal) (root *cobra.Command, began *bool) {
+	began = new(bool)
+	root = &cobra.Command{
+		Use:           "latchkey",
+		Short:         "An OAuth 2.0 provider for platforms",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          needsCommand,
+	}
+	c := &config{terminal: t}
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.file, "config", "", "YAML file with the configuration")
+	flags.StringVar(&c.data, "data", "./latchkey-data", "folder with the database and the server key")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.load(cmd) }
+	root.AddCommand(serveCommand(c), demoCommand(c), accountCommand(c), applicationCommand(c), authorizationCommand(c), versionCommand(c))
+	markBeginning(root, began)
+	return root, began
+}
+
+func markBeginning(cmd *cobra.Command, began *bool) {
+	if own := cmd.RunE; own != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*began = true
+			return own(cmd, args)
+		}
+	}
+	for _, child := range cmd.Commands() {
+		markBeginning(child, began)
+	}
+}
+
+// needsCommand is what a command does that only has commands below it.
+func needsCommand(cmd *cobra.Command, _ []string) error {
+	return usageError{fmt.Errorf("say what to do: see '%s --help'", cmd.CommandPath())}
+}
+
+func group(use, short string, children ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: needsCommand}
+	cmd.AddCommand(children...)
+	return cmd
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func serveCommand(c *config) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the provider",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.serve(cmd.Context())
+		},
+	}
+	c.serverFlags(cmd.Flags())
+	return cmd
+}
+
+func (c *config) serve(ctx context.Context) (err error) {
+	if err := c.checkIssuer(); err != nil {
+		return err
+	}
+	c.serving = true
+	h, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.store.Close()) }()
+	listener, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", c.listen, err)
+	}
+	defer listener.Close()
+	issuer, err := c.issuerFor(listener.Addr())
+	if err != nil {
+		return err
+	}
+	s, err := h.server(c, issuer)
+	if err != nil {
+		return err
+	}
+	if err := h.leaveScopes(ctx, c); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "listening on http://%s\n", c.listeningOn(listener.Addr()))
+	h.log.Info("serving", "issuer", issuer, "data", c.data)
+	return s.Serve(ctx, listener)
+}
+
+// checkIssuer refuses a wrong issuer before anything is touched.
+func (c *config) checkIssuer() error {
+	_, err := c.issuerFor(&net.TCPAddr{})
+	return err
+}
+
+// listeningOn is the host as it was given, with the port that was picked.
+func (c *config) listeningOn(actual net.Addr) string {
+	host, _, err := net.SplitHostPort(c.listen)
+	actualHost, port, actualErr := net.SplitHostPort(actual.String())
+	if err != nil || actualErr != nil {
+		return actual.String()
+	}
+	if host == "" {
+		host = actualHost
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func versionCommand(c *config) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			version, toolchain := "unknown", ""
+			if info, ok := debug.ReadBuildInfo(); ok {
+				version, toolchain = info.Main.Version, info.GoVersion
+			}
+			_, err := fmt.Fprintln(c.out, "latchkey", version, toolchain)
+			return err
+		},
+	}
+}

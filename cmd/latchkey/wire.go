@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/latchkey/latchkey/internal/account"
+	"github.com/latchkey/latchkey/internal/application"
+	"github.com/latchkey/latchkey/internal/authorize"
+	"github.com/latchkey/latchkey/internal/endpoint"
+	"github.com/latchkey/latchkey/internal/grant"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/portal"
+	"github.com/latchkey/latchkey/internal/server"
+	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// codeLifetime is fixed by the contract.
+const codeLifetime = time.Minute
+
+// house is a data folder, opened, with everything that works on it.
+type house struct {
+	store        *store.Store
+	key          oauth.Key
+	accounts     *account.Accounts
+	applications *application.Applications
+	grants       *grant.Grants
+	log          *slog.Logger
+	now          func() time.Time
+}
+
+// open wires what every command needs. A command that is not told the scopes
+// takes those that the last server on this data was configured with.
+func (c *config) open(ctx context.Context) (*house, error) {
+	h := &house{log: c.logger(), now: time.Now}
+	var err error
+	if h.store, err = store.Open(ctx, c.data, h.now); err != nil {
+		return nil, err
+	}
+	if err := h.furnish(ctx, c); err != nil {
+		return nil, errors.Join(err, h.store.Close())
+	}
+	return h, nil
+}
+
+// onData runs a command on the opened data folder.
+func (c *config) onData(command func(ctx context.Context, h *house, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		h, err := c.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return errors.Join(command(cmd.Context(), h, args), h.store.Close())
+	}
+}
+
+func (h *house) furnish(ctx context.Context, c *config) error {
+	var err error
+	if h.key, err = serverKey(c.data); err != nil {
+		return err
+	}
+	catalogue, err := c.scopesFor(ctx, h.store)
+	if err != nil {
+		return err
+	}
+	h.accounts, err = account.New(h.store, rand.Reader, h.now, account.Config{
+		SessionLifetime: c.sessionLifetime, SignUp: c.signUp, Exempt: c.exempt,
+	})
+	if err != nil {
+		return err
+	}
+	h.applications = application.New(h.store, rand.Reader, h.now, catalogue)
+	h.grants = grant.New(h.store, h.key, rand.Reader, h.now, h.log, grant.Config{
+		Catalogue: catalogue, CodeLifetime: codeLifetime, RequirePKCE: c.requirePKCE, Exempt: c.exempt,
+		Refresh: oauth.RefreshLimits{AccessLifetime: c.accessLifetime, Idle: c.refreshIdle, ReplayWindow: c.refreshReplay},
+	})
+	return nil
+}
+
+// server wires the URLs for an issuer.
+func (h *house) server(c *config, issuer string) (*server.Server, error) {
+	paths, err := c.endpointPaths()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := page.New(h.log)
+	if err != nil {
+		return nil, err
+	}
+	secure := strings.HasPrefix(issuer, "https:")
+	door := signin.New(h.accounts, pages, h.log, secure)
+	return server.New(server.Rooms{
+		Endpoints: endpoint.New(h.grants, issuer, paths, h.log),
+		Authorize: authorize.New(h.grants, h.applications, door, pages, h.key, issuer, h.now),
+		Portal: &portal.Portal{
+			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Door: door, Pages: pages, Now: h.now,
+			Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Secure: secure,
+		},
+		Door: door, Pages: pages, Ready: h.store.Ready,
+	}, server.Config{Issuer: issuer, Paths: paths, TrustedProxies: c.trusted}, h.log)
+}
+
+// scopesSetting is where a server leaves the scopes it is configured with.
+const scopesSetting = "scopes"
+
+type storedScopes struct {
+	Scopes  []scopeConfig `json:"scopes"`
+	Default []string      `json:"default"`
+}
+
+func (c *config) scopesFor(ctx context.Context, s *store.Store) (oauth.Catalogue, error) {
+	if c.catalogue != nil {
+		return *c.catalogue, nil
+	}
+	stored, err := s.Setting(ctx, scopesSetting)
+	if errors.Is(err, store.ErrNotFound) || c.serving {
+		return catalogueOf(builtInScopes(), nil)
+	}
+	if err != nil {
+		return oauth.Catalogue{}, fmt.Errorf("read the scopes of the last server: %w", err)
+	}
+	var last storedScopes
+	if err := json.Unmarshal([]byte(stored), &last); err != nil {
+		return oauth.Catalogue{}, fmt.Errorf("read the scopes of the last server: %w", err)
+	}
+	return catalogueOf(last.Scopes, last.Default)
+}
+
+// leaveScopes tells commands on this data what the server is configured with.
+func (h *house) leaveScopes(ctx context.Context, c *config) error {
+	left := storedScopes{Scopes: c.scopes, Default: c.defaultScope}
+	if c.catalogue == nil {
+		left.Scopes = builtInScopes()
+	}
+	encoded, err := json.Marshal(left)
+	if err != nil {
+		return fmt.Errorf("write down the scopes: %w", err)
+	}
+	return h.store.PutSetting(ctx, scopesSetting, string(encoded))
+}
+
+// serverKey reads the server key, and makes one for a new data folder.
+func serverKey(folder string) (oauth.Key, error) {
+	path := filepath.Join(folder, "server.key")
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeServerKey(path); err != nil {
+			return oauth.Key{}, fmt.Errorf("make the server key: %w", err)
+		}
+		raw, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return oauth.Key{}, fmt.Errorf("read the server key: %w", err)
+	}
+	key, err := oauth.ParseKey(strings.TrimSpace(string(raw)))
+	if err != nil {
+		return oauth.Key{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+// makeServerKey writes a key whole or not at all, and leaves one alone that
+// another process wrote meanwhile.
+func makeServerKey(path string) error {
+	key, err := oauth.NewKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	draft, err := os.CreateTemp(filepath.Dir(path), ".server.key-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(draft.Name())
+	_, err = draft.WriteString(key.Hex() + "\n")
+	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// issuerFor decides the base URL of a server that listens on address. Plain http
+// is for this machine only (RFC 8414 §2 wants https).
+func (c *config) issuerFor(address net.Addr) (string, error) {
+	if c.issuer == "" {
+		host, port, err := net.SplitHostPort(c.listen)
+		if err != nil {
+			return "", usageError{fmt.Errorf("listen: %q is not HOST:PORT", c.listen)}
+		}
+		if !oauth.LoopbackHost(host) {
+			return "", usageError{fmt.Errorf("set --issuer to the https URL by which everybody reaches this server: it listens on %s, which is not this machine alone", c.listen)}
+		}
+		if _, actual, err := net.SplitHostPort(address.String()); err == nil {
+			port = actual
+		}
+		return "http://" + net.JoinHostPort(host, port), nil
+	}
+	u, err := url.Parse(strings.TrimSuffix(c.issuer, "/"))
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "", usageError{fmt.Errorf("issuer: %q is not a URL such as https://id.example.com", c.issuer)}
+	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(c.issuer, "#") || u.User != nil:
+		return "", usageError{fmt.Errorf("issuer: %q must be a scheme and a host alone, such as https://id.example.com", c.issuer)}
+	case u.Scheme == "http" && !oauth.LoopbackHost(u.Hostname()):
+		return "", usageError{fmt.Errorf("issuer: %q must be https: plain http is for this machine only", c.issuer)}
+	}
+	return u.Scheme + "://" + u.Host, nil
+}

@@ -1,0 +1,264 @@
+// Package account is about people: signing up and in, passwords, profiles and
+// the sessions of their browsers. What they approve lives in internal/grant, and
+// how a browser carries a session in internal/signin.
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/throttle"
+)
+
+// Config is what the operator decides about accounts.
+type Config struct {
+	// SessionLifetime is how long a session lives that is not used.
+	SessionLifetime time.Duration
+	// SignUp tells whether people may create accounts themselves.
+	SignUp bool
+	// Exempt are client addresses that no throttle counts.
+	Exempt throttle.Exempt
+}
+
+// Accounts knows the accounts of one store.
+type Accounts struct {
+	store  *store.Store
+	random io.Reader
+	now    func() time.Time
+	config Config
+	hasher *hasher
+
+	signInsByAddress, signInsByAccount, signUpsByAddress *throttle.Throttle
+}
+
+// New makes the accounts of a store.
+func New(s *store.Store, random io.Reader, now func() time.Time, config Config) (*Accounts, error) {
+	const parallel = 4
+	h, err := newHasher(random, parallel)
+	if err != nil {
+		return nil, err
+	}
+	return &Accounts{
+		store: s, random: random, now: now, config: config, hasher: h,
+		signInsByAddress: throttle.New(30, 10*time.Second, config.Exempt, now),
+		signInsByAccount: throttle.New(10, 30*time.Second, config.Exempt, now),
+		signUpsByAddress: throttle.New(20, 3*time.Minute, config.Exempt, now),
+	}, nil
+}
+
+// Problem is what a person can mend in a form.
+type Problem struct {
+	// Field names the input; empty when the problem is not one input's.
+	Field   string
+	Message string
+	// RetryAfter is set when there were too many attempts.
+	RetryAfter time.Duration
+}
+
+// Error is the message.
+func (p *Problem) Error() string { return p.Message }
+
+// ErrSignUpClosed: the operator creates the accounts.
+var ErrSignUpClosed = errors.New("this server does not let people create accounts themselves")
+
+// SignUpOpen reports whether people may create accounts themselves.
+func (a *Accounts) SignUpOpen() bool { return a.config.SignUp }
+
+// Registration is what a new account is made of.
+type Registration struct {
+	Email, Name, Password string
+	// Username may be empty; then one is made from the name.
+	Username      string
+	Administrator bool
+}
+
+// SignUp creates an account for a person at address. The error is a *Problem
+// where the person can mend it, or ErrSignUpClosed.
+func (a *Accounts) SignUp(ctx context.Context, r Registration, address netip.Addr) (oauth.Account, error) {
+	if !a.config.SignUp {
+		return oauth.Account{}, ErrSignUpClosed
+	}
+	if err := take(a.signUpsByAddress, throttle.Network(address), address); err != nil {
+		return oauth.Account{}, err
+	}
+	r.Administrator = false
+	return a.Create(ctx, r)
+}
+
+// Create adds an account. The error is a *Problem where the input is wrong.
+func (a *Accounts) Create(ctx context.Context, r Registration) (oauth.Account, error) {
+	email, err := cleanEmail(r.Email)
+	if err != nil {
+		return oauth.Account{}, err
+	}
+	name, err := cleanName(r.Name)
+	if err != nil {
+		return oauth.Account{}, err
+	}
+	if r.Username != "" {
+		if err := checkUsername(r.Username); err != nil {
+			return oauth.Account{}, err
+		}
+	}
+	if wrong := checkPassword(r.Password, email, name, r.Username); wrong != "" {
+		return oauth.Account{}, &Problem{Field: "password", Message: wrong}
+	}
+	password, err := a.hasher.hash(ctx, r.Password)
+	if err != nil {
+		return oauth.Account{}, err
+	}
+	now := a.now().UTC()
+	id, err := oauth.NewID(a.random, now)
+	if err != nil {
+		return oauth.Account{}, err
+	}
+	n := oauth.Account{ID: id, Email: email, Username: r.Username, Name: name, Administrator: r.Administrator, CreatedAt: now}
+	return a.insert(ctx, n, password)
+}
+
+// insert adds the account, under a username made from its name where it has none.
+func (a *Accounts) insert(ctx context.Context, n oauth.Account, password string) (oauth.Account, error) {
+	made := n.Username == ""
+	for attempt := 0; ; attempt++ {
+		if made {
+			n.Username = usernameFrom(n, attempt)
+		}
+		err := a.store.CreateAccount(ctx, n, password)
+		if errors.Is(err, store.ErrUsernameTaken) && made && attempt < 2 {
+			continue
+		}
+		return n, takenProblem(err)
+	}
+}
+
+// usernameFrom makes a username from the name; later attempts add to it from the
+// account's random id.
+func usernameFrom(n oauth.Account, attempt int) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(n.Name) {
+		if (r >= 'a' && r <= 'z' || r >= '0' && r <= '9') && b.Len() < maxUsername-9 {
+			b.WriteRune(r)
+		}
+	}
+	if b.Len() < minUsername {
+		b.WriteString("user")
+		attempt = max(attempt, 1)
+	}
+	random := n.ID.String()
+	switch attempt {
+	case 0:
+		return b.String()
+	case 1:
+		return b.String() + "-" + random[32:]
+	}
+	return b.String() + "-" + random[28:]
+}
+
+func takenProblem(err error) error {
+	switch {
+	case errors.Is(err, store.ErrEmailTaken):
+		return &Problem{Field: "email", Message: "There is an account with this email address already."}
+	case errors.Is(err, store.ErrUsernameTaken):
+		return &Problem{Field: "username", Message: "This username is taken."}
+	}
+	return err
+}
+
+const maxEmail = 254
+
+func cleanEmail(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	parsed, err := mail.ParseAddress(s)
+	if err != nil || parsed.Address != s || len(s) > maxEmail {
+		return "", &Problem{Field: "email", Message: "Enter an email address, such as ada@example.com."}
+	}
+	return s, nil
+}
+
+func cleanName(s string) (string, error) {
+	name, wrong := oauth.CleanName(s)
+	if wrong != "" {
+		return "", &Problem{Field: "name", Message: wrong}
+	}
+	return name, nil
+}
+
+const minUsername, maxUsername = 2, 32
+
+func checkUsername(s string) error {
+	valid := len(s) >= minUsername && len(s) <= maxUsername
+	for i := range len(s) {
+		c := s[i]
+		valid = valid && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || i > 0 && (c == '_' || c == '-' || c == '.'))
+	}
+	if !valid {
+		return &Problem{Field: "username", Message: fmt.Sprintf(
+			"Use %d to %d lower-case letters, digits, dots, hyphens and underscores, beginning with a letter or digit.", minUsername, maxUsername)}
+	}
+	return nil
+}
+
+// Find looks an account up by email address, id or username.
+func (a *Accounts) Find(ctx context.Context, reference string) (oauth.Account, error) {
+	var found oauth.Account
+	var err error
+	if id, ok := oauth.ParseID(reference); ok {
+		found, err = a.store.Account(ctx, id)
+	} else if strings.Contains(reference, "@") {
+		found, _, err = a.store.AccountByEmail(ctx, reference)
+	} else {
+		found, err = a.store.AccountByUsername(ctx, reference)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return oauth.Account{}, fmt.Errorf("there is no account %s", reference)
+	}
+	return found, err
+}
+
+// ByID reads an account; store.ErrNotFound where there is none.
+func (a *Accounts) ByID(ctx context.Context, id oauth.ID) (oauth.Account, error) {
+	return a.store.Account(ctx, id)
+}
+
+// All lists all accounts, the oldest first.
+func (a *Accounts) All(ctx context.Context) ([]oauth.Account, error) { return a.store.Accounts(ctx) }
+
+// Disable switches an account off: its sessions end, and no token of its or of
+// its applications works until Enable.
+func (a *Accounts) Disable(ctx context.Context, id oauth.ID) error {
+	return a.store.DisableAccount(ctx, id)
+}
+
+// Enable undoes Disable.
+func (a *Accounts) Enable(ctx context.Context, id oauth.ID) error {
+	return a.store.EnableAccount(ctx, id)
+}
+
+// Profile is what people change of their own account.
+type Profile struct{ Name, Username, AvatarURL string }
+
+// ChangeProfile changes an account. The error is a *Problem where the person can
+// mend it.
+func (a *Accounts) ChangeProfile(ctx context.Context, account oauth.Account, p Profile) error {
+	name, err := cleanName(p.Name)
+	if err != nil {
+		return err
+	}
+	if err := checkUsername(p.Username); err != nil {
+		return err
+	}
+	avatar, wrong := oauth.CleanLink(p.AvatarURL)
+	if wrong != "" {
+		return &Problem{Field: "avatar_url", Message: wrong}
+	}
+	account.Name, account.Username, account.AvatarURL = name, p.Username, avatar
+	return takenProblem(a.store.ChangeProfile(ctx, account))
+}

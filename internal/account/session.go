@@ -1,0 +1,165 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/throttle"
+)
+
+// Browser is what is known of where a request comes from.
+type Browser struct {
+	Address   netip.Addr
+	UserAgent string
+}
+
+const maxUserAgent = 300
+
+// SignIn checks an email address and a password. An unknown address and a wrong
+// password get the same *Problem after the same time.
+func (a *Accounts) SignIn(ctx context.Context, email, password string, from netip.Addr) (oauth.Account, error) {
+	byAddress, byAccount := throttle.Network(from), store.EmailKey(email)
+	if err := take(a.signInsByAddress, byAddress, from); err != nil {
+		return oauth.Account{}, err
+	}
+	if err := take(a.signInsByAccount, byAccount, from); err != nil {
+		return oauth.Account{}, err
+	}
+	found, stored, err := a.store.AccountByEmail(ctx, email)
+	unknown := errors.Is(err, store.ErrNotFound)
+	if err != nil && !unknown {
+		return oauth.Account{}, err
+	}
+	if unknown {
+		stored = a.hasher.decoy
+	}
+	if len(password) > 4*maxPassword {
+		password = ""
+	}
+	matches, err := a.hasher.verify(ctx, password, stored)
+	if err != nil {
+		return oauth.Account{}, err
+	}
+	if unknown || !matches {
+		return oauth.Account{}, &Problem{Message: "The email address or the password is wrong."}
+	}
+	a.signInsByAddress.Return(byAddress, from)
+	a.signInsByAccount.Return(byAccount, from)
+	if found.Disabled {
+		return oauth.Account{}, &Problem{Message: "This account is disabled. Ask those who run this platform."}
+	}
+	return found, nil
+}
+
+// take counts an attempt, and is the problem of a client that has none left.
+func take(t *throttle.Throttle, key string, from netip.Addr) error {
+	if wait, ok := t.Take(key, from); !ok {
+		return &Problem{Message: "There were too many attempts. Wait a little and try again.", RetryAfter: wait}
+	}
+	return nil
+}
+
+// StartSession signs an account in and returns the cookie's value. The session
+// before, which the browser had, ends.
+func (a *Accounts) StartSession(ctx context.Context, account oauth.ID, from Browser, before oauth.ID) (cookie string, s oauth.Session, err error) {
+	now := a.now().UTC()
+	id, err := oauth.NewID(a.random, now)
+	if err != nil {
+		return "", s, err
+	}
+	token, err := oauth.NewToken(a.random, id)
+	if err != nil {
+		return "", s, err
+	}
+	s = oauth.Session{
+		ID: id, AccountID: account, Hash: token.Hash(oauth.KindSession),
+		UserAgent: from.UserAgent[:min(len(from.UserAgent), maxUserAgent)], Address: from.Address.String(),
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(a.config.SessionLifetime),
+	}
+	if err := a.store.StartSession(ctx, s, before); err != nil {
+		return "", s, err
+	}
+	return token.String(), s, nil
+}
+
+// seenEvery is how often the use of a session is written down.
+const seenEvery = time.Hour
+
+// Session finds the session of a cookie and its account. ErrNotFound of the
+// store: the browser is signed out.
+func (a *Accounts) Session(ctx context.Context, cookie string) (oauth.Session, oauth.Account, error) {
+	now := a.now().UTC()
+	token, ok := oauth.ParseToken(cookie, now)
+	if !ok {
+		return oauth.Session{}, oauth.Account{}, store.ErrNotFound
+	}
+	s, err := a.store.Session(ctx, token.ID)
+	if err != nil {
+		return oauth.Session{}, oauth.Account{}, err
+	}
+	if !s.Hash.Matches(token.Hash(oauth.KindSession)) || !now.Before(s.ExpiresAt) {
+		return oauth.Session{}, oauth.Account{}, store.ErrNotFound
+	}
+	account, err := a.store.Account(ctx, s.AccountID)
+	if err == nil && account.Disabled {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return oauth.Session{}, oauth.Account{}, err
+	}
+	if now.Sub(s.LastSeenAt) >= seenEvery {
+		s.LastSeenAt, s.ExpiresAt = now, now.Add(a.config.SessionLifetime)
+		if err := a.store.SeeSession(ctx, s); err != nil {
+			return oauth.Session{}, oauth.Account{}, err
+		}
+	}
+	return s, account, nil
+}
+
+// Sessions lists where an account is signed in, the last used first.
+func (a *Accounts) Sessions(ctx context.Context, account oauth.ID) ([]oauth.Session, error) {
+	return a.store.Sessions(ctx, account)
+}
+
+// EndSession signs one browser of an account out.
+func (a *Accounts) EndSession(ctx context.Context, account, session oauth.ID) error {
+	return a.store.EndSession(ctx, account, session)
+}
+
+// EndOtherSessions signs an account out everywhere but in the session keep.
+func (a *Accounts) EndOtherSessions(ctx context.Context, account, keep oauth.ID) error {
+	return a.store.EndOtherSessions(ctx, account, keep)
+}
+
+// ChangePassword replaces a password, which needs the old one, and signs the
+// account out everywhere but in the session keep.
+func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, old, password string, keep oauth.ID, from netip.Addr) error {
+	key := store.EmailKey(account.Email)
+	if err := take(a.signInsByAccount, key, from); err != nil {
+		return err
+	}
+	_, stored, err := a.store.AccountByEmail(ctx, account.Email)
+	if err != nil {
+		return err
+	}
+	matches, err := a.hasher.verify(ctx, old, stored)
+	if err != nil {
+		return err
+	}
+	if !matches {
+		return &Problem{Field: "old_password", Message: "This is not your password."}
+	}
+	a.signInsByAccount.Return(key, from)
+	if wrong := checkPassword(password, account.Email, account.Name, account.Username); wrong != "" {
+		return &Problem{Field: "password", Message: wrong}
+	}
+	hash, err := a.hasher.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return a.store.ChangePassword(ctx, account.ID, stored, hash, keep)
+}

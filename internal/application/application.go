@@ -1,0 +1,234 @@
+// Package application is the registry of OAuth clients: registering, editing,
+// secrets, suspension and deletion. How an application proves who it is at the
+// protocol's endpoints lives in internal/grant.
+package application
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// SecretOverlap is how long a replaced secret still works by default.
+const SecretOverlap = 24 * time.Hour
+
+// Applications knows the applications of one store.
+type Applications struct {
+	store     *store.Store
+	random    io.Reader
+	now       func() time.Time
+	catalogue oauth.Catalogue
+}
+
+// New makes the applications of a store, on a platform with these scopes.
+func New(s *store.Store, random io.Reader, now func() time.Time, catalogue oauth.Catalogue) *Applications {
+	return &Applications{store: s, random: random, now: now, catalogue: catalogue}
+}
+
+// Problem is what a developer can mend in a form or a command.
+type Problem struct {
+	// Field names the input.
+	Field   string
+	Message string
+}
+
+// Error is the message.
+func (p *Problem) Error() string { return p.Message }
+
+// Details are what the owner of an application decides, at any time.
+type Details struct {
+	Name string
+	// Site may be empty.
+	Site         string
+	RedirectURIs []string
+	// Scope is what the application may ask for; empty stands for the default.
+	Scope oauth.Scope
+}
+
+// Registration is what a new application is made of.
+type Registration struct {
+	Details
+	Owner oauth.Account
+	// Public is decided now and stays.
+	Public bool
+	// ResourceServer lets the application introspect every token.
+	ResourceServer bool
+}
+
+// Register adds an application and returns its secret, which is kept nowhere;
+// public applications get none. With administrator, scopes that need an approval
+// and ResourceServer are allowed. The error is a *Problem where the input is wrong.
+func (a *Applications) Register(ctx context.Context, r Registration, administrator bool) (oauth.Application, string, error) {
+	if r.Scope == "" {
+		r.Scope = a.catalogue.Default
+	}
+	details, err := a.check(r.Details, r.Public, a.choosable("", administrator))
+	if err != nil {
+		return oauth.Application{}, "", err
+	}
+	if r.ResourceServer && (!administrator || r.Public) {
+		return oauth.Application{}, "", &Problem{"resource_server", "Only an administrator makes a resource server, and it must be confidential."}
+	}
+	now := a.now().UTC()
+	id, clientID, err := oauth.NewClientID(a.random, now)
+	if err != nil {
+		return oauth.Application{}, "", err
+	}
+	n := oauth.Application{
+		ID: id, ClientID: clientID, OwnerID: r.Owner.ID, OwnerName: r.Owner.Name, OwnerDisabled: r.Owner.Disabled,
+		Name: details.Name, Site: details.Site, RedirectURIs: details.RedirectURIs, Scope: details.Scope,
+		Public: r.Public, ResourceServer: r.ResourceServer, CreatedAt: now,
+	}
+	var secret string
+	if !r.Public {
+		if secret, err = oauth.NewClientSecret(a.random); err != nil {
+			return oauth.Application{}, "", err
+		}
+		n.SecretHash, n.SecretCreatedAt = oauth.HashClientSecret(id, secret), now
+	}
+	if err := a.store.RegisterApplication(ctx, n); err != nil {
+		return oauth.Application{}, "", err
+	}
+	return n, secret, nil
+}
+
+// Edit changes the details of an application. Scopes that need an approval stay
+// if the application has them; only an administrator adds one.
+func (a *Applications) Edit(ctx context.Context, application oauth.Application, d Details, administrator bool) error {
+	d, err := a.check(d, application.Public, a.choosable(application.Scope, administrator))
+	if err != nil {
+		return err
+	}
+	application.Name, application.Site, application.RedirectURIs, application.Scope = d.Name, d.Site, d.RedirectURIs, d.Scope
+	return a.store.EditApplication(ctx, application)
+}
+
+// choosable is what may be chosen for an application that has a scope already.
+func (a *Applications) choosable(has oauth.Scope, administrator bool) oauth.Scope {
+	if administrator {
+		return a.catalogue.All()
+	}
+	return a.catalogue.All().Within(a.catalogue.WithoutApproval().With(has))
+}
+
+func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Details, error) {
+	var wrong string
+	if d.Name, wrong = oauth.CleanName(d.Name); wrong != "" {
+		return d, &Problem{"name", wrong}
+	}
+	if d.Site, wrong = oauth.CleanLink(d.Site); wrong != "" {
+		return d, &Problem{"site", wrong}
+	}
+	uris, err := checkRedirectURIs(d.RedirectURIs, public)
+	if err != nil {
+		return d, err
+	}
+	d.RedirectURIs = uris
+	if unknown := d.Scope.Without(a.catalogue.All()); unknown != "" {
+		return d, &Problem{"scope", fmt.Sprintf("Unknown scope: %s. This server knows: %s.", unknown, a.catalogue.All())}
+	}
+	if refused := d.Scope.Without(choosable); refused != "" {
+		return d, &Problem{"scope", fmt.Sprintf("An administrator has to allow this scope: %s.", refused)}
+	}
+	if d.Scope == "" {
+		return d, &Problem{"scope", "Choose at least one scope."}
+	}
+	return d, nil
+}
+
+func checkRedirectURIs(uris []string, public bool) ([]string, error) {
+	var checked []string
+	for _, uri := range uris {
+		uri = strings.TrimSpace(uri)
+		if slices.Contains(checked, uri) {
+			continue
+		}
+		if err := oauth.CheckRedirectURI(uri, public); err != nil {
+			return nil, &Problem{"redirect_uris", fmt.Sprintf("%s: %s.", uri, err.Description)}
+		}
+		checked = append(checked, uri)
+	}
+	if len(checked) > oauth.MaxRedirectURIs {
+		return nil, &Problem{"redirect_uris", fmt.Sprintf("Register at most %d redirect URLs.", oauth.MaxRedirectURIs)}
+	}
+	if len(checked) == 0 && public {
+		return nil, &Problem{"redirect_uris", "A public application needs a redirect URL: people's approval is all that it can use."}
+	}
+	return checked, nil
+}
+
+// RotateSecret gives a confidential application a new secret and returns it. The
+// old one works for overlap longer.
+func (a *Applications) RotateSecret(ctx context.Context, application oauth.Application, overlap time.Duration) (string, error) {
+	if application.Public {
+		return "", &Problem{"client_secret", "A public application has no secret."}
+	}
+	secret, err := oauth.NewClientSecret(a.random)
+	if err != nil {
+		return "", err
+	}
+	hash := oauth.HashClientSecret(application.ID, secret)
+	return secret, a.store.RotateSecret(ctx, application.ID, hash, a.now().Add(overlap))
+}
+
+// Find looks an application up by its client_id.
+func (a *Applications) Find(ctx context.Context, clientID string) (oauth.Application, error) {
+	id, ok := oauth.ParseClientID(clientID, a.now())
+	if !ok {
+		return oauth.Application{}, store.ErrNotFound
+	}
+	found, err := a.store.Application(ctx, id)
+	if err == nil && found.ClientID != clientID {
+		err = store.ErrNotFound
+	}
+	return found, err
+}
+
+// OwnedBy finds an application of an account; store.ErrNotFound where it is
+// somebody else's.
+func (a *Applications) OwnedBy(ctx context.Context, owner oauth.ID, clientID string) (oauth.Application, error) {
+	found, err := a.Find(ctx, clientID)
+	if err == nil && found.OwnerID != owner {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return oauth.Application{}, err
+	}
+	return found, nil
+}
+
+// Of lists the applications of an account, the oldest first.
+func (a *Applications) Of(ctx context.Context, owner oauth.ID) ([]oauth.Application, error) {
+	if owner.IsZero() {
+		return nil, errors.New("an owner is needed")
+	}
+	return a.store.Applications(ctx, owner)
+}
+
+// All lists every application, the oldest first.
+func (a *Applications) All(ctx context.Context) ([]oauth.Application, error) {
+	return a.store.Applications(ctx, oauth.ID{})
+}
+
+// Suspend switches an application off until Resume: it cannot authenticate, and
+// none of its tokens and codes works.
+func (a *Applications) Suspend(ctx context.Context, id oauth.ID) error {
+	return a.store.SuspendApplication(ctx, id)
+}
+
+// Resume undoes Suspend.
+func (a *Applications) Resume(ctx context.Context, id oauth.ID) error {
+	return a.store.ResumeApplication(ctx, id)
+}
+
+// Delete revokes every authorization of an application and removes it.
+func (a *Applications) Delete(ctx context.Context, id oauth.ID) error {
+	return a.store.DeleteApplication(ctx, id)
+}

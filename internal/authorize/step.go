@@ -1,0 +1,160 @@
+package authorize
+
+import (
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/account"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/signin"
+)
+
+// step does what a form on one of the pages of a request asks for.
+func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
+	switch r.PostFormValue("step") {
+	case "sign-in":
+		person, problem, err := h.door.SignIn(w, r)
+		if problem != nil {
+			h.askSignIn(w, q, problem, signin.Status(w, problem), r.PostFormValue("email"))
+			return
+		}
+		h.entered(w, r, q, person, err)
+	case "sign-up":
+		person, problem, err := h.door.SignUp(w, r)
+		if problem != nil {
+			h.askSignUp(w, r, q, problem, signin.Status(w, problem))
+			return
+		}
+		h.entered(w, r, q, person, err)
+	case "offer-sign-up":
+		h.askSignUp(w, r, q, &account.Problem{}, http.StatusOK)
+	case "switch":
+		h.askSignIn(w, q, nil, http.StatusOK)
+	case "allow":
+		if id, ok := h.ticketHolds(w, r, q); ok {
+			h.approve(w, r, q, id, true)
+		}
+	case "deny":
+		if _, ok := h.ticketHolds(w, r, q); ok {
+			h.redirectError(w, r, q, oauth.NewError(oauth.AccessDenied, "the account did not allow it"))
+		}
+	default:
+		h.outOfDate(w, q)
+	}
+}
+
+// entered goes on with a request after its person signed in. A reload of what
+// comes next should not post the password again, so the browser asks anew; only
+// prompt=login has to know that the person signed in just now.
+func (h *Handler) entered(w http.ResponseWriter, r *http.Request, q *request, person *signin.Person, err error) {
+	switch {
+	case err != nil:
+		h.door.Fail(w, r, err)
+	case q.prompts("login"):
+		q.person, q.fresh = person, true
+		h.dispatch(w, r, q)
+	default:
+		w.Header().Set("Location", q.self)
+		w.WriteHeader(http.StatusSeeOther)
+	}
+}
+
+func (h *Handler) frame(q *request, title string) page.Frame {
+	f := page.Frame{Title: title, Callback: q.RedirectURI}
+	if q.person != nil {
+		f.Account = &q.person.Account
+	}
+	return f
+}
+
+func (h *Handler) askSignIn(w http.ResponseWriter, q *request, problem *account.Problem, status int, email ...string) {
+	content := page.SignIn{
+		Frame:  page.Frame{Title: "Sign in", Callback: q.RedirectURI},
+		Action: q.self, Application: q.Application.Name, SignUp: h.door.SignUpOpen(),
+	}
+	if problem != nil {
+		content.Problem = problem.Message
+	}
+	if len(email) > 0 {
+		content.Email = email[0]
+	}
+	h.pages.Write(w, status, content)
+}
+
+func (h *Handler) askSignUp(w http.ResponseWriter, r *http.Request, q *request, problem *account.Problem, status int) {
+	content := page.SignUp{
+		Frame:  page.Frame{Title: "Create your account", Callback: q.RedirectURI},
+		Action: q.self, Application: q.Application.Name,
+		Name: r.PostFormValue("name"), Email: r.PostFormValue("email"),
+	}
+	content.Problem, content.Problems = signin.Problems(problem)
+	h.pages.Write(w, status, content)
+}
+
+// askConsent shows who asks for what.
+func (h *Handler) askConsent(w http.ResponseWriter, r *http.Request, q *request, remembered oauth.Consent, changed bool) {
+	id, err := h.grants.NewID()
+	if err != nil {
+		h.door.Fail(w, r, err)
+		return
+	}
+	content := page.Consent{
+		Frame:  h.frame(q, "Allow "+q.Application.Name),
+		Action: q.self, Ticket: h.ticket(id, q), Changed: changed,
+		Name: q.Application.Name, Owner: q.Application.OwnerName, Site: q.Application.Site, Host: oauth.RedirectHost(q.RedirectURI),
+	}
+	for _, name := range q.Scope.Tokens() {
+		permission, _ := h.grants.Catalogue().Find(name)
+		if remembered.Scope.Has(name) {
+			content.Known = append(content.Known, permission)
+		} else {
+			content.New = append(content.New, permission)
+		}
+	}
+	h.pages.Write(w, http.StatusOK, content)
+}
+
+// ticketLife is how long a consent page may be looked at. The sweeper keeps
+// pending authorizations longer, so that one ticket approves at most once.
+const ticketLife = time.Hour
+
+// ticket binds what is posted to what was shown: the id of the authorization
+// that an approval makes, sealed with the session, the account, the state of the
+// application and the whole request.
+func (h *Handler) ticket(id oauth.ID, q *request) string {
+	seal := h.seal(id, q)
+	return base64.RawURLEncoding.EncodeToString(append(id[:], seal[:]...))
+}
+
+func (h *Handler) seal(id oauth.ID, q *request) [32]byte {
+	identity := q.Application.Identity()
+	return h.key.Seal("consent", string(id[:]), string(q.person.Session.ID[:]), string(q.person.Account.ID[:]),
+		string(q.Application.ID[:]), string(identity[:]), string(q.Application.Scope), q.parameters.Encode())
+}
+
+// ticketHolds checks the posted ticket, and otherwise shows that nothing was approved.
+func (h *Handler) ticketHolds(w http.ResponseWriter, r *http.Request, q *request) (oauth.ID, bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(r.PostFormValue("ticket"))
+	if err != nil || len(raw) != 48 || q.person == nil || q.refusal != nil {
+		h.outOfDate(w, q)
+		return oauth.ID{}, false
+	}
+	id := oauth.ID(raw[:16])
+	seal := h.seal(id, q)
+	if age := h.now().Sub(id.Time()); !oauth.SameSeal(raw[16:], seal) || age > ticketLife {
+		h.outOfDate(w, q)
+		return oauth.ID{}, false
+	}
+	return id, true
+}
+
+// outOfDate is the answer to a form that does not belong to what is true now.
+func (h *Handler) outOfDate(w http.ResponseWriter, q *request) {
+	h.pages.Write(w, http.StatusConflict, page.Problem{
+		Frame:  h.frame(q, "This page was out of date"),
+		Person: "Nothing was approved. You may have signed in as somebody else meanwhile, waited too long, or the application was changed.",
+		BackTo: q.self, BackText: "Look at the request again",
+	})
+}

@@ -1,0 +1,145 @@
+// Package endpoint is the protocol over HTTP for programs: token, revoke,
+// introspect, check, the server's metadata and the API's me. A request is parsed
+// once and an answer is written once; what it means is decided in internal/grant.
+// Nothing here sets or reads a cookie.
+package endpoint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/grant"
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// Paths are where the protocol is found, below the issuer. The zero values of
+// none of them are usable: see DefaultPaths.
+type Paths struct {
+	Authorize, Token, Revoke, Introspect, Check, Me string
+}
+
+// DefaultPaths are those of the contract.
+func DefaultPaths() Paths {
+	return Paths{
+		Authorize:  "/auth/authorize",
+		Token:      "/irk/oauth/token",
+		Revoke:     "/irk/oauth/revoke",
+		Introspect: "/irk/oauth/introspect",
+		Check:      "/irk/oauth/check",
+		Me:         "/irk/api/v1/me",
+	}
+}
+
+// Metadata is where RFC 8414 §3 puts the server's metadata.
+const Metadata = "/.well-known/oauth-authorization-server"
+
+// Endpoints answers programs.
+type Endpoints struct {
+	grants *grant.Grants
+	issuer string
+	paths  Paths
+	log    *slog.Logger
+}
+
+// New makes the endpoints of an issuer.
+func New(grants *grant.Grants, issuer string, paths Paths, log *slog.Logger) *Endpoints {
+	return &Endpoints{grants: grants, issuer: issuer, paths: paths, log: log}
+}
+
+// handler answers a request of the right method, or returns the error to answer with.
+type handler func(http.ResponseWriter, *http.Request) error
+
+// rules are what an endpoint does alike for every request.
+type rules struct {
+	method string
+	// open lets pages of every origin call it, without credentials of the browser.
+	open bool
+	// bearer endpoints are called with an access token, the others by applications.
+	bearer bool
+}
+
+func (e *Endpoints) serve(r rules, h handler) http.Handler {
+	allowed := []string{r.method, http.MethodOptions}
+	if r.method == http.MethodGet {
+		allowed = append(allowed, http.MethodHead)
+	}
+	allow := strings.Join(allowed, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		header := w.Header()
+		header.Set("Cache-Control", "no-store")
+		header.Set("X-Content-Type-Options", "nosniff")
+		if r.open {
+			header.Set("Access-Control-Allow-Origin", "*")
+			header.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
+		}
+		switch {
+		case q.Method == http.MethodOptions:
+			header.Set("Allow", allow)
+			if r.open {
+				header.Set("Access-Control-Allow-Methods", allow)
+				header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+				header.Set("Access-Control-Max-Age", "86400")
+			}
+			w.WriteHeader(http.StatusNoContent)
+		case !slices.Contains(allowed, q.Method):
+			header.Set("Allow", allow)
+			refused := oauth.NewError(oauth.InvalidRequest, "this endpoint is called with %s", r.method)
+			writeJSON(w, http.StatusMethodNotAllowed, errorBody(refused))
+		default:
+			if err := h(w, q); err != nil {
+				e.fail(w, q, r, err)
+			}
+		}
+	})
+}
+
+// fail writes the one error answer of the protocol (RFC 6749 §5.2, RFC 6750 §3).
+func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err error) {
+	var known *oauth.Error
+	if !errors.As(err, &known) {
+		known = oauth.Internal(err)
+	}
+	if known.Cause != nil {
+		e.log.Error("request failed", "path", q.URL.Path, "code", known.Code.Wire, "cause", known.Cause)
+	}
+	header := w.Header()
+	switch {
+	case r.bearer:
+		if challenge := bearerChallenge(q, known); challenge != "" {
+			header.Set("WWW-Authenticate", challenge)
+		}
+	case known.Code == oauth.InvalidClient && q.Header.Get("Authorization") != "":
+		header.Set("WWW-Authenticate", `Basic realm="latchkey"`)
+	}
+	if known.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int((known.RetryAfter+time.Second-1)/time.Second)))
+	}
+	writeJSON(w, known.Code.Status, errorBody(known))
+}
+
+func errorBody(err *oauth.Error) any {
+	return struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}{err.Code.Wire, err.Description}
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		// Every body is a struct of strings and numbers.
+		panic(fmt.Sprintf("encode an answer: %v", err))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(encoded)))
+	w.WriteHeader(status)
+	// The client is gone if this fails, and nobody is left to tell.
+	_, _ = w.Write(encoded)
+}

@@ -1,0 +1,87 @@
+package endpoint
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/latchkey/latchkey/internal/grant"
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// maxBody is the size of a request body in bytes.
+const maxBody = 64 << 10
+
+// readParameters reads the body, form or JSON. The query is never looked at:
+// what stands in URLs ends in logs.
+func readParameters(w http.ResponseWriter, r *http.Request) (oauth.Parameters, error) {
+	var none oauth.Parameters
+	if len(r.Header["Content-Type"]) > 1 {
+		return none, oauth.NewError(oauth.InvalidRequest, "there are several Content-Type headers")
+	}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	var parse func([]byte) (oauth.Parameters, error)
+	switch {
+	case err == nil && mediaType == "application/x-www-form-urlencoded":
+		parse = func(b []byte) (oauth.Parameters, error) { return oauth.ParseParameters(string(b)) }
+	case err == nil && mediaType == "application/json":
+		parse = oauth.ParseJSONParameters
+	default:
+		return none, oauth.NewError(oauth.InvalidRequest, "Content-Type must be application/x-www-form-urlencoded or application/json")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return none, oauth.NewError(oauth.TooLarge, "the body is larger than %d bytes", maxBody)
+	case err != nil:
+		return none, oauth.NewError(oauth.InvalidRequest, "the body could not be read to its end")
+	}
+	p, err := parse(body)
+	if err != nil {
+		return none, oauth.NewError(oauth.InvalidRequest, "%v", err)
+	}
+	if refusal := p.RefuseRepeated(); refusal != nil {
+		return none, refusal
+	}
+	return p, nil
+}
+
+// credentials finds what an application sent of itself, in HTTP Basic or in the
+// body (RFC 6749 §2.3.1). Both places together must agree.
+func credentials(r *http.Request, p oauth.Parameters) (grant.Credentials, error) {
+	c := grant.Credentials{ClientID: p.Get("client_id"), Secret: p.Get("client_secret")}
+	headers := r.Header["Authorization"]
+	if len(headers) == 0 {
+		return c, nil
+	}
+	if len(headers) > 1 {
+		return c, oauth.NewError(oauth.InvalidRequest, "there are several Authorization headers")
+	}
+	id, secret, ok := oauth.ParseBasic(headers[0])
+	switch {
+	case !ok:
+		return c, oauth.NewError(oauth.InvalidClient, "the Authorization header is not HTTP Basic with client_id and client_secret")
+	case c.ClientID != "" && c.ClientID != id:
+		return c, oauth.NewError(oauth.InvalidRequest, "client_id in the body is another than in HTTP Basic; send the credentials in one place")
+	case c.Secret != "" && c.Secret != secret:
+		return c, oauth.NewError(oauth.InvalidRequest, "client_secret in the body is another than in HTTP Basic; send the credentials in one place")
+	}
+	return grant.Credentials{ClientID: id, Secret: secret}, nil
+}
+
+// client reads the body and authenticates the application: how every request of
+// an application begins.
+func (e *Endpoints) client(w http.ResponseWriter, r *http.Request) (grant.Client, oauth.Parameters, error) {
+	p, err := readParameters(w, r)
+	if err != nil {
+		return grant.Client{}, p, err
+	}
+	c, err := credentials(r, p)
+	if err != nil {
+		return grant.Client{}, p, err
+	}
+	client, err := e.grants.Authenticate(r.Context(), c)
+	return client, p, err
+}

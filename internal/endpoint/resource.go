@@ -1,0 +1,127 @@
+package endpoint
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/grant"
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// bearer finds the access token of a request (RFC 6750 §2.1) and what it stands for.
+func (e *Endpoints) bearer(r *http.Request, scope oauth.Scope) (grant.Access, error) {
+	headers := r.Header["Authorization"]
+	if len(headers) > 1 {
+		return grant.Access{}, oauth.NewError(oauth.InvalidRequest, "there are several Authorization headers")
+	}
+	token, ok := bearerToken(r)
+	if !ok {
+		return grant.Access{}, oauth.NewError(oauth.InvalidToken, "send an access token in the header Authorization: Bearer")
+	}
+	access, err := e.grants.Access(r.Context(), token)
+	if err != nil {
+		return grant.Access{}, err
+	}
+	return access, access.Require(scope)
+}
+
+func bearerToken(r *http.Request) (string, bool) {
+	return oauth.CutScheme(r.Header.Get("Authorization"), "Bearer")
+}
+
+// bearerChallenge is the WWW-Authenticate header of an error (RFC 6750 §3). A
+// request that brought no token is told no error code (§3.1).
+func bearerChallenge(r *http.Request, err *oauth.Error) string {
+	switch err.Code {
+	case oauth.InvalidToken:
+		if _, sent := bearerToken(r); !sent {
+			return `Bearer realm="latchkey"`
+		}
+		return fmt.Sprintf(`Bearer realm="latchkey", error="%s", error_description="%s"`, err.Code.Wire, err.Description)
+	case oauth.InsufficientScope:
+		return fmt.Sprintf(`Bearer realm="latchkey", error="%s", error_description="%s", scope="%s"`, err.Code.Wire, err.Description, err.Scope)
+	}
+	return ""
+}
+
+// profileScope is what the API's first resource needs.
+const profileScope oauth.Scope = "profile"
+
+// Me is the API's first resource: who the access token's account is.
+func (e *Endpoints) Me() http.Handler {
+	return e.serve(rules{method: http.MethodGet, open: true, bearer: true}, func(w http.ResponseWriter, r *http.Request) error {
+		access, err := e.bearer(r, profileScope)
+		if err != nil {
+			return err
+		}
+		a := access.Account
+		body := meBody{User: user{
+			ID: a.ID.String(), Username: a.Username, Name: a.Name, Email: a.Email, CreatedAt: a.CreatedAt.Format(time.RFC3339),
+		}}
+		if a.AvatarURL != "" {
+			body.User.AvatarURL = &a.AvatarURL
+		}
+		writeJSON(w, http.StatusOK, body)
+		return nil
+	})
+}
+
+type meBody struct {
+	User user `json:"user"`
+}
+
+type user struct {
+	ID        string  `json:"id"`
+	Username  string  `json:"username"`
+	Name      string  `json:"name"`
+	Email     string  `json:"email"`
+	AvatarURL *string `json:"avatar_url"`
+	CreatedAt string  `json:"created_at"`
+}
+
+// Check lets a gateway ask whether a request may pass: the access token of the
+// Authorization header must have every scope of the query. The answer is in
+// headers, which gateways can hand on.
+func (e *Endpoints) Check() http.Handler {
+	return e.serve(rules{method: http.MethodGet, bearer: true}, func(w http.ResponseWriter, r *http.Request) error {
+		scope, err := e.checkedScope(r)
+		if err != nil {
+			return err
+		}
+		access, err := e.bearer(r, scope)
+		if err != nil {
+			return err
+		}
+		h := w.Header()
+		h.Set("X-Account-Id", access.Account.ID.String())
+		h.Set("X-Client-Id", access.Application.ClientID)
+		h.Set("X-Scope", string(access.Scope))
+		h.Set("X-Grant-Type", string(access.GrantType))
+		w.WriteHeader(http.StatusOK)
+		return nil
+	})
+}
+
+// checkedScope reads the scope that a gateway demands. Forgetting it must not
+// let everybody pass.
+func (e *Endpoints) checkedScope(r *http.Request) (oauth.Scope, error) {
+	p, err := oauth.ParseParameters(r.URL.RawQuery)
+	if err != nil {
+		return "", oauth.NewError(oauth.InvalidRequest, "%v", err)
+	}
+	if refusal := p.RefuseRepeated(); refusal != nil {
+		return "", refusal
+	}
+	scope, refusal := oauth.ParseScope(p.Get("scope"))
+	if refusal != nil {
+		return "", oauth.NewError(oauth.InvalidRequest, "%s", refusal.Description)
+	}
+	if scope == "" {
+		return "", oauth.NewError(oauth.InvalidRequest, "scope is missing: say in the query what the token must have, such as ?scope=profile")
+	}
+	if unknown := scope.Without(e.grants.Catalogue().All()); unknown != "" {
+		return "", oauth.NewError(oauth.InvalidRequest, "unknown scope: %s; known are: %s", unknown, e.grants.Catalogue().All())
+	}
+	return scope, nil
+}

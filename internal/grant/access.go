@@ -1,0 +1,99 @@
+package grant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// Access is what a living access token stands for.
+type Access struct {
+	Application oauth.Application
+	Account     oauth.Account
+	GrantType   oauth.GrantType
+	// Token holds when the token was issued and when it expires.
+	Token oauth.AccessToken
+	// Scope is what the token may do now.
+	Scope oauth.Scope
+}
+
+// errDead is told of every access token that does not work, for whatever reason.
+func errDead() *oauth.Error {
+	return oauth.NewError(oauth.InvalidToken, "the access token is unknown, expired or revoked")
+}
+
+// Access finds what an access token stands for. The error is an *oauth.Error
+// with the code InvalidToken when the token is not alive.
+func (g *Grants) Access(ctx context.Context, token string) (Access, error) {
+	now := g.now()
+	presented, ok := oauth.ParseToken(token, now)
+	if !ok {
+		return Access{}, errDead()
+	}
+	access, err := g.access(ctx, presented)
+	if errors.Is(err, store.ErrNotFound) {
+		return Access{}, errDead()
+	}
+	return access, failure(err)
+}
+
+func (g *Grants) access(ctx context.Context, presented oauth.Token) (Access, error) {
+	row, err := g.store.Authorization(ctx, presented.ID)
+	if err != nil {
+		return Access{}, err
+	}
+	living, ok := row.AccessTokenFor(presented.Hash(oauth.KindAccessToken), g.now())
+	if !ok {
+		return Access{}, errDead()
+	}
+	application, err := g.store.Application(ctx, row.ApplicationID)
+	if err != nil {
+		return Access{}, err
+	}
+	account, err := g.store.Account(ctx, row.AccountID)
+	if err != nil {
+		return Access{}, err
+	}
+	if application.Suspended() || account.Disabled {
+		return Access{}, errDead()
+	}
+	scope := living.Scope.Within(g.Allowed(application))
+	if row.GrantType == oauth.GrantClientCredentials {
+		scope = scope.Within(g.config.Catalogue.ForApplicationsAlone())
+	}
+	return Access{Application: application, Account: account, GrantType: row.GrantType, Token: living, Scope: scope}, nil
+}
+
+// Require refuses an access that lacks any token of the scope (RFC 6750 §3.1).
+func (a Access) Require(scope oauth.Scope) error {
+	if missing := scope.Without(a.Scope); missing != "" {
+		refusal := oauth.NewError(oauth.InsufficientScope, "the access token lacks the scope: %s", missing)
+		refusal.Scope = scope
+		return refusal
+	}
+	return nil
+}
+
+// Introspect finds what an access token stands for, on behalf of an application
+// (RFC 7662): a resource server sees every token, any other its own alone. It
+// reports false for what is dead or none of the application's business.
+func (g *Grants) Introspect(ctx context.Context, c Client, token string) (Access, bool, error) {
+	switch {
+	case c.application.Public:
+		return Access{}, false, oauth.NewError(oauth.UnauthorizedClient, "introspection is for confidential applications: a public one cannot prove who it is")
+	case token == "":
+		return Access{}, false, oauth.NewError(oauth.InvalidRequest, "token is missing")
+	}
+	access, err := g.Access(ctx, token)
+	var refusal *oauth.Error
+	if errors.As(err, &refusal) && refusal.Code == oauth.InvalidToken {
+		return Access{}, false, nil
+	}
+	if err != nil {
+		return Access{}, false, err
+	}
+	visible := c.application.ResourceServer || access.Application.ID == c.application.ID
+	return access, visible, nil
+}

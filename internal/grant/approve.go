@@ -1,0 +1,90 @@
+package grant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// Request is an authorization request that was found valid.
+type Request struct {
+	Application oauth.Application
+	// RedirectURI is where the answer goes; RedirectURISent tells whether the
+	// request named it.
+	RedirectURI     string
+	RedirectURISent bool
+	Scope           oauth.Scope
+	Challenge       oauth.Challenge
+}
+
+// CheckRequest decides what an authorization request asks for, once its
+// application and redirect URI are known (RFC 6749 §4.1.1, RFC 7636 §4.3).
+func (g *Grants) CheckRequest(r Request, scope, challenge, method string) (Request, error) {
+	var err *oauth.Error
+	if r.Challenge, err = oauth.ParseChallenge(challenge, method, r.Application.Public || g.config.RequirePKCE); err != nil {
+		return r, err
+	}
+	if r.Scope, err = g.config.Catalogue.Request(scope, g.Allowed(r.Application)); err != nil {
+		return r, err
+	}
+	return r, nil
+}
+
+// Remembered is what an account approved of an application before; the zero
+// Consent where it never did. changed tells that the application is no longer
+// what the account was shown, so that the consent counts for nothing.
+func (g *Grants) Remembered(ctx context.Context, account oauth.ID, a oauth.Application) (c oauth.Consent, changed bool, err error) {
+	c, err = g.store.Consent(ctx, account, a.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return oauth.Consent{}, false, nil
+	case err != nil:
+		return oauth.Consent{}, false, failure(err)
+	case c.Identity != a.Identity():
+		return oauth.Consent{}, true, nil
+	}
+	return c, false, nil
+}
+
+// ErrAnswered and ErrChanged are the store's: an approval that does not count.
+var (
+	ErrAnswered = store.ErrAnswered
+	ErrChanged  = store.ErrChanged
+)
+
+// NewID draws the id that an approval will have. It is drawn when the account is
+// asked, so that one question yields one authorization at most.
+func (g *Grants) NewID() (oauth.ID, error) { return oauth.NewID(g.random, g.now()) }
+
+// Approve makes a pending authorization and returns its code. With asked, the
+// account allowed it just now and the consent is remembered; without, a
+// remembered consent must still cover it. ErrAnswered: the id was used before.
+// ErrChanged: the application, the account or the consent is not what it was.
+func (g *Grants) Approve(ctx context.Context, id, account oauth.ID, r Request, asked bool) (code string, err error) {
+	token, err := oauth.NewToken(g.random, id)
+	if err != nil {
+		return "", oauth.Internal(err)
+	}
+	now := g.now()
+	err = g.store.Approve(ctx, store.Approval{
+		Authorization: oauth.Authorization{
+			ID: id, ApplicationID: r.Application.ID, AccountID: account,
+			GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusPending, Scope: r.Scope, CreatedAt: now,
+			CodeHash: token.Hash(oauth.KindCode), CodeExpiresAt: now.Add(g.config.CodeLifetime),
+			RedirectURI: r.RedirectURI, RedirectURISent: r.RedirectURISent, Challenge: r.Challenge,
+		},
+		Identity: r.Application.Identity(),
+		Asked:    asked,
+	})
+	switch {
+	case errors.Is(err, store.ErrAnswered), errors.Is(err, store.ErrChanged):
+		return "", err
+	case errors.Is(err, store.ErrNotFound):
+		return "", ErrChanged
+	case err != nil:
+		return "", failure(err)
+	}
+	return token.String(), nil
+}

@@ -1,0 +1,52 @@
+package grant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// Credentials are what an application sent to prove who it is.
+type Credentials struct {
+	ClientID string
+	// Secret is empty when none was sent.
+	Secret string
+}
+
+// Client is an application that has proved who it is. Only Authenticate makes
+// one, so whatever asks for a Client cannot be reached without.
+type Client struct{ application oauth.Application }
+
+// Authenticate checks the credentials of an application (RFC 6749 §2.3). A
+// public application sends its client_id alone.
+func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error) {
+	if c.ClientID == "" {
+		return Client{}, oauth.NewError(oauth.InvalidClient, "client_id is missing: send the credentials by HTTP Basic, or client_id and client_secret in the body")
+	}
+	unknown := oauth.NewError(oauth.InvalidClient, "client_id is unknown, or client_secret is wrong")
+	now := g.now()
+	id, ok := oauth.ParseClientID(c.ClientID, now)
+	if !ok {
+		return Client{}, unknown
+	}
+	a, err := g.store.Application(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return Client{}, unknown
+	case err != nil:
+		return Client{}, failure(err)
+	case a.ClientID != c.ClientID:
+		return Client{}, unknown
+	case a.Public && c.Secret != "":
+		return Client{}, oauth.NewError(oauth.InvalidClient, "this is a public application: it has no client_secret, send client_id alone")
+	case !a.Public && c.Secret == "":
+		return Client{}, oauth.NewError(oauth.InvalidClient, "client_secret is missing")
+	case !a.Public && !a.AcceptsSecret(c.Secret, now):
+		return Client{}, unknown
+	case a.Suspended():
+		return Client{}, oauth.NewError(oauth.InvalidClient, "this application is suspended; ask those who run this platform")
+	}
+	return Client{application: a}, nil
+}

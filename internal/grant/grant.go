@@ -1,0 +1,98 @@
+// Package grant is the life of an authorization: an account approves, the
+// application redeems, refreshes and revokes, an API checks. One file an event.
+//
+// It authenticates the application, makes the event, hands it to the store and
+// turns the outcome into an answer. What an event does to an authorization is
+// decided by internal/oauth; how requests look is internal/endpoint's business.
+package grant
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/throttle"
+)
+
+// Config is what the operator decides about authorizations.
+type Config struct {
+	Catalogue oauth.Catalogue
+	// CodeLifetime is how long a code waits to be redeemed.
+	CodeLifetime time.Duration
+	Refresh      oauth.RefreshLimits
+	// RequirePKCE of confidential applications too.
+	RequirePKCE bool
+	// Exempt are client addresses that no throttle counts.
+	Exempt throttle.Exempt
+}
+
+// Grants makes and ends the authorizations of one store.
+type Grants struct {
+	store  *store.Store
+	key    oauth.Key
+	keyID  oauth.KeyID
+	random io.Reader
+	now    func() time.Time
+	log    *slog.Logger
+	config Config
+	// walks counts, for each authorization, refresh tokens that proved nothing.
+	walks *throttle.Throttle
+}
+
+// New makes the grants of a store with its server key.
+func New(s *store.Store, key oauth.Key, random io.Reader, now func() time.Time, log *slog.Logger, config Config) *Grants {
+	return &Grants{
+		store: s, key: key, keyID: key.ID(), random: random, now: now, log: log, config: config,
+		walks: throttle.New(5, 12*time.Second, config.Exempt, now),
+	}
+}
+
+// Catalogue is the scopes of this platform.
+func (g *Grants) Catalogue() oauth.Catalogue { return g.config.Catalogue }
+
+// Allowed is what an application may be granted: its scope as far as it is still
+// configured.
+func (g *Grants) Allowed(a oauth.Application) oauth.Scope {
+	return a.Scope.Within(g.config.Catalogue.All())
+}
+
+// Tokens is the answer to a token request (RFC 6749 §5.1).
+type Tokens struct {
+	AccessToken string
+	// RefreshToken is empty for client_credentials.
+	RefreshToken string
+	Scope        oauth.Scope
+	CreatedAt    time.Time
+	// ExpiresIn is what remains of the access token's life, in whole seconds.
+	ExpiresIn int64
+}
+
+// answer describes the current tokens of an authorization.
+func (g *Grants) answer(a oauth.Authorization, access oauth.Token, limit oauth.Scope) Tokens {
+	remaining := a.Access.ExpiresAt.Sub(g.now())
+	return Tokens{
+		AccessToken: access.String(),
+		Scope:       a.Access.Scope.Within(limit),
+		CreatedAt:   a.Access.IssuedAt,
+		ExpiresIn:   int64((remaining + time.Second - time.Millisecond) / time.Second),
+	}
+}
+
+// failure turns what the store says into an answer. Refusals of the rules pass
+// as they are.
+func failure(err error) error {
+	var refusal *oauth.Error
+	switch {
+	case err == nil, errors.As(err, &refusal):
+		return err
+	case errors.Is(err, store.ErrBusy), errors.Is(err, context.DeadlineExceeded):
+		busy := oauth.NewError(oauth.Unavailable, "the server is busy; try again in a second")
+		busy.RetryAfter, busy.Cause = time.Second, err
+		return busy
+	}
+	return oauth.Internal(err)
+}

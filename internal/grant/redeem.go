@@ -1,0 +1,56 @@
+package grant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// CodeRequest is a token request of the grant authorization_code (RFC 6749 §4.1.3).
+type CodeRequest struct{ Code, RedirectURI, Verifier string }
+
+// Redeem exchanges a code for the first tokens of its authorization.
+func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, error) {
+	if r.Code == "" {
+		return Tokens{}, oauth.NewError(oauth.InvalidRequest, "code is missing")
+	}
+	unknown := oauth.NewError(oauth.InvalidGrant, "code is not one that was given to this application")
+	code, ok := oauth.ParseToken(r.Code, g.now())
+	if !ok {
+		return Tokens{}, unknown
+	}
+	access, err := oauth.NewToken(g.random, code.ID)
+	if err != nil {
+		return Tokens{}, oauth.Internal(err)
+	}
+	refresh, err := oauth.NewToken(g.random, code.ID)
+	if err != nil {
+		return Tokens{}, oauth.Internal(err)
+	}
+	allowed := g.Allowed(c.application)
+	a, err := g.store.RedeemCode(ctx, oauth.Redemption{
+		Code: code, ApplicationID: c.application.ID, RedirectURI: r.RedirectURI, Verifier: r.Verifier, Allowed: allowed,
+		AccessHash: access.Hash(oauth.KindAccessToken), RefreshHash: refresh.Hash(oauth.KindRefreshToken),
+		AccessLifetime: g.config.Refresh.AccessLifetime,
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return Tokens{}, unknown
+	}
+	if err != nil {
+		g.logEnd(a, err)
+		return Tokens{}, failure(err)
+	}
+	tokens := g.answer(a, access, allowed)
+	tokens.RefreshToken = refresh.String()
+	return tokens, nil
+}
+
+// logEnd records that an event ended an authorization instead of doing what was
+// asked: someone may hold what is not theirs.
+func (g *Grants) logEnd(a oauth.Authorization, err error) {
+	if a.Status == oauth.StatusRevoked && !errors.Is(err, store.ErrNotFound) {
+		g.log.Warn("authorization is revoked", "authorization", a.ID, "application", a.ApplicationID, "account", a.AccountID, "reason", a.RevokedReason)
+	}
+}

@@ -1,0 +1,120 @@
+package oauth
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Application is the OAuth client. It belongs to the account that registered it.
+type Application struct {
+	ID ID
+	// ClientID is the 43 characters that the application is known by; its first
+	// half is the ID.
+	ClientID string
+	OwnerID  ID
+	// OwnerName and OwnerDisabled are the owner's, read along with the application.
+	OwnerName     string
+	OwnerDisabled bool
+	Name          string
+	// Site is the application's home page, empty or an https or loopback URL.
+	Site         string
+	RedirectURIs []string
+	// Scope is what the application may ask for.
+	Scope Scope
+	// Public applications have no secret (RFC 6749 §2.1). It is decided when
+	// the application is created and stays.
+	Public bool
+	// ResourceServer applications may introspect every token.
+	ResourceServer bool
+	// SecretHash is empty for public applications.
+	SecretHash      Hash
+	SecretCreatedAt time.Time
+	// PreviousSecretHash works until PreviousSecretEndsAt after a rotation.
+	PreviousSecretHash   Hash
+	PreviousSecretEndsAt time.Time
+	// SuspendedAt is zero unless an administrator suspended the application.
+	SuspendedAt time.Time
+	CreatedAt   time.Time
+}
+
+// NewClientID draws the id of an application and the client_id that carries it.
+func NewClientID(random io.Reader, now time.Time) (ID, string, error) {
+	id, err := NewID(random, now)
+	if err != nil {
+		return ID{}, "", err
+	}
+	t, err := NewToken(random, id)
+	return id, t.String(), err
+}
+
+// ParseClientID finds the id that a client_id carries.
+func ParseClientID(clientID string, now time.Time) (ID, bool) {
+	t, ok := ParseToken(clientID, now)
+	return t.ID, ok
+}
+
+// NewClientSecret draws a client_secret: 256 bits as 64 hexadecimal characters.
+func NewClientSecret(random io.Reader) (string, error) {
+	var raw [32]byte
+	if _, err := io.ReadFull(random, raw[:]); err != nil {
+		return "", fmt.Errorf("draw a client secret: %w", err)
+	}
+	return hex.EncodeToString(raw[:]), nil
+}
+
+// HashClientSecret is what is stored of a client secret. The secret has 256
+// bits, so a fast hash keeps it.
+func HashClientSecret(application ID, secret string) Hash {
+	h := sha256.New()
+	h.Write([]byte("latchkey.client_secret\x00"))
+	h.Write(application[:])
+	h.Write([]byte(secret))
+	return Hash(h.Sum(nil))
+}
+
+// AcceptsSecret compares in constant time with the current secret and, while it
+// still works, with the previous one.
+func (a Application) AcceptsSecret(secret string, now time.Time) bool {
+	presented := HashClientSecret(a.ID, secret)
+	current := a.SecretHash.Matches(presented)
+	previous := a.PreviousSecretHash.Matches(presented) && now.Before(a.PreviousSecretEndsAt)
+	return current || previous
+}
+
+// Suspended reports whether the application is switched off: by an
+// administrator, or because its owner's account is disabled.
+func (a Application) Suspended() bool { return !a.SuspendedAt.IsZero() || a.OwnerDisabled }
+
+// Identity is a digest of what a person is shown of an application.
+type Identity Hash
+
+// Identity covers the name, the owner, the site and the redirect URIs. When it
+// changes, remembered consents count no more.
+func (a Application) Identity() Identity {
+	h := sha256.New()
+	for _, part := range []string{a.Name, a.OwnerID.String(), a.OwnerName, a.Site, strings.Join(a.RedirectURIs, " ")} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return Identity(h.Sum(nil))
+}
+
+// RedirectURI decides where the answer to an authorization request goes. The
+// presented one must be registered; it may be empty when just one is registered
+// (RFC 6749 §3.1.2.3).
+func (a Application) RedirectURI(presented string) (string, *Error) {
+	switch {
+	case len(a.RedirectURIs) == 0:
+		return "", NewError(InvalidRequest, "this application has no redirect URL; register one in its settings")
+	case presented == "" && len(a.RedirectURIs) == 1:
+		return a.RedirectURIs[0], nil
+	case presented == "":
+		return "", NewError(InvalidRequest, "redirect_uri is missing, and the application has registered several")
+	case !MatchRedirectURI(a.RedirectURIs, presented):
+		return "", NewError(InvalidRequest, "redirect_uri is not registered for this application; it is compared as an exact string")
+	}
+	return presented, nil
+}

@@ -1,0 +1,147 @@
+package oauth
+
+import "time"
+
+// GrantType tells how an authorization came to be.
+type GrantType string
+
+// The grant types whose product is an authorization (RFC 6749 §4.1, §4.4).
+const (
+	GrantAuthorizationCode GrantType = "authorization_code"
+	GrantClientCredentials GrantType = "client_credentials"
+)
+
+// Status is where an authorization is in its life.
+type Status uint8
+
+// An authorization is pending until its code is redeemed, active while its
+// tokens live, and revoked for ever.
+const (
+	StatusPending Status = iota + 1
+	StatusActive
+	StatusRevoked
+)
+
+// Reason tells why an authorization was revoked.
+type Reason string
+
+// The reasons for which authorizations end.
+const (
+	ReasonRequested    Reason = "revoked by the application"
+	ReasonDisconnected Reason = "disconnected by the account"
+	ReasonOperator     Reason = "revoked by the operator"
+	ReasonCodeReplay   Reason = "its code was used twice"
+	ReasonTokenReplay  Reason = "an old refresh token was used"
+	ReasonWornOut      Reason = "too many refreshes"
+	ReasonDeleted      Reason = "the application was deleted"
+	ReasonSurplus      Reason = "more authorizations than one application may have"
+)
+
+// MaxGeneration bounds the walk that recognises old refresh tokens: a rotation
+// past it revokes. It is two years of two-hourly refreshes.
+const MaxGeneration = 10_000
+
+// previousAccessLife is how long the access token before a rotation still
+// works, for requests in flight.
+const previousAccessLife = 30 * time.Second
+
+// Authorization is one approval, or one client_credentials request, through its
+// whole life. It is one row, and every event is one conditional write of it.
+type Authorization struct {
+	ID            ID
+	ApplicationID ID
+	// AccountID is who approved; for client_credentials the application's owner.
+	AccountID ID
+	GrantType GrantType
+	Status    Status
+	// Scope is what was granted. What a token may do is also limited by what is
+	// still configured and still allowed to the application.
+	Scope     Scope
+	CreatedAt time.Time
+
+	CodeHash      Hash
+	CodeExpiresAt time.Time
+	// RedirectURI is where the code went; RedirectURISent tells whether the
+	// authorization request named it, so that the token request must too.
+	RedirectURI     string
+	RedirectURISent bool
+	Challenge       Challenge
+
+	// Generation is 1 after the code was redeemed and grows with each rotation.
+	Generation uint32
+	// RotatedAt is when the current generation began: the idle clock.
+	RotatedAt time.Time
+	// ReplayedAt is when the refresh that led to the current generation was
+	// last repeated.
+	ReplayedAt time.Time
+	// KeyID names the server key that derived the current generation.
+	KeyID       KeyID
+	Access      AccessToken
+	RefreshHash Hash
+
+	PreviousAccess      AccessToken
+	PreviousRefreshHash Hash
+
+	RevokedAt     time.Time
+	RevokedReason Reason
+}
+
+// AccessToken is what a row keeps of an access token.
+type AccessToken struct {
+	Hash      Hash
+	Scope     Scope
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+func (t AccessToken) accepts(presented Hash, now time.Time) bool {
+	return t.Hash.Matches(presented) && now.Before(t.ExpiresAt)
+}
+
+// AccessTokenFor finds the living access token whose hash is presented.
+func (a Authorization) AccessTokenFor(presented Hash, now time.Time) (AccessToken, bool) {
+	current := a.Access.accepts(presented, now)
+	previous := a.PreviousAccess.accepts(presented, now)
+	switch {
+	case a.Status != StatusActive:
+		return AccessToken{}, false
+	case current:
+		return a.Access, true
+	case previous:
+		return a.PreviousAccess, true
+	}
+	return AccessToken{}, false
+}
+
+// HasHeld reports whether the token is the code, or an access or refresh token
+// of the current or the previous generation, alive or not.
+func (a Authorization) HasHeld(t Token) bool {
+	access, refresh := t.Hash(KindAccessToken), t.Hash(KindRefreshToken)
+	held := a.CodeHash.Matches(t.Hash(KindCode))
+	held = a.Access.Hash.Matches(access) || held
+	held = a.PreviousAccess.Hash.Matches(access) || held
+	held = a.RefreshHash.Matches(refresh) || held
+	return a.PreviousRefreshHash.Matches(refresh) || held
+}
+
+// Idle reports whether nobody used the refresh token for so long that it is dead.
+func (a Authorization) Idle(limit time.Duration, now time.Time) bool {
+	return now.Sub(a.RotatedAt) >= limit
+}
+
+func (a Authorization) revoke(reason Reason, now time.Time) Authorization {
+	a.Status, a.RevokedAt, a.RevokedReason = StatusRevoked, now, reason
+	return a
+}
+
+// Event is something that happens to an existing authorization. The store loads
+// the row, lets the event decide, and commits the row that Decide returns, if it
+// differs, in one conditional write. Decide also returns the error for the
+// caller: a row that changed and an error together mean that the event ended
+// the authorization.
+type Event interface {
+	// AuthorizationID names the row.
+	AuthorizationID() ID
+	// Decide applies the event. accountDisabled is about the row's account.
+	Decide(a Authorization, accountDisabled bool, now time.Time) (Authorization, error)
+}

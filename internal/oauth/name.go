@@ -1,0 +1,47 @@
+package oauth
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxName is the length of a name in characters.
+const MaxName = 80
+
+// CleanName trims the name of an account or an application, and refuses what
+// could make it look like something else on a consent page. What is wrong is a
+// sentence for the person who typed it, empty when nothing is.
+func CleanName(s string) (name, wrong string) {
+	s = strings.Join(strings.Fields(s), " ")
+	switch {
+	case s == "":
+		return "", "Enter a name."
+	case utf8.RuneCountInString(s) > MaxName:
+		return "", fmt.Sprintf("Use at most %d characters for the name.", MaxName)
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }):
+		return "", "The name has a character that cannot be shown."
+	}
+	return s, ""
+}
+
+// MaxLink is the length of a link in bytes.
+const MaxLink = 500
+
+// CleanLink checks the address of a site or a picture: empty, https, or http on
+// this machine. What is wrong is a sentence for the person who typed it, empty
+// when nothing is.
+func CleanLink(s string) (link, wrong string) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return "", ""
+	}
+	u, err := url.Parse(s)
+	if err != nil || len(s) > MaxLink || u.Hostname() == "" || u.User != nil ||
+		u.Scheme != "https" && (u.Scheme != "http" || !LoopbackHost(u.Hostname())) {
+		return "", "Enter an address that begins with https://."
+	}
+	return u.String(), ""
+}

@@ -1,0 +1,235 @@
+package oauth
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Limits on what an application registers.
+const (
+	MaxRedirectURILength = 2000
+	MaxRedirectURIs      = 20
+)
+
+// RedirectKind tells how a redirection endpoint is reached.
+type RedirectKind int
+
+// The kinds of redirection endpoint.
+const (
+	// RedirectHTTPS goes to a web server that proved its name by TLS.
+	RedirectHTTPS RedirectKind = iota
+	// RedirectLoopback goes to a program on the person's own machine (RFC 8252 §7.3).
+	RedirectLoopback
+	// RedirectPrivateUse goes to whatever app claimed the scheme (RFC 8252 §7.1).
+	RedirectPrivateUse
+)
+
+// responseParameters are what an authorization answer adds to the redirect URI
+// (RFC 6749 §4.1.2, RFC 9207); none may be there already.
+func responseParameters() []string {
+	return []string{"code", "state", "iss", "error", "error_description", "error_uri"}
+}
+
+// CheckRedirectURI decides whether an application may register uri. The error's
+// description says what is wrong with it.
+func CheckRedirectURI(uri string, public bool) *Error {
+	refuse := func(format string, args ...any) *Error {
+		return NewError(InvalidRequest, "redirect URL "+format, args...)
+	}
+	switch {
+	case uri == "":
+		return refuse("is empty")
+	case len(uri) > MaxRedirectURILength:
+		return refuse("is longer than %d characters", MaxRedirectURILength)
+	case strings.ContainsFunc(uri, func(r rune) bool { return r <= 0x20 || r > 0x7e || strings.ContainsRune("\"<>\\^`{|}", r) }):
+		return refuse("has a character that RFC 3986 does not allow; escape it with a percent sign")
+	case strings.Contains(uri, "#"):
+		return refuse("must have no fragment (#...): RFC 6749 section 3.1.2")
+	case strings.Contains(uri, "*"):
+		return refuse("must have no wildcard: it is compared as an exact string")
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme == "" {
+		return refuse("is not an absolute URL, such as https://app.example/callback")
+	}
+	if u.User != nil || strings.Contains(u.Host, "@") {
+		return refuse("must have no user name or password in it")
+	}
+	if name := responseParameterIn(u.RawQuery); name != "" {
+		return refuse("must not have the parameter %s in its query: the answer adds it", name)
+	}
+	return checkRedirectTarget(u, public)
+}
+
+func checkRedirectTarget(u *url.URL, public bool) *Error {
+	refuse := func(format string, args ...any) *Error {
+		return NewError(InvalidRequest, "redirect URL "+format, args...)
+	}
+	switch u.Scheme {
+	case "https", "http":
+		if u.Hostname() == "" || !validPort(u) {
+			return refuse("has no valid host")
+		}
+		if u.Scheme == "http" && !isLoopbackRedirectHost(u.Host) {
+			return refuse("may use http for 127.0.0.1, [::1] and localhost only; use https")
+		}
+		return nil
+	}
+	if !strings.Contains(u.Scheme, ".") {
+		return refuse("has the scheme %s; use https, or for a public application a scheme of your own with a dot, such as com.example.app", u.Scheme)
+	}
+	if !public {
+		return refuse("has a scheme of its own, which only public applications may use")
+	}
+	return nil
+}
+
+func validPort(u *url.URL) bool {
+	_, port, found := strings.Cut(u.Host[strings.LastIndexByte(u.Host, ']')+1:], ":")
+	if !found {
+		return true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
+
+func isLoopbackRedirectHost(host string) bool {
+	rest, ok := cutLoopbackHost(host)
+	return ok && (rest == "" || strings.HasPrefix(rest, ":"))
+}
+
+func cutLoopbackHost(s string) (rest string, ok bool) {
+	for _, host := range []string{"127.0.0.1", "[::1]", "localhost"} {
+		if rest, ok = strings.CutPrefix(s, host); ok {
+			return rest, true
+		}
+	}
+	return s, false
+}
+
+func responseParameterIn(query string) string {
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(name); err == nil && slices.Contains(responseParameters(), decoded) {
+			return decoded
+		}
+	}
+	return ""
+}
+
+// RedirectKindOf tells the kind of a registered redirect URI.
+func RedirectKindOf(uri string) RedirectKind {
+	switch scheme, _, _ := strings.Cut(uri, ":"); strings.ToLower(scheme) {
+	case "https":
+		return RedirectHTTPS
+	case "http":
+		return RedirectLoopback
+	}
+	return RedirectPrivateUse
+}
+
+// RedirectHost is what a person should know of where a redirect URI leads: the
+// host, or the scheme of an app.
+func RedirectHost(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" {
+		scheme, _, _ := strings.Cut(uri, ":")
+		return scheme + ":"
+	}
+	if RedirectKindOf(uri) == RedirectPrivateUse {
+		return u.Scheme + ":"
+	}
+	return u.Host
+}
+
+// MatchRedirectURI reports whether presented is a registered redirect URI: the
+// same string, but for the port of an http loopback URI, which may be any
+// (RFC 8252 §7.3: a native app listens where it can).
+func MatchRedirectURI(registered []string, presented string) bool {
+	if slices.Contains(registered, presented) {
+		return true
+	}
+	portless, ok := withoutLoopbackPort(presented)
+	return ok && slices.ContainsFunc(registered, func(uri string) bool {
+		r, ok := withoutLoopbackPort(uri)
+		return ok && r == portless
+	})
+}
+
+func withoutLoopbackPort(uri string) (string, bool) {
+	authority, ok := strings.CutPrefix(uri, "http://")
+	if !ok {
+		return "", false
+	}
+	rest, ok := cutLoopbackHost(authority)
+	if !ok {
+		return "", false
+	}
+	host := authority[:len(authority)-len(rest)]
+	if port, found := strings.CutPrefix(rest, ":"); found {
+		digits := len(port) - len(strings.TrimLeft(port, "0123456789"))
+		if n, err := strconv.ParseUint(port[:digits], 10, 16); err != nil || n == 0 {
+			return "", false
+		}
+		rest = port[digits:]
+	}
+	if rest != "" && rest[0] != '/' && rest[0] != '?' {
+		return "", false
+	}
+	return "http://" + host + rest, true
+}
+
+// LoopbackHost reports whether host, without a port, names this machine only.
+func LoopbackHost(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// Parameter is a name and a value that an authorization answer adds.
+type Parameter struct{ Name, Value string }
+
+// AddToRedirectURI appends the parameters that have a value to whatever query
+// uri already has; the bytes of uri stay as they were registered.
+func AddToRedirectURI(uri string, parameters ...Parameter) string {
+	var b strings.Builder
+	b.WriteString(uri)
+	separator := byte('?')
+	if i := strings.IndexByte(uri, '?'); i >= 0 {
+		separator = '&'
+		if i == len(uri)-1 || uri[len(uri)-1] == '&' {
+			separator = 0
+		}
+	}
+	for _, p := range parameters {
+		if p.Value == "" {
+			continue
+		}
+		if separator != 0 {
+			b.WriteByte(separator)
+		}
+		separator = '&'
+		escape(&b, p.Name)
+		b.WriteByte('=')
+		escape(&b, p.Value)
+	}
+	return b.String()
+}
+
+// escape leaves only unreserved characters, and writes a space as %20: some
+// clients do not read + as a space.
+func escape(b *strings.Builder, s string) {
+	const digits = "0123456789ABCDEF"
+	for i := range len(s) {
+		if c := s[i]; unreserved(c) {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+}

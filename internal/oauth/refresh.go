@@ -1,0 +1,134 @@
+package oauth
+
+import (
+	"errors"
+	"time"
+)
+
+// Rotation is a refresh (RFC 6749 §6): the presented refresh token gives way to
+// its successors, which are derived from it, so that a repetition yields the same.
+type Rotation struct {
+	Refresh Token
+	// ApplicationID and Public are of the authenticated application.
+	ApplicationID ID
+	Public        bool
+	// Scope is what the request asks for, empty when it had no scope.
+	Scope Scope
+	// Allowed is what the application may still be granted.
+	Allowed Scope
+	// AccessHash and RefreshHash are of the successors, derived with the key KeyID.
+	AccessHash, RefreshHash Hash
+	KeyID                   KeyID
+	Limits                  RefreshLimits
+}
+
+// RefreshLimits are the times that refreshes go by.
+type RefreshLimits struct {
+	// AccessLifetime is how long an access token lives.
+	AccessLifetime time.Duration
+	// Idle is how long a refresh token lives that nobody uses.
+	Idle time.Duration
+	// ReplayWindow is how long after a rotation a public application may
+	// repeat it.
+	ReplayWindow time.Duration
+}
+
+// ErrUnrecognised is returned for a refresh token that is neither the current
+// nor the previous one of its authorization. Whether it is an older one is found
+// out by Key.Reaches, outside the store's batch.
+var ErrUnrecognised = errors.New("refresh token is neither the current nor the previous one")
+
+// AuthorizationID names the row that the refresh token points to.
+func (e Rotation) AuthorizationID() ID { return e.Refresh.ID }
+
+// Decide rotates for the current refresh token, repeats the last rotation for
+// the previous one where that is safe, and revokes where it is not.
+func (e Rotation) Decide(a Authorization, accountDisabled bool, now time.Time) (Authorization, error) {
+	if a.ApplicationID != e.ApplicationID || a.Status == StatusPending {
+		return a, ErrUnknownRefreshToken()
+	}
+	presented := e.Refresh.Hash(KindRefreshToken)
+	current, previous := a.RefreshHash.Matches(presented), a.PreviousRefreshHash.Matches(presented)
+	switch {
+	case a.Status == StatusRevoked && (current || previous):
+		return a, NewError(InvalidGrant, "refresh_token was revoked (%s)", a.RevokedReason)
+	case a.Status == StatusRevoked:
+		return a, ErrUnknownRefreshToken()
+	case !current && !previous:
+		return a, ErrUnrecognised
+	case a.Idle(e.Limits.Idle, now):
+		return a, NewError(InvalidGrant, "refresh_token has expired: nobody used it for too long")
+	case accountDisabled:
+		return a, errAccountDisabled()
+	case current:
+		return e.rotate(a, now)
+	}
+	return e.replay(a, now)
+}
+
+func (e Rotation) rotate(a Authorization, now time.Time) (Authorization, error) {
+	scope, err := e.narrow(a)
+	if err != nil {
+		return a, err
+	}
+	if a.Generation >= MaxGeneration {
+		return a.revoke(ReasonWornOut, now), NewError(InvalidGrant, "this authorization was refreshed too often; send the person to the authorize page again")
+	}
+	a.PreviousAccess = a.Access
+	if soon := now.Add(previousAccessLife); soon.Before(a.PreviousAccess.ExpiresAt) {
+		a.PreviousAccess.ExpiresAt = soon
+	}
+	a.PreviousRefreshHash = a.RefreshHash
+	a.Access = AccessToken{Hash: e.AccessHash, Scope: scope, IssuedAt: now, ExpiresAt: now.Add(e.Limits.AccessLifetime)}
+	a.RefreshHash, a.KeyID = e.RefreshHash, e.KeyID
+	a.Generation++
+	a.RotatedAt, a.ReplayedAt = now, time.Time{}
+	return a, nil
+}
+
+// narrow decides the scope of the answer: what was granted, or less.
+func (e Rotation) narrow(a Authorization) (Scope, error) {
+	possible := a.Scope.Within(e.Allowed)
+	switch {
+	case possible == "":
+		return "", errNothingLeft()
+	case e.Scope == "":
+		return a.Scope, nil
+	}
+	if more := e.Scope.Without(possible); more != "" {
+		return "", NewError(InvalidScope, "a refresh may not add to the scope that was granted: %s; possible are: %s", more, possible)
+	}
+	return e.Scope, nil
+}
+
+func (e Rotation) replay(a Authorization, now time.Time) (Authorization, error) {
+	if e.Public && now.Sub(a.RotatedAt) >= e.Limits.ReplayWindow {
+		return a.revoke(ReasonTokenReplay, now), ErrReplayedRefreshToken()
+	}
+	if a.KeyID != e.KeyID || !a.RefreshHash.Matches(e.RefreshHash) || !a.Access.Hash.Matches(e.AccessHash) {
+		return a, NewError(InvalidGrant, "refresh_token was used before, and the answer can no longer be repeated; use the newer one")
+	}
+	scope, err := e.narrow(a)
+	if err != nil {
+		return a, err
+	}
+	if !scope.Equal(a.Access.Scope) {
+		return a, NewError(InvalidScope, "refresh_token was used before with another scope: %s; repeat the request with that one, or use the newer refresh token", a.Access.Scope)
+	}
+	a.ReplayedAt = now
+	if !now.Before(a.Access.ExpiresAt) {
+		a.Access.IssuedAt, a.Access.ExpiresAt = now, now.Add(e.Limits.AccessLifetime)
+	}
+	return a, nil
+}
+
+// ErrUnknownRefreshToken is the answer to a refresh token that proves nothing.
+func ErrUnknownRefreshToken() *Error {
+	return NewError(InvalidGrant, "refresh_token is not one that was given to this application")
+}
+
+// ErrReplayedRefreshToken is the answer to a refresh token that was genuine but
+// should be gone: theft, or a broken client. Its authorization is revoked.
+func ErrReplayedRefreshToken() *Error {
+	return NewError(InvalidGrant, "refresh_token was replaced before; the authorization is revoked now, send the person to the authorize page again")
+}

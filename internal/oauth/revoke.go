@@ -1,0 +1,20 @@
+package oauth
+
+import "time"
+
+// Revocation ends an authorization, whatever state it is in.
+type Revocation struct {
+	ID     ID
+	Reason Reason
+}
+
+// AuthorizationID names the row.
+func (e Revocation) AuthorizationID() ID { return e.ID }
+
+// Decide revokes once; a second revocation changes nothing.
+func (e Revocation) Decide(a Authorization, _ bool, now time.Time) (Authorization, error) {
+	if a.Status == StatusRevoked {
+		return a, nil
+	}
+	return a.revoke(e.Reason, now), nil
+}

@@ -1,0 +1,149 @@
+package page
+
+import (
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// SignIn asks who the person is.
+type SignIn struct {
+	Frame
+	// Action is where the form is posted.
+	Action string
+	// Application is the name of the one that is waiting, if any.
+	Application string
+	Email       string
+	Problem     string
+	// SignUp is whether to offer an account; Continue is where the offer leads
+	// back to, outside an authorization request.
+	SignUp   bool
+	Continue string
+}
+
+// SignUp asks for a new account.
+type SignUp struct {
+	Frame
+	Action      string
+	Application string
+	Name, Email string
+	Problem     string
+	Problems    map[string]string
+	Continue    string
+}
+
+// Consent asks an account for its approval.
+type Consent struct {
+	Frame
+	// Action is the authorization request that is asked about.
+	Action string
+	// Ticket binds what is posted to what was shown.
+	Ticket string
+	Name   string
+	Owner  string
+	Site   string
+	// Host is where the browser will go.
+	Host string
+	// New are the scopes that the account has not approved before, Known the others.
+	New, Known []oauth.Permission
+	// Changed tells that the account approved the application when it was different.
+	Changed bool
+}
+
+// Problem is a page about something that went wrong.
+type Problem struct {
+	Frame
+	// Person says in plain words what to do; Developer says what to mend.
+	Person, Developer string
+	// Code is the error code of the protocol, if there is one.
+	Code string
+	// BackTo is a link that helps, with its text.
+	BackTo, BackText string
+}
+
+// Applications lists what a developer has registered.
+type Applications struct {
+	Frame
+	Applications []oauth.Application
+}
+
+// Choice is a scope that may be chosen for an application.
+type Choice struct {
+	oauth.Permission
+	Chosen bool
+	// Locked: an administrator has to allow it first.
+	Locked bool
+}
+
+// ApplicationForm is what a developer types about an application.
+type ApplicationForm struct {
+	Name, Site, RedirectURIs string
+	Public                   bool
+	Choices                  []Choice
+	Problems                 map[string]string
+}
+
+// NewApplication registers an application.
+type NewApplication struct {
+	Frame
+	Form ApplicationForm
+}
+
+// Application shows and edits one application.
+type Application struct {
+	Frame
+	Form        ApplicationForm
+	Application oauth.Application
+	// Secret is shown this once, empty otherwise.
+	Secret string
+	// PreviousSecret tells that a replaced secret still works.
+	PreviousSecret bool
+	// Endpoints are what the developer's code needs.
+	Issuer, Authorize, Token string
+}
+
+// Connection is an application that the account has approved.
+type Connection struct {
+	Application     oauth.Application
+	Since, LastUsed time.Time
+	Permissions     []oauth.Permission
+}
+
+// Connections lists the approved applications.
+type Connections struct {
+	Frame
+	Connections []Connection
+}
+
+// Profile edits what the account says of itself.
+type Profile struct {
+	Frame
+	Name, Username, AvatarURL string
+	Problems                  map[string]string
+}
+
+// Security changes the password and ends sessions.
+type Security struct {
+	Frame
+	Problems map[string]string
+	Sessions []Session
+}
+
+// Session is a browser in which the account is signed in.
+type Session struct {
+	ID                  string
+	Device, Address     string
+	CreatedAt, LastSeen time.Time
+	Current             bool
+}
+
+func (SignIn) template() string         { return "sign_in" }
+func (SignUp) template() string         { return "sign_up" }
+func (Consent) template() string        { return "consent" }
+func (Problem) template() string        { return "problem" }
+func (Applications) template() string   { return "applications" }
+func (NewApplication) template() string { return "new_application" }
+func (Application) template() string    { return "application" }
+func (Connections) template() string    { return "connections" }
+func (Profile) template() string        { return "profile" }
+func (Security) template() string       { return "security" }

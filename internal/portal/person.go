@@ -1,0 +1,123 @@
+package portal
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/latchkey/latchkey/internal/account"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/throttle"
+)
+
+func (p *Portal) showProfile(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a := person.Account
+	p.Pages.Write(w, http.StatusOK, page.Profile{
+		Frame: frame(r, person, "profile", "Profile"), Name: a.Name, Username: a.Username, AvatarURL: a.AvatarURL,
+	})
+	return nil
+}
+
+func (p *Portal) changeProfile(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	posted := account.Profile{
+		Name: r.PostFormValue("name"), Username: strings.TrimSpace(r.PostFormValue("username")), AvatarURL: r.PostFormValue("avatar_url"),
+	}
+	err := p.Accounts.ChangeProfile(r.Context(), person.Account, posted)
+	var problem *account.Problem
+	if errors.As(err, &problem) {
+		content := page.Profile{
+			Frame: frame(r, person, "profile", "Profile"), Name: posted.Name, Username: posted.Username, AvatarURL: posted.AvatarURL,
+		}
+		_, content.Problems = signin.Problems(problem)
+		p.Pages.Write(w, signin.Status(w, problem), content)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	redirect(w, "/settings/profile?done=saved")
+	return nil
+}
+
+func (p *Portal) showSecurity(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	return p.writeSecurity(w, r, person, http.StatusOK, nil)
+}
+
+func (p *Portal) writeSecurity(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, problems map[string]string) error {
+	sessions, err := p.Accounts.Sessions(r.Context(), person.Account.ID)
+	if err != nil {
+		return err
+	}
+	content := page.Security{Frame: frame(r, person, "security", "Password and sessions"), Problems: problems}
+	for _, s := range sessions {
+		content.Sessions = append(content.Sessions, page.Session{
+			ID: s.ID.String(), Device: device(s.UserAgent), Address: s.Address,
+			CreatedAt: s.CreatedAt, LastSeen: s.LastSeenAt, Current: s.ID == person.Session.ID,
+		})
+	}
+	p.Pages.Write(w, status, content)
+	return nil
+}
+
+// device names a browser and its system in words, as far as its user agent
+// tells. The order matters: browsers name those that they stand in for.
+func device(userAgent string) string {
+	find := func(names [][2]string) string {
+		for _, n := range names {
+			if strings.Contains(userAgent, n[0]) {
+				return n[1]
+			}
+		}
+		return ""
+	}
+	browser := find([][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}})
+	system := find([][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"}})
+	switch {
+	case browser != "" && system != "":
+		return browser + " on " + system
+	case browser != "" || system != "":
+		return browser + system
+	}
+	return "A browser"
+}
+
+func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	err := p.Accounts.ChangePassword(r.Context(), person.Account, r.PostFormValue("old_password"), r.PostFormValue("password"),
+		person.Session.ID, throttle.Client(r.RemoteAddr))
+	var problem *account.Problem
+	if errors.As(err, &problem) {
+		beside := map[string]string{problem.Field: problem.Message}
+		if problem.Field == "" {
+			beside = map[string]string{"old_password": problem.Message}
+		}
+		return p.writeSecurity(w, r, person, signin.Status(w, problem), beside)
+	}
+	if err != nil {
+		return err
+	}
+	redirect(w, "/settings/security?done=password")
+	return nil
+}
+
+func (p *Portal) endSession(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	id, ok := oauth.ParseID(r.PathValue("id"))
+	if !ok {
+		return store.ErrNotFound
+	}
+	if err := p.Accounts.EndSession(r.Context(), person.Account.ID, id); err != nil {
+		return err
+	}
+	redirect(w, "/settings/security?done=signed-out")
+	return nil
+}
+
+func (p *Portal) endOtherSessions(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	if err := p.Accounts.EndOtherSessions(r.Context(), person.Account.ID, person.Session.ID); err != nil {
+		return err
+	}
+	redirect(w, "/settings/security?done=signed-out")
+	return nil
+}

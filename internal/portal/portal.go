@@ -1,0 +1,154 @@
+// Package portal is the settings pages: the applications that a developer has
+// registered, the applications that an account has connected, the profile, the
+// password and the sessions. It reads forms and shows pages; what may be changed
+// is decided in internal/application, internal/account and internal/grant.
+package portal
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/account"
+	"github.com/latchkey/latchkey/internal/application"
+	"github.com/latchkey/latchkey/internal/grant"
+	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// Portal serves the settings pages.
+type Portal struct {
+	Accounts     *account.Accounts
+	Applications *application.Applications
+	Grants       *grant.Grants
+	Door         *signin.Door
+	Pages        *page.Pages
+	Log          *slog.Logger
+	Now          func() time.Time
+	// Issuer, Authorize and Token are the URLs that developers need.
+	Issuer, Authorize, Token string
+	// Secure cookies are for an issuer that is https.
+	Secure bool
+}
+
+// Routes adds the settings pages.
+func (p *Portal) Routes(mux *http.ServeMux) {
+	for pattern, h := range map[string]handler{
+		"GET /{$}":                                    p.home,
+		"GET /settings":                               p.home,
+		"GET /settings/applications":                  p.listApplications,
+		"GET /settings/applications/new":              p.showNewApplication,
+		"POST /settings/applications/new":             p.register,
+		"GET /settings/applications/{id}":             p.showApplication,
+		"POST /settings/applications/{id}":            p.edit,
+		"POST /settings/applications/{id}/secret":     p.rotateSecret,
+		"POST /settings/applications/{id}/delete":     p.delete,
+		"GET /settings/connections":                   p.listConnections,
+		"POST /settings/connections/{id}/disconnect":  p.disconnect,
+		"GET /settings/profile":                       p.showProfile,
+		"POST /settings/profile":                      p.changeProfile,
+		"GET /settings/security":                      p.showSecurity,
+		"POST /settings/security/password":            p.changePassword,
+		"POST /settings/security/sessions/{id}/end":   p.endSession,
+		"POST /settings/security/sessions/end-others": p.endOtherSessions,
+	} {
+		mux.Handle(pattern, p.signedIn(h))
+	}
+}
+
+// handler answers a person who is signed in. Its error is a fault of the server,
+// or store.ErrNotFound for what is not there or somebody else's.
+type handler func(http.ResponseWriter, *http.Request, *signin.Person) error
+
+// signedIn lets nobody in who is not, and shows what went wrong.
+func (p *Portal) signedIn(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		person, err := p.Door.Person(r)
+		switch {
+		case err != nil:
+			p.Door.Fail(w, r, err)
+			return
+		case person == nil && r.Method == http.MethodPost:
+			redirect(w, "/sign-in")
+			return
+		case person == nil:
+			redirect(w, "/sign-in?continue="+url.QueryEscape(r.URL.Path))
+			return
+		}
+		err = h(w, r, person)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			p.Pages.Write(w, http.StatusNotFound, page.Problem{
+				Frame:  page.Frame{Title: "There is nothing here", Account: &person.Account},
+				Person: "It may have been deleted, or belong to another account.", BackTo: "/settings/applications", BackText: "Your applications",
+			})
+		case err != nil:
+			p.Door.Fail(w, r, err)
+		}
+	})
+}
+
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// The notices that a page shows after a redirect, by the value of its parameter done.
+func notice(r *http.Request) string {
+	switch r.URL.Query().Get("done") {
+	case "saved":
+		return "Saved."
+	case "deleted":
+		return "The application is deleted."
+	case "disconnected":
+		return "Disconnected. The application can do nothing more with your account."
+	case "password":
+		return "The password is changed. You are signed out everywhere else."
+	case "signed-out":
+		return "Signed out there."
+	}
+	return ""
+}
+
+func frame(r *http.Request, person *signin.Person, section, title string) page.Frame {
+	return page.Frame{Title: title, Account: &person.Account, Section: section, Notice: notice(r)}
+}
+
+func (p *Portal) home(w http.ResponseWriter, _ *http.Request, _ *signin.Person) error {
+	redirect(w, "/settings/applications")
+	return nil
+}
+
+func (p *Portal) listConnections(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	connections, err := p.Grants.Connections(r.Context(), person.Account.ID)
+	if err != nil {
+		return err
+	}
+	content := page.Connections{Frame: frame(r, person, "connections", "Connected applications")}
+	for _, c := range connections {
+		shown := page.Connection{Application: c.Application, Since: c.Since, LastUsed: c.LastUsed}
+		for _, name := range c.Scope.Tokens() {
+			if permission, ok := p.Grants.Catalogue().Find(name); ok {
+				shown.Permissions = append(shown.Permissions, permission)
+			}
+		}
+		content.Connections = append(content.Connections, shown)
+	}
+	p.Pages.Write(w, http.StatusOK, content)
+	return nil
+}
+
+func (p *Portal) disconnect(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.Find(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := p.Grants.Disconnect(r.Context(), person.Account.ID, a.ID); err != nil {
+		return err
+	}
+	redirect(w, "/settings/connections?done=disconnected")
+	return nil
+}

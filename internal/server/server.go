@@ -1,0 +1,222 @@
+// Package server is every URL on one screen, and what happens to a request
+// before its handler: who the client really is, limits, and the two sets of
+// rules. Programs get no cookies and open CORS; browsers get sessions, protection
+// against other sites, and a content security policy.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/authorize"
+	"github.com/latchkey/latchkey/internal/endpoint"
+	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/portal"
+	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/throttle"
+)
+
+// Rooms are the handlers that the server leads to.
+type Rooms struct {
+	Endpoints *endpoint.Endpoints
+	Authorize *authorize.Handler
+	Portal    *portal.Portal
+	Door      *signin.Door
+	Pages     *page.Pages
+	// Ready reports whether the store answers.
+	Ready func(context.Context) error
+}
+
+// Config is what the operator decides about the server.
+type Config struct {
+	// Issuer is the base URL by which everybody reaches the server.
+	Issuer string
+	Paths  endpoint.Paths
+	// TrustedProxies are believed about X-Forwarded-For and X-Forwarded-Proto.
+	TrustedProxies []netip.Prefix
+}
+
+// Server answers HTTP.
+type Server struct {
+	handler  http.Handler
+	log      *slog.Logger
+	draining atomic.Bool
+}
+
+// New wires the URLs.
+func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
+	s := &Server{log: log}
+	e, paths := rooms.Endpoints, config.Paths
+
+	programs := http.NewServeMux()
+	programs.Handle(paths.Token, e.Token())
+	programs.Handle(paths.Revoke, e.Revoke())
+	programs.Handle(paths.Introspect, e.Introspect())
+	programs.Handle(paths.Check, e.Check())
+	programs.Handle(paths.Me, e.Me())
+	programs.Handle(endpoint.Metadata, e.Metadata())
+	programs.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	programs.HandleFunc("GET /readyz", s.ready(rooms.Ready))
+
+	browsers := http.NewServeMux()
+	browsers.Handle("GET "+paths.Authorize, rooms.Authorize)
+	browsers.Handle("POST "+paths.Authorize, rooms.Authorize)
+	rooms.Door.Routes(browsers)
+	rooms.Portal.Routes(browsers)
+	browsers.Handle("GET /assets/", page.Assets())
+	browsers.HandleFunc("/", notFound(rooms.Pages))
+	guarded, err := guardBrowsers(browsers, rooms.Pages, config.Issuer)
+	if err != nil {
+		return nil, err
+	}
+
+	programs.Handle("/", guarded)
+	s.handler = believeProxies(programs, config.TrustedProxies)
+	return s, nil
+}
+
+// maxForm is the size of a form of the pages in bytes.
+const maxForm = 64 << 10
+
+// guardBrowsers puts the rules for browsers before the pages.
+func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Handler, error) {
+	protection := http.NewCrossOriginProtection()
+	if err := protection.AddTrustedOrigin(issuer); err != nil {
+		return nil, fmt.Errorf("trust the issuer's own origin: %w", err)
+	}
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		pages.Write(w, http.StatusForbidden, page.Problem{
+			Frame:  page.Frame{Title: "This came from another site"},
+			Person: "Nothing was changed. Open the page here and try again.", BackTo: "/", BackText: "Your settings",
+		})
+	}))
+	protected := protection.Handler(next)
+	https := strings.HasPrefix(issuer, "https:")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page.Secure(w.Header())
+		if https {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		if https && isForwardedPlain(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			w.Header().Set("Location", issuer+r.URL.RequestURI())
+			w.WriteHeader(http.StatusPermanentRedirect)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if r.Method == http.MethodPost {
+			if err := r.ParseForm(); err != nil && len(r.PostForm) == 0 {
+				pages.Write(w, http.StatusBadRequest, page.Problem{
+					Frame: page.Frame{Title: "This form cannot be read"}, Person: "Go back, reload the page and try again.",
+				})
+				return
+			}
+		}
+		protected.ServeHTTP(w, r)
+	}), nil
+}
+
+func notFound(pages *page.Pages) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		pages.Write(w, http.StatusNotFound, page.Problem{
+			Frame: page.Frame{Title: "There is no such page"}, Person: "Check the address.", BackTo: "/", BackText: "Your settings",
+		})
+	}
+}
+
+func (s *Server) ready(store func(context.Context) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			http.Error(w, "shutting down", http.StatusServiceUnavailable)
+			return
+		}
+		if err := store(r.Context()); err != nil {
+			s.log.Error("the store does not answer", "cause", err)
+			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	}
+}
+
+// believeProxies puts the real client's address into RemoteAddr where a trusted
+// proxy stands before the server, and removes what nobody trusted said.
+func believeProxies(next http.Handler, trusted []netip.Prefix) http.Handler {
+	trusts := func(a netip.Addr) bool {
+		for _, p := range trusted {
+			if p.Contains(a) {
+				return true
+			}
+		}
+		return false
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		client := throttle.Client(r.RemoteAddr)
+		if !trusts(client) {
+			r.Header.Del("X-Forwarded-For")
+			r.Header.Del("X-Forwarded-Proto")
+			next.ServeHTTP(w, r)
+			return
+		}
+		// Each proxy adds the address that it saw behind those it was told, so the
+		// list is read from its end, as far as those who wrote it are trusted.
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for i := len(hops) - 1; i >= 0 && trusts(client); i-- {
+			hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+			if err != nil {
+				break
+			}
+			client = hop.Unmap()
+		}
+		r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isForwardedPlain reports whether a trusted proxy was reached without TLS.
+func isForwardedPlain(r *http.Request) bool { return r.Header.Get("X-Forwarded-Proto") == "http" }
+
+// Time limits of a connection, and of the requests in flight at shutdown.
+const (
+	headerTime   = 10 * time.Second
+	requestTime  = 30 * time.Second
+	idleTime     = 2 * time.Minute
+	shutdownTime = 15 * time.Second
+	maxHeader    = 64 << 10
+)
+
+// Serve answers on the listener until ctx ends, then lets the requests in flight
+// finish.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	h := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: requestTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	// The context that ended is why we shut down; requests get time of their own.
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	err := h.Shutdown(limit)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("requests were cut off at shutdown")
+		err = h.Close()
+	}
+	<-failed
+	return err
+}

@@ -1,0 +1,245 @@
+// Package signin is how a browser carries a session: the cookie, and the pages
+// for signing in, signing up and signing out. Who may sign in is decided in
+// internal/account; what happens in the middle of an authorization request in
+// internal/authorize, which uses the same forms.
+package signin
+
+import (
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/account"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/throttle"
+)
+
+// Door knows who stands before it, and lets people in and out.
+type Door struct {
+	accounts *account.Accounts
+	pages    *page.Pages
+	log      *slog.Logger
+	// secure cookies are for an issuer that is https.
+	secure bool
+}
+
+// New makes the door of an issuer.
+func New(accounts *account.Accounts, pages *page.Pages, log *slog.Logger, secure bool) *Door {
+	return &Door{accounts: accounts, pages: pages, log: log, secure: secure}
+}
+
+// Person is an account in a browser.
+type Person struct {
+	Session oauth.Session
+	Account oauth.Account
+}
+
+// Person tells who is signed in; nil for nobody.
+func (d *Door) Person(r *http.Request) (*Person, error) {
+	cookie, err := r.Cookie(d.cookieName())
+	if err != nil {
+		return nil, nil
+	}
+	s, a, err := d.accounts.Session(r.Context(), cookie.Value)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Person{Session: s, Account: a}, nil
+}
+
+func (d *Door) cookieName() string {
+	if d.secure {
+		return "__Host-latchkey"
+	}
+	return "latchkey"
+}
+
+// The longest time for which browsers keep a cookie. When the session ends is
+// decided by its row.
+const cookieLife = 400 * 24 * time.Hour
+
+func (d *Door) setCookie(w http.ResponseWriter, value string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: d.cookieName(), Value: value, Path: "/", MaxAge: int(life.Seconds()),
+		HttpOnly: true, Secure: d.secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// SignIn does what the posted sign-in form says. The problem is what the person
+// can mend; a nil problem and a nil error mean that the person is signed in.
+func (d *Door) SignIn(w http.ResponseWriter, r *http.Request) (*Person, *account.Problem, error) {
+	a, err := d.accounts.SignIn(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"), throttle.Client(r.RemoteAddr))
+	return d.enter(w, r, a, err)
+}
+
+// SignUp does what the posted sign-up form says, as SignIn does.
+func (d *Door) SignUp(w http.ResponseWriter, r *http.Request) (*Person, *account.Problem, error) {
+	a, err := d.accounts.SignUp(r.Context(), account.Registration{
+		Email: r.PostFormValue("email"), Name: r.PostFormValue("name"), Password: r.PostFormValue("password"),
+	}, throttle.Client(r.RemoteAddr))
+	return d.enter(w, r, a, err)
+}
+
+// enter starts the session of an account that proved itself, in a new cookie.
+func (d *Door) enter(w http.ResponseWriter, r *http.Request, a oauth.Account, err error) (*Person, *account.Problem, error) {
+	var problem *account.Problem
+	switch {
+	case errors.As(err, &problem):
+		return nil, problem, nil
+	case errors.Is(err, account.ErrSignUpClosed):
+		return nil, &account.Problem{Message: "Accounts are created by those who run this platform."}, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	var before oauth.ID
+	if was, err := d.Person(r); err == nil && was != nil {
+		before = was.Session.ID
+	}
+	cookie, s, err := d.accounts.StartSession(r.Context(), a.ID, account.Browser{Address: throttle.Client(r.RemoteAddr), UserAgent: r.UserAgent()}, before)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.setCookie(w, cookie, cookieLife)
+	return &Person{Session: s, Account: a}, nil, nil
+}
+
+// SignUpOpen reports whether people may create accounts themselves.
+func (d *Door) SignUpOpen() bool { return d.accounts.SignUpOpen() }
+
+// Status is the HTTP status of a form that comes back with a problem. It sets
+// Retry-After where there were too many attempts.
+func Status(w http.ResponseWriter, p *account.Problem) int {
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+		return http.StatusTooManyRequests
+	}
+	return http.StatusUnprocessableEntity
+}
+
+// Problems splits a problem into what belongs beside an input and what above the form.
+func Problems(p *account.Problem) (above string, beside map[string]string) {
+	if p.Field == "" {
+		return p.Message, nil
+	}
+	return "", map[string]string{p.Field: p.Message}
+}
+
+// Routes adds the pages outside authorization requests.
+func (d *Door) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /sign-in", d.showSignIn)
+	mux.HandleFunc("POST /sign-in", d.signIn)
+	mux.HandleFunc("GET /sign-up", d.showSignUp)
+	mux.HandleFunc("POST /sign-up", d.signUp)
+	mux.HandleFunc("POST /sign-out", d.signOut)
+}
+
+func (d *Door) signInPage(r *http.Request) page.SignIn {
+	return page.SignIn{
+		Frame: page.Frame{Title: "Sign in"}, Action: "/sign-in",
+		SignUp: d.SignUpOpen(), Continue: local(r.FormValue("continue")), Email: r.PostFormValue("email"),
+	}
+}
+
+func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) {
+	d.pages.Write(w, http.StatusOK, d.signInPage(r))
+}
+
+func (d *Door) signIn(w http.ResponseWriter, r *http.Request) {
+	_, problem, err := d.SignIn(w, r)
+	switch {
+	case err != nil:
+		d.Fail(w, r, err)
+	case problem != nil:
+		content := d.signInPage(r)
+		content.Problem = problem.Message
+		d.pages.Write(w, Status(w, problem), content)
+	default:
+		http.Redirect(w, r, destination(r), http.StatusSeeOther)
+	}
+}
+
+func (d *Door) signUpPage(r *http.Request) page.SignUp {
+	return page.SignUp{
+		Frame: page.Frame{Title: "Create your account"}, Action: "/sign-up", Continue: local(r.FormValue("continue")),
+		Name: r.PostFormValue("name"), Email: r.PostFormValue("email"),
+	}
+}
+
+func (d *Door) showSignUp(w http.ResponseWriter, r *http.Request) {
+	if !d.SignUpOpen() {
+		d.pages.Write(w, http.StatusForbidden, page.Problem{
+			Frame:  page.Frame{Title: "Sign-up is closed"},
+			Person: "Accounts are created by those who run this platform.", BackTo: "/sign-in", BackText: "Sign in",
+		})
+		return
+	}
+	d.pages.Write(w, http.StatusOK, d.signUpPage(r))
+}
+
+func (d *Door) signUp(w http.ResponseWriter, r *http.Request) {
+	_, problem, err := d.SignUp(w, r)
+	switch {
+	case err != nil:
+		d.Fail(w, r, err)
+	case problem != nil:
+		content := d.signUpPage(r)
+		content.Problem, content.Problems = Problems(problem)
+		d.pages.Write(w, Status(w, problem), content)
+	default:
+		http.Redirect(w, r, destination(r), http.StatusSeeOther)
+	}
+}
+
+func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
+	p, err := d.Person(r)
+	if err == nil && p != nil {
+		err = d.accounts.EndSession(r.Context(), p.Account.ID, p.Session.ID)
+	}
+	if err != nil {
+		d.Fail(w, r, err)
+		return
+	}
+	d.setCookie(w, "", -time.Second)
+	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+}
+
+// Fail answers a browser when the server could not do its work.
+func (d *Door) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	d.log.Error("request failed", "path", r.URL.Path, "cause", err)
+	status := http.StatusInternalServerError
+	if errors.Is(err, store.ErrBusy) {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+	}
+	d.pages.Write(w, status, page.Problem{
+		Frame: page.Frame{Title: "Something went wrong here"}, Person: "It is not your fault. Try again in a moment.",
+	})
+}
+
+// destination is where the browser goes after signing in.
+func destination(r *http.Request) string {
+	if to := local(r.PostFormValue("continue")); to != "" {
+		return to
+	}
+	return "/settings/applications"
+}
+
+// local keeps a path on this server, and nothing else: a link to the sign-in
+// page must not lead away.
+func local(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
+		return ""
+	}
+	return to
+}

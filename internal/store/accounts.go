@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+const selectAccount = `select id, email, username, name, avatar_url, administrator, disabled_at <> 0, created_at, password from accounts`
+
+func scanAccount(r row) (a oauth.Account, password string, err error) {
+	err = r.Scan(fixed(a.ID[:]), &a.Email, &a.Username, &a.Name, &a.AvatarURL, &a.Administrator, &a.Disabled, millis{&a.CreatedAt}, &password)
+	return a, password, notFound(err)
+}
+
+// EmailKey is the form in which two spellings of one address are the same.
+func EmailKey(email string) string { return strings.ToLower(email) }
+
+// CreateAccount adds an account with the hash of its password. ErrEmailTaken and
+// ErrUsernameTaken tell what another account has.
+func (s *Store) CreateAccount(ctx context.Context, a oauth.Account, password string) error {
+	return s.write(ctx, func(tx *transaction) error {
+		if err := checkTaken(tx, a); err != nil {
+			return err
+		}
+		_, err := tx.exec(`insert into accounts (id, email, email_key, username, name, avatar_url, password, administrator, disabled_at, created_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)`,
+			a.ID[:], a.Email, EmailKey(a.Email), a.Username, a.Name, a.AvatarURL, password, a.Administrator, toMillis(a.CreatedAt))
+		return err
+	})
+}
+
+func checkTaken(tx *transaction, a oauth.Account) error {
+	var email, username bool
+	err := tx.queryRow(`select exists (select 1 from accounts where email_key = $1 and id <> $3),
+			exists (select 1 from accounts where username = $2 and id <> $3)`,
+		EmailKey(a.Email), a.Username, a.ID[:]).Scan(&email, &username)
+	switch {
+	case err != nil:
+		return err
+	case email:
+		return ErrEmailTaken
+	case username:
+		return ErrUsernameTaken
+	}
+	return nil
+}
+
+// Account reads an account.
+func (s *Store) Account(ctx context.Context, id oauth.ID) (oauth.Account, error) {
+	a, _, err := scanAccount(s.readers.QueryRowContext(ctx, selectAccount+` where id = $1`, id[:]))
+	return a, err
+}
+
+// AccountByEmail reads an account and the hash of its password.
+func (s *Store) AccountByEmail(ctx context.Context, email string) (a oauth.Account, password string, err error) {
+	return scanAccount(s.readers.QueryRowContext(ctx, selectAccount+` where email_key = $1`, EmailKey(email)))
+}
+
+// AccountByUsername reads an account.
+func (s *Store) AccountByUsername(ctx context.Context, username string) (oauth.Account, error) {
+	a, _, err := scanAccount(s.readers.QueryRowContext(ctx, selectAccount+` where username = $1`, username))
+	return a, err
+}
+
+// Accounts lists all accounts, the oldest first.
+func (s *Store) Accounts(ctx context.Context) ([]oauth.Account, error) {
+	rows, err := s.readers.QueryContext(ctx, selectAccount+` order by id`)
+	return collect(rows, err, func(r row) (oauth.Account, error) {
+		a, _, err := scanAccount(r)
+		return a, err
+	})
+}
+
+// ChangeProfile writes the name, the username and the picture of an account.
+func (s *Store) ChangeProfile(ctx context.Context, a oauth.Account) error {
+	return s.write(ctx, func(tx *transaction) error {
+		if err := checkTaken(tx, a); err != nil {
+			return err
+		}
+		n, err := tx.exec(`update accounts set name = $1, username = $2, avatar_url = $3 where id = $4`, a.Name, a.Username, a.AvatarURL, a.ID[:])
+		return oneRow(n, err)
+	})
+}
+
+// ChangePassword replaces the hash old of an account's password, only if it is
+// still that, and ends every session but keep.
+func (s *Store) ChangePassword(ctx context.Context, account oauth.ID, old, password string, keep oauth.ID) error {
+	return s.write(ctx, func(tx *transaction) error {
+		n, err := tx.exec(`update accounts set password = $1 where id = $2 and password = $3`, password, account[:], old)
+		if err := oneRow(n, err); err != nil {
+			return err
+		}
+		_, err = tx.exec(`delete from sessions where account_id = $1 and id <> $2`, account[:], keep[:])
+		return err
+	})
+}
+
+// DisableAccount switches an account off: no sign-in, no token, no session.
+func (s *Store) DisableAccount(ctx context.Context, id oauth.ID) error {
+	return s.write(ctx, func(tx *transaction) error {
+		n, err := tx.exec(`update accounts set disabled_at = $1 where id = $2`, toMillis(s.now()), id[:])
+		if err := oneRow(n, err); err != nil {
+			return err
+		}
+		_, err = tx.exec(`delete from sessions where account_id = $1`, id[:])
+		return err
+	})
+}
+
+// EnableAccount undoes DisableAccount; tokens that have not expired work again.
+func (s *Store) EnableAccount(ctx context.Context, id oauth.ID) error {
+	return s.write(ctx, func(tx *transaction) error {
+		n, err := tx.exec(`update accounts set disabled_at = 0 where id = $1`, id[:])
+		return oneRow(n, err)
+	})
+}
+
+func oneRow(n int64, err error) error {
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}

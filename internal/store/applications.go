@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+const selectApplication = `select applications.id, client_id, owner_id, accounts.name, accounts.disabled_at <> 0,
+	applications.name, site, redirect_uris, scope, public, resource_server,
+	secret_hash, secret_created_at, previous_secret_hash, previous_secret_ends_at, suspended_at, applications.created_at
+	from applications join accounts on accounts.id = applications.owner_id`
+
+func scanApplication(r row) (a oauth.Application, err error) {
+	var uris string
+	err = r.Scan(fixed(a.ID[:]), &a.ClientID, fixed(a.OwnerID[:]), &a.OwnerName, &a.OwnerDisabled,
+		&a.Name, &a.Site, &uris, &a.Scope, &a.Public, &a.ResourceServer,
+		fixed(a.SecretHash[:]), millis{&a.SecretCreatedAt}, fixed(a.PreviousSecretHash[:]), millis{&a.PreviousSecretEndsAt},
+		millis{&a.SuspendedAt}, millis{&a.CreatedAt})
+	a.RedirectURIs = strings.Fields(uris)
+	return a, notFound(err)
+}
+
+// RegisterApplication adds an application.
+func (s *Store) RegisterApplication(ctx context.Context, a oauth.Application) error {
+	return s.write(ctx, func(tx *transaction) error {
+		_, err := tx.exec(`insert into applications (id, client_id, owner_id, name, site, redirect_uris, scope, public, resource_server,
+				secret_hash, secret_created_at, previous_secret_hash, previous_secret_ends_at, suspended_at, created_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, $13)`,
+			a.ID[:], a.ClientID, a.OwnerID[:], a.Name, a.Site, strings.Join(a.RedirectURIs, " "), string(a.Scope), a.Public, a.ResourceServer,
+			blob(a.SecretHash[:]), toMillis(a.SecretCreatedAt), []byte{}, toMillis(a.CreatedAt))
+		return err
+	})
+}
+
+// Application reads an application and what counts of its owner.
+func (s *Store) Application(ctx context.Context, id oauth.ID) (oauth.Application, error) {
+	return scanApplication(s.readers.QueryRowContext(ctx, selectApplication+` where applications.id = $1`, id[:]))
+}
+
+// Applications lists the applications of an owner, or of everybody when owner is
+// zero, the oldest first.
+func (s *Store) Applications(ctx context.Context, owner oauth.ID) ([]oauth.Application, error) {
+	rows, err := s.readers.QueryContext(ctx, selectApplication+` where $1 or owner_id = $2 order by applications.id`, owner.IsZero(), owner[:])
+	return collect(rows, err, scanApplication)
+}
+
+// EditApplication writes the name, site, redirect URIs and scope.
+func (s *Store) EditApplication(ctx context.Context, a oauth.Application) error {
+	return s.write(ctx, func(tx *transaction) error {
+		n, err := tx.exec(`update applications set name = $1, site = $2, redirect_uris = $3, scope = $4 where id = $5`,
+			a.Name, a.Site, strings.Join(a.RedirectURIs, " "), string(a.Scope), a.ID[:])
+		return oneRow(n, err)
+	})
+}
+
+// RotateSecret replaces the secret of a confidential application. The one that
+// was current until now works until previousEnds; the one before it no more.
+func (s *Store) RotateSecret(ctx context.Context, id oauth.ID, secret oauth.Hash, previousEnds time.Time) error {
+	return s.write(ctx, func(tx *transaction) error {
+		n, err := tx.exec(`update applications set previous_secret_hash = secret_hash, previous_secret_ends_at = $1,
+				secret_hash = $2, secret_created_at = $3 where id = $4 and public = 0`,
+			toMillis(previousEnds), secret[:], toMillis(s.now()), id[:])
+		return oneRow(n, err)
+	})
+}
+
+// SuspendApplication switches an application off: it cannot authenticate, and
+// none of its tokens works.
+func (s *Store) SuspendApplication(ctx context.Context, id oauth.ID) error {
+	return s.setSuspended(ctx, id, s.now())
+}
+
+// ResumeApplication undoes SuspendApplication; tokens that have not expired work again.
+func (s *Store) ResumeApplication(ctx context.Context, id oauth.ID) error {
+	return s.setSuspended(ctx, id, time.Time{})
+}
+
+func (s *Store) setSuspended(ctx context.Context, id oauth.ID, at time.Time) error {
+	return s.write(ctx, func(tx *transaction) error {
+		n, err := tx.exec(`update applications set suspended_at = $1 where id = $2`, toMillis(at), id[:])
+		return oneRow(n, err)
+	})
+}
+
+// DeleteApplication revokes every authorization of an application, forgets the
+// consents to it, and removes it. Its client_credentials tokens die with it:
+// none works without its application.
+func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
+	return s.write(ctx, func(tx *transaction) error {
+		if err := s.revokeAll(tx, id, oauth.ID{}, oauth.ReasonDeleted); err != nil {
+			return err
+		}
+		n, err := tx.exec(`delete from applications where id = $1`, id[:])
+		return oneRow(n, err)
+	})
+}

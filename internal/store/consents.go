@@ -1,0 +1,46 @@
+package store
+
+import (
+	"context"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+const selectConsent = `select account_id, application_id, scope, identity, created_at, updated_at from consents`
+
+func scanConsent(r row) (c oauth.Consent, err error) {
+	err = r.Scan(fixed(c.AccountID[:]), fixed(c.ApplicationID[:]), &c.Scope, fixed(c.Identity[:]), millis{&c.CreatedAt}, millis{&c.UpdatedAt})
+	return c, notFound(err)
+}
+
+func putConsent(tx *transaction, c oauth.Consent) error {
+	_, err := tx.exec(`insert into consents (account_id, application_id, scope, identity, created_at, updated_at)
+		values ($1, $2, $3, $4, $5, $6)
+		on conflict (account_id, application_id) do update set
+			scope = excluded.scope, identity = excluded.identity, updated_at = excluded.updated_at`,
+		c.AccountID[:], c.ApplicationID[:], string(c.Scope), c.Identity[:], toMillis(c.CreatedAt), toMillis(c.UpdatedAt))
+	return err
+}
+
+// Consent reads what an account approved of an application; ErrNotFound where
+// it never did, or has disconnected since.
+func (s *Store) Consent(ctx context.Context, account, application oauth.ID) (oauth.Consent, error) {
+	return scanConsent(s.readers.QueryRowContext(ctx, selectConsent+` where account_id = $1 and application_id = $2`, account[:], application[:]))
+}
+
+// Consents lists what an account approved, the newest first.
+func (s *Store) Consents(ctx context.Context, account oauth.ID) ([]oauth.Consent, error) {
+	rows, err := s.readers.QueryContext(ctx, selectConsent+` where account_id = $1 order by created_at desc`, account[:])
+	return collect(rows, err, scanConsent)
+}
+
+// Disconnect forgets the consent of an account to an application and revokes
+// every authorization that came of it, pending ones too, in one transaction.
+func (s *Store) Disconnect(ctx context.Context, account, application oauth.ID) error {
+	return s.write(ctx, func(tx *transaction) error {
+		if _, err := tx.exec(`delete from consents where account_id = $1 and application_id = $2`, account[:], application[:]); err != nil {
+			return err
+		}
+		return s.revokeAll(tx, application, account, oauth.ReasonDisconnected)
+	})
+}

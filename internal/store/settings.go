@@ -1,0 +1,19 @@
+package store
+
+import (
+	"context"
+)
+
+// Setting reads what PutSetting wrote; ErrNotFound where it never did.
+func (s *Store) Setting(ctx context.Context, name string) (value string, err error) {
+	err = s.readers.QueryRowContext(ctx, `select value from settings where name = $1`, name).Scan(&value)
+	return value, notFound(err)
+}
+
+// PutSetting keeps a value under a name.
+func (s *Store) PutSetting(ctx context.Context, name, value string) error {
+	return s.write(ctx, func(tx *transaction) error {
+		_, err := tx.exec(`insert into settings (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value`, name, value)
+		return err
+	})
+}

@@ -1,0 +1,105 @@
+// Package throttle slows down those who guess: it counts attempts by key, in
+// memory, and tells how long to wait. What counts as an attempt is decided by
+// the callers.
+package throttle
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Exempt are the client addresses that no throttle counts.
+type Exempt []netip.Prefix
+
+func (e Exempt) contains(from netip.Addr) bool {
+	return slices.ContainsFunc(e, func(p netip.Prefix) bool { return p.Contains(from) })
+}
+
+// Client is the address in the RemoteAddr of a request. The server has put the
+// real one there when a trusted proxy stands before it.
+func Client(remoteAddr string) netip.Addr {
+	a, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
+}
+
+// Network is the key of a client: one address for IPv4, and for IPv6 one
+// network, of which a single person has 2^64 addresses.
+func Network(from netip.Addr) string {
+	if from.Is6() {
+		if network, err := from.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return from.String()
+}
+
+// Throttle allows Burst attempts a key at once, and one more each time Every has
+// passed. It is safe for concurrent use.
+type Throttle struct {
+	burst  int
+	every  time.Duration
+	exempt Exempt
+	now    func() time.Time
+
+	mu   sync.Mutex
+	keys map[string]time.Time // when the last of a key's attempts is forgotten
+}
+
+// maxKeys bounds the memory. Keys whose attempts are forgotten are dropped when
+// it is reached; if none are, a new key is not counted rather than another
+// forgotten.
+const maxKeys = 100_000
+
+// New makes a throttle.
+func New(burst int, every time.Duration, exempt Exempt, now func() time.Time) *Throttle {
+	return &Throttle{burst: burst, every: every, exempt: exempt, now: now, keys: map[string]time.Time{}}
+}
+
+// Take counts an attempt from a client. When the key has none left it counts
+// nothing and returns how long to wait.
+func (t *Throttle) Take(key string, from netip.Addr) (wait time.Duration, ok bool) {
+	if t.exempt.contains(from) {
+		return 0, true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	forgotten, known := t.keys[key]
+	if !known && len(t.keys) >= maxKeys && !t.sweep(now) {
+		return 0, true
+	}
+	if forgotten.Before(now) {
+		forgotten = now
+	}
+	if forgotten = forgotten.Add(t.every); forgotten.Sub(now) > time.Duration(t.burst)*t.every {
+		return forgotten.Sub(now) - time.Duration(t.burst)*t.every, false
+	}
+	t.keys[key] = forgotten
+	return 0, true
+}
+
+// Return takes an attempt of a client back: it was no guess.
+func (t *Throttle) Return(key string, from netip.Addr) {
+	if t.exempt.contains(from) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if forgotten, known := t.keys[key]; known {
+		t.keys[key] = forgotten.Add(-t.every)
+	}
+}
+
+func (t *Throttle) sweep(now time.Time) (room bool) {
+	for key, forgotten := range t.keys {
+		if forgotten.Before(now) {
+			delete(t.keys, key)
+		}
+	}
+	return len(t.keys) < maxKeys
+}
