@@ -66,6 +66,9 @@ type Problem struct {
 // Error is the message.
 func (p *Problem) Error() string { return p.Message }
 
+// ErrNotFound: there is no such account, or nobody is signed in.
+var ErrNotFound = store.ErrNotFound
+
 // ErrSignUpClosed: the operator creates the accounts.
 var ErrSignUpClosed = errors.New("this server does not let people create accounts themselves")
 
@@ -221,11 +224,6 @@ func (a *Accounts) Find(ctx context.Context, reference string) (oauth.Account, e
 		return oauth.Account{}, fmt.Errorf("there is no account %s", reference)
 	}
 	return found, err
-}
-
-// ByID reads an account; store.ErrNotFound where there is none.
-func (a *Accounts) ByID(ctx context.Context, id oauth.ID) (oauth.Account, error) {
-	return a.store.Account(ctx, id)
 }
 
 // All lists all accounts, the oldest first.

@@ -89,24 +89,24 @@ func (a *Accounts) StartSession(ctx context.Context, account oauth.ID, from Brow
 // seenEvery is how often the use of a session is written down.
 const seenEvery = time.Hour
 
-// Session finds the session of a cookie and its account. ErrNotFound of the
-// store: the browser is signed out.
+// Session finds the session of a cookie and its account. ErrNotFound: the
+// browser is signed out.
 func (a *Accounts) Session(ctx context.Context, cookie string) (oauth.Session, oauth.Account, error) {
 	now := a.now().UTC()
 	token, ok := oauth.ParseToken(cookie, now)
 	if !ok {
-		return oauth.Session{}, oauth.Account{}, store.ErrNotFound
+		return oauth.Session{}, oauth.Account{}, ErrNotFound
 	}
 	s, err := a.store.Session(ctx, token.ID)
 	if err != nil {
 		return oauth.Session{}, oauth.Account{}, err
 	}
 	if !s.Hash.Matches(token.Hash(oauth.KindSession)) || !now.Before(s.ExpiresAt) {
-		return oauth.Session{}, oauth.Account{}, store.ErrNotFound
+		return oauth.Session{}, oauth.Account{}, ErrNotFound
 	}
 	account, err := a.store.Account(ctx, s.AccountID)
 	if err == nil && account.Disabled {
-		err = store.ErrNotFound
+		err = ErrNotFound
 	}
 	if err != nil {
 		return oauth.Session{}, oauth.Account{}, err

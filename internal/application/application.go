@@ -32,6 +32,9 @@ func New(s *store.Store, random io.Reader, now func() time.Time, catalogue oauth
 	return &Applications{store: s, random: random, now: now, catalogue: catalogue}
 }
 
+// ErrNotFound: there is no such application.
+var ErrNotFound = store.ErrNotFound
+
 // Problem is what a developer can mend in a form or a command.
 type Problem struct {
 	// Field names the input.
@@ -182,21 +185,21 @@ func (a *Applications) RotateSecret(ctx context.Context, application oauth.Appli
 func (a *Applications) Find(ctx context.Context, clientID string) (oauth.Application, error) {
 	id, ok := oauth.ParseClientID(clientID, a.now())
 	if !ok {
-		return oauth.Application{}, store.ErrNotFound
+		return oauth.Application{}, ErrNotFound
 	}
 	found, err := a.store.Application(ctx, id)
 	if err == nil && found.ClientID != clientID {
-		err = store.ErrNotFound
+		err = ErrNotFound
 	}
 	return found, err
 }
 
-// OwnedBy finds an application of an account; store.ErrNotFound where it is
+// OwnedBy finds an application of an account; ErrNotFound where it is
 // somebody else's.
 func (a *Applications) OwnedBy(ctx context.Context, owner oauth.ID, clientID string) (oauth.Application, error) {
 	found, err := a.Find(ctx, clientID)
 	if err == nil && found.OwnerID != owner {
-		err = store.ErrNotFound
+		err = ErrNotFound
 	}
 	if err != nil {
 		return oauth.Application{}, err

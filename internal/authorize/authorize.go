@@ -15,7 +15,6 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
-	"github.com/latchkey/latchkey/internal/store"
 )
 
 // Handler answers authorization requests.
@@ -86,7 +85,7 @@ func (h *Handler) read(r *http.Request) (*request, error) {
 	q := &request{parameters: p, self: r.URL.Path + "?" + p.Encode(), prompt: strings.Fields(p.Get("prompt"))}
 	q.Application, err = h.applications.Find(r.Context(), p.Get("client_id"))
 	switch {
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, application.ErrNotFound):
 		return nil, oauth.NewError(oauth.InvalidRequest, "client_id is missing, or no application has it")
 	case err != nil:
 		return nil, err

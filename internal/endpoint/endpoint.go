@@ -7,7 +7,6 @@ package endpoint
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -134,8 +133,9 @@ func errorBody(err *oauth.Error) any {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		// Every body is a struct of strings and numbers.
-		panic(fmt.Sprintf("encode an answer: %v", err))
+		// Every body is a struct of strings and numbers, so this is a mistake in this package.
+		http.Error(w, "the answer could not be written", http.StatusInternalServerError)
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(encoded)))

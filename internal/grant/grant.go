@@ -7,7 +7,6 @@
 package grant
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -89,10 +88,6 @@ func failure(err error) error {
 	switch {
 	case err == nil, errors.As(err, &refusal):
 		return err
-	case errors.Is(err, store.ErrBusy), errors.Is(err, context.DeadlineExceeded):
-		busy := oauth.NewError(oauth.Unavailable, "the server is busy; try again in a second")
-		busy.RetryAfter, busy.Cause = time.Second, err
-		return busy
 	}
 	return oauth.Internal(err)
 }

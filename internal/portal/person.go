@@ -6,10 +6,10 @@ import (
 	"strings"
 
 	"github.com/latchkey/latchkey/internal/account"
+	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
-	"github.com/latchkey/latchkey/internal/store"
 	"github.com/latchkey/latchkey/internal/throttle"
 )
 
@@ -105,7 +105,7 @@ func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, person *
 func (p *Portal) endSession(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	id, ok := oauth.ParseID(r.PathValue("id"))
 	if !ok {
-		return store.ErrNotFound
+		return application.ErrNotFound
 	}
 	if err := p.Accounts.EndSession(r.Context(), person.Account.ID, id); err != nil {
 		return err

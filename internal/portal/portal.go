@@ -16,7 +16,6 @@ import (
 	"github.com/latchkey/latchkey/internal/grant"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
-	"github.com/latchkey/latchkey/internal/store"
 )
 
 // Portal serves the settings pages.
@@ -60,7 +59,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 }
 
 // handler answers a person who is signed in. Its error is a fault of the server,
-// or store.ErrNotFound for what is not there or somebody else's.
+// or application.ErrNotFound for what is not there or somebody else's.
 type handler func(http.ResponseWriter, *http.Request, *signin.Person) error
 
 // signedIn lets nobody in who is not, and shows what went wrong.
@@ -80,7 +79,7 @@ func (p *Portal) signedIn(h handler) http.Handler {
 		}
 		err = h(w, r, person)
 		switch {
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, application.ErrNotFound):
 			p.Pages.Write(w, http.StatusNotFound, page.Problem{
 				Frame:  page.Frame{Title: "There is nothing here", Account: &person.Account},
 				Person: "It may have been deleted, or belong to another account.", BackTo: "/settings/applications", BackText: "Your applications",

@@ -17,7 +17,6 @@ import (
 	"github.com/latchkey/latchkey/internal/account"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
-	"github.com/latchkey/latchkey/internal/store"
 	"github.com/latchkey/latchkey/internal/throttle"
 )
 
@@ -48,7 +47,7 @@ func (d *Door) Person(r *http.Request) (*Person, error) {
 		return nil, nil
 	}
 	s, a, err := d.accounts.Session(r.Context(), cookie.Value)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, account.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
@@ -215,11 +214,14 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
 
 // Fail answers a browser when the server could not do its work.
 func (d *Door) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	d.log.Error("request failed", "path", r.URL.Path, "cause", err)
-	status := http.StatusInternalServerError
-	if errors.Is(err, store.ErrBusy) {
-		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "1")
+	var known *oauth.Error
+	if !errors.As(err, &known) {
+		known = oauth.Internal(err)
+	}
+	d.log.Error("request failed", "path", r.URL.Path, "cause", known)
+	status := known.Code.Status
+	if known.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(known.RetryAfter.Seconds()))))
 	}
 	d.pages.Write(w, status, page.Problem{
 		Frame: page.Frame{Title: "Something went wrong here"}, Person: "It is not your fault. Try again in a moment.",

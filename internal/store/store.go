@@ -17,8 +17,6 @@ import (
 var (
 	// ErrNotFound: there is no such row.
 	ErrNotFound = errors.New("not found")
-	// ErrBusy: too many writes are waiting; try again in a second.
-	ErrBusy = errors.New("too many writes are waiting")
 	// ErrEmailTaken and ErrUsernameTaken: another account has it.
 	ErrEmailTaken    = errors.New("the email address belongs to another account")
 	ErrUsernameTaken = errors.New("the username belongs to another account")

@@ -5,10 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 const (
-	// maxQueue is how many writes may wait before callers are told ErrBusy.
+	// maxQueue is how many writes may wait before callers are told to come again.
 	maxQueue = 4096
 	// maxBatch is how many writes share one transaction.
 	maxBatch = 256
@@ -60,7 +63,7 @@ func (s *Store) write(ctx context.Context, run func(*transaction) error) error {
 	select {
 	case s.writer.queue <- op:
 	default:
-		return ErrBusy
+		return errBusy()
 	}
 	select {
 	case err := <-op.done:
@@ -70,6 +73,13 @@ func (s *Store) write(ctx context.Context, run func(*transaction) error) error {
 	case <-s.writer.stopped:
 		return errClosed
 	}
+}
+
+// errBusy is an answer of the protocol, so that nobody on the way has to know it.
+func errBusy() error {
+	busy := oauth.NewError(oauth.Unavailable, "the server is busy; try again in a second")
+	busy.RetryAfter = time.Second
+	return busy
 }
 
 var errClosed = errors.New("the store is closed")

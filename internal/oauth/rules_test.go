@@ -1,0 +1,326 @@
+package oauth_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+func TestRedirectURIsThatMayBeRegistered(t *testing.T) {
+	const both, publicOnly, never = "both", "public", "never"
+	for uri, want := range map[string]string{
+		"https://app.example/callback":                     both,
+		"https://app.example":                              both,
+		"https://app.example:8443/cb?tenant=a%20b":         both,
+		"https://[2001:db8::1]/cb":                         both,
+		"http://127.0.0.1/cb":                              both,
+		"http://127.0.0.1:8081/cb":                         both,
+		"http://[::1]:9/cb":                                both,
+		"http://localhost:3000/cb":                         both,
+		"com.example.app:/callback":                        publicOnly,
+		"com.example.app://callback":                       publicOnly,
+		"":                                                 never,
+		"/callback":                                        never,
+		"app.example/cb":                                   never,
+		"http://app.example/cb":                            never,
+		"http://127.0.0.1.evil.example/cb":                 never,
+		"http://localhost.evil.example/cb":                 never,
+		"http://localhost@evil.example/cb":                 never,
+		"http://127.0.0.2/cb":                              never,
+		"https://user@app.example/cb":                      never,
+		"https://user:pass@app.example/cb":                 never,
+		"https://app.example/cb#":                          never,
+		"https://app.example/cb#part":                      never,
+		"https://*.app.example/cb":                         never,
+		"https://app.example/*":                            never,
+		"https://app.example/cb?code=1":                    never,
+		"https://app.example/cb?x=1&st%61te=2":             never,
+		"https://app.example/cb?iss=x":                     never,
+		"https:///cb":                                      never,
+		"https:app.example":                                never,
+		"https://app.example:0/cb":                         never,
+		"https://app.example:99999/cb":                     never,
+		"https://app.example\\@evil.example/":              never,
+		"https://app.example/c b":                          never,
+		"https://app.example/c\r\nSet-Cookie: a":           never,
+		"https://äpp.example/cb":                           never,
+		"myapp:/callback":                                  never,
+		"javascript:alert(1)":                              never,
+		"data:text/html,x":                                 never,
+		"ftp://app.example/cb":                             never,
+		"https://app.example/" + strings.Repeat("x", 2000): never,
+	} {
+		confidential, public := oauth.CheckRedirectURI(uri, false) == nil, oauth.CheckRedirectURI(uri, true) == nil
+		if confidential != (want == both) || public != (want != never) {
+			t.Errorf("%q: confidential %v, public %v; want %s", uri, confidential, public, want)
+		}
+	}
+}
+
+func TestRedirectURIsAreComparedExactlyButForALoopbackPort(t *testing.T) {
+	for _, c := range []struct {
+		registered, presented string
+		want                  bool
+	}{
+		{"https://app.example/cb", "https://app.example/cb", true},
+		{"https://app.example/cb", "https://app.example/cb/", false},
+		{"https://app.example/cb", "https://APP.example/cb", false},
+		{"https://app.example/cb", "https://app.example:443/cb", false},
+		{"https://app.example/cb", "https://app.example/cb?x=1", false},
+		{"https://app.example/cb", "https://app.example/%63b", false},
+		{"http://127.0.0.1/cb", "http://127.0.0.1:51004/cb", true},
+		{"http://127.0.0.1:1/cb", "http://127.0.0.1/cb", true},
+		{"http://127.0.0.1:1/cb", "http://127.0.0.1:65535/cb", true},
+		{"http://[::1]/cb?a=b", "http://[::1]:9/cb?a=b", true},
+		{"http://localhost/cb", "http://localhost:9/cb", true},
+		{"http://localhost", "http://localhost:9", true},
+		{"http://localhost/cb", "http://127.0.0.1:9/cb", false},
+		{"http://localhost/cb", "http://localhost:9/other", false},
+		{"http://localhost/cb", "http://localhost:/cb", false},
+		{"http://localhost/cb", "http://localhost:0/cb", false},
+		{"http://localhost/cb", "http://localhost:65536/cb", false},
+		{"http://localhost/cb", "http://localhost:9@evil.example/cb", false},
+		{"http://localhost/cb", "http://localhost:80.evil.example/cb", false},
+		{"http://localhost/cb", "http://localhostx/cb", false},
+		{"http://localhost/cb", "https://localhost:9/cb", false},
+		{"https://localhost/cb", "https://localhost:9/cb", false},
+		{"com.example.app:/cb", "com.example.app:/cb", true},
+		{"com.example.app:/cb", "com.example.app://cb", false},
+	} {
+		if got := oauth.MatchRedirectURI([]string{"https://other.example/", c.registered}, c.presented); got != c.want {
+			t.Errorf("registered %q, presented %q: %v; want %v", c.registered, c.presented, got, c.want)
+		}
+	}
+}
+
+func TestTheAnswerIsAddedToTheQueryThatIsThere(t *testing.T) {
+	state := "a b+c&d=e%20\"ü\x00;"
+	for uri, want := range map[string]string{
+		"https://a.example/cb":         "https://a.example/cb?code=x&state=",
+		"https://a.example":            "https://a.example?code=x&state=",
+		"https://a.example/cb?":        "https://a.example/cb?code=x&state=",
+		"https://a.example/cb?q=%c3+y": "https://a.example/cb?q=%c3+y&code=x&state=",
+		"https://a.example/cb?q=1&":    "https://a.example/cb?q=1&code=x&state=",
+	} {
+		got := oauth.AddToRedirectURI(uri, oauth.Parameter{Name: "code", Value: "x"},
+			oauth.Parameter{Name: "none"}, oauth.Parameter{Name: "state", Value: state})
+		if got != want+"a%20b%2Bc%26d%3De%2520%22%C3%BC%00%3B" {
+			t.Errorf("%q gives %q", uri, got)
+		}
+	}
+}
+
+func TestRedirectHostIsWhatAPersonShouldKnow(t *testing.T) {
+	for uri, want := range map[string]string{
+		"https://app.example/cb": "app.example", "http://127.0.0.1:8081/cb": "127.0.0.1:8081",
+		"com.example.app:/cb": "com.example.app:", "com.example.app://bank.example/cb": "com.example.app:",
+	} {
+		if got := oauth.RedirectHost(uri); got != want {
+			t.Errorf("RedirectHost(%q) = %q; want %q", uri, got, want)
+		}
+	}
+}
+
+func TestScopeKeepsTheOrderAndDropsRepetitions(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", " ": "", "a": "a", "b a": "b a", "a  b": "a b", "a b a": "a b", " a ": "a", "a,b": "a,b",
+	} {
+		got, refusal := oauth.ParseScope(in)
+		if refusal != nil || string(got) != want {
+			t.Errorf("ParseScope(%q) = %q, %v; want %q", in, got, refusal, want)
+		}
+	}
+	for _, in := range []string{"a\tb", "a\"", "a\\", "ä", "a\x7f", "a\nb"} {
+		if _, refusal := oauth.ParseScope(in); refusal == nil || refusal.Code != oauth.InvalidScope {
+			t.Errorf("ParseScope(%q) accepted a character that RFC 6749 forbids", in)
+		}
+	}
+}
+
+func TestScopeIsASet(t *testing.T) {
+	ab, ba := oauth.Scope("a b"), oauth.Scope("b a")
+	switch {
+	case !ab.Equal(ba), !ab.Covers("b"), !ab.Covers(""), oauth.Scope("").Covers("a"), ab.Has(""), ab.Has("a b"):
+		t.Error("comparison is wrong")
+	case ab.Within("c b") != "b", ab.Without("b") != "a", ab.With("c a") != "a b c", oauth.Scope("").With("x") != "x":
+		t.Error("arithmetic is wrong")
+	}
+}
+
+func TestARequestedScopeIsConfiguredAndAllowed(t *testing.T) {
+	c := oauth.Catalogue{
+		Permissions: []oauth.Permission{{Name: "profile"}, {Name: "community", NeedsConsent: true}, {Name: "admin", NeedsApproval: true}},
+		Default:     "profile",
+	}
+	for _, r := range []struct {
+		parameter, allowed, want string
+		refused                  bool
+	}{
+		{"", "profile", "profile", false},
+		{"community profile", "profile community", "community profile", false},
+		{"", "community", "", true},
+		{"community", "profile", "", true},
+		{"unknown", "unknown", "", true},
+		{"profile \"", "profile", "", true},
+	} {
+		got, refusal := c.Request(r.parameter, oauth.Scope(r.allowed))
+		if (refusal != nil) != r.refused || string(got) != r.want || refusal != nil && refusal.Code != oauth.InvalidScope {
+			t.Errorf("Request(%q, %q) = %q, %v", r.parameter, r.allowed, got, refusal)
+		}
+	}
+	if c.ForApplicationsAlone() != "profile admin" || c.WithoutApproval() != "profile community" {
+		t.Errorf("alone %q, without approval %q", c.ForApplicationsAlone(), c.WithoutApproval())
+	}
+	if _, refusal := (oauth.Catalogue{}).Request("", "profile"); refusal == nil {
+		t.Error("no default and no scope was accepted")
+	}
+}
+
+func TestTokensAreReadStrictly(t *testing.T) {
+	good := newToken(t, &random{n: 3})
+	text := good.String()
+	if got, ok := oauth.ParseToken(text, start); !ok || got != good || len(text) != oauth.TokenLength {
+		t.Fatalf("a token does not survive its text: %v", ok)
+	}
+	late := start.Add(-6 * time.Minute)
+	for name, bad := range map[string]string{
+		"shorter": text[1:], "longer": text + "A", "padded": text + "=", "with a line break": text[:42] + "\n",
+		"of another alphabet": "+" + text[1:], "with stray bits": text[:42] + string(text[42]+1), "empty": "", "not a UUIDv7": strings.Repeat("A", 43),
+	} {
+		if _, ok := oauth.ParseToken(bad, start); ok {
+			t.Errorf("a token %s was read", name)
+		}
+	}
+	if _, ok := oauth.ParseToken(text, late); ok {
+		t.Error("a token of the future was read")
+	}
+}
+
+func TestIDsSurviveTheirText(t *testing.T) {
+	id := newToken(t, &random{n: 5}).ID
+	if got, ok := oauth.ParseID(id.String()); !ok || got != id || !id.Time().Equal(start) || !id.Plausible(start) {
+		t.Errorf("%s: %v", id, ok)
+	}
+	for _, bad := range []string{"", strings.ToUpper(id.String()), id.String() + "0", strings.Replace(id.String(), "-", "_", 1), strings.Repeat("g", 36)} {
+		if _, ok := oauth.ParseID(bad); ok {
+			t.Errorf("ParseID(%q) was read", bad)
+		}
+	}
+}
+
+func TestChallengeIsS256Only(t *testing.T) {
+	good := strings.Repeat("A", 43)
+	for _, c := range []struct {
+		challenge, method string
+		required, want    bool
+	}{
+		{good, "S256", false, true}, {"", "", false, true}, {"", "", true, false}, {"", "S256", false, false},
+		{good, "", false, false}, {good, "plain", false, false}, {good, "s256", false, false},
+		{good[1:], "S256", false, false}, {good + "=", "S256", false, false}, {good[1:] + "B", "S256", false, false},
+	} {
+		if _, refusal := oauth.ParseChallenge(c.challenge, c.method, c.required); (refusal == nil) != c.want {
+			t.Errorf("%+v: %v", c, refusal)
+		}
+	}
+}
+
+func TestVerifierOfRFC7636AppendixB(t *testing.T) {
+	challenge, _ := oauth.ParseChallenge("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "S256", true)
+	if refusal := challenge.Verify("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"); refusal != nil {
+		t.Error(refusal)
+	}
+	for _, bad := range []string{"", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK", strings.Repeat("a", 42), strings.Repeat("a", 129), strings.Repeat("ä", 43)} {
+		if refusal := challenge.Verify(bad); refusal == nil || refusal.Code != oauth.InvalidGrant {
+			t.Errorf("verifier %q: %v", bad, refusal)
+		}
+	}
+}
+
+func TestBasicIsReadFormEncodedAndRaw(t *testing.T) {
+	for header, want := range map[string]string{
+		"Basic YS1iOmMtZA==":     "a-b c-d", // a-b:c-d
+		"basic YSUyRGI6YyUyRGQ=": "a-b c-d", // a%2Db:c%2Dd
+		"Basic YTo=":             "a ",
+		"Basic YTpiOmM=":         "a b:c",
+		"Basic":                  "-", "Basic YQ==": "-", "Basic OmI=": "-", "Basic ***": "-", "Basic JXo6Yg==": "-", "Bearer YTpi": "-", "": "-",
+	} {
+		id, secret, ok := oauth.ParseBasic(header)
+		if got := id + " " + secret; ok && got != want || !ok && want != "-" {
+			t.Errorf("%q: %q, %v; want %q", header, got, ok, want)
+		}
+	}
+}
+
+func TestNamesAndLinks(t *testing.T) {
+	for in, ok := range map[string]bool{
+		"Ada": true, "  Ada   Lovelace ": true, "Zoë 🦉": true, "": false, " \t": false, "evil\u202egpj": false, "a\x00": false,
+		strings.Repeat("x", 80): true, strings.Repeat("x", 81): false,
+	} {
+		if _, wrong := oauth.CleanName(in); (wrong == "") != ok {
+			t.Errorf("CleanName(%q): %q", in, wrong)
+		}
+	}
+	for in, ok := range map[string]bool{
+		"": true, "https://a.example/x": true, "http://localhost:1/": true, "http://a.example": false, "javascript:alert(1)": false,
+		"https://u:p@a.example": false, "https://": false, "//a.example": false,
+	} {
+		if _, wrong := oauth.CleanLink(in); (wrong == "") != ok {
+			t.Errorf("CleanLink(%q): %q", in, wrong)
+		}
+	}
+}
+
+func TestErrorDescriptionsKeepToTheirCharacters(t *testing.T) {
+	got := oauth.NewError(oauth.InvalidScope, "a %q \\ ü\n", `"x"`).Description
+	for _, r := range got {
+		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
+			t.Errorf("the description %q has %q", got, r)
+		}
+	}
+}
+
+func TestAConsentCountsForWhatWasShown(t *testing.T) {
+	a := oauth.Application{Name: "App", OwnerName: "Ada", Site: "https://a.example", RedirectURIs: []string{"https://a.example/cb"}}
+	identity := a.Identity()
+	c := oauth.Consent{}.Renew(identity, "profile", start)
+	c = c.Renew(identity, "community", start.Add(time.Hour))
+	if !c.Covers(identity, "community profile") || c.Covers(identity, "admin") || !c.CreatedAt.Equal(start) {
+		t.Errorf("the consent is %+v", c)
+	}
+	for name, change := range map[string]func(*oauth.Application){
+		"name": func(a *oauth.Application) { a.Name = "Bank" }, "owner": func(a *oauth.Application) { a.OwnerID[0] = 1 },
+		"owner's name": func(a *oauth.Application) { a.OwnerName = "Eve" }, "site": func(a *oauth.Application) { a.Site = "" },
+		"redirect URIs": func(a *oauth.Application) { a.RedirectURIs = append(a.RedirectURIs, "https://b.example/") },
+	} {
+		changed := a
+		change(&changed)
+		if c.Covers(changed.Identity(), "profile") {
+			t.Errorf("the consent survives a change of the %s", name)
+		}
+	}
+	if renewed := c.Renew(oauth.Identity{1}, "profile", start); renewed.Scope != "profile" {
+		t.Errorf("approvals of another identity are kept: %q", renewed.Scope)
+	}
+}
+
+func TestSecretsOverlapAfterARotation(t *testing.T) {
+	a := oauth.Application{ID: oauth.ID{1}}
+	a.SecretHash = oauth.HashClientSecret(a.ID, "new")
+	a.PreviousSecretHash, a.PreviousSecretEndsAt = oauth.HashClientSecret(a.ID, "old"), start.Add(time.Hour)
+	for _, c := range []struct {
+		secret string
+		at     time.Time
+		want   bool
+	}{
+		{"new", start, true}, {"old", start, true}, {"old", start.Add(time.Hour), false}, {"new", start.Add(time.Hour), true}, {"", start, false},
+	} {
+		if got := a.AcceptsSecret(c.secret, c.at); got != c.want {
+			t.Errorf("%q at %v: %v", c.secret, c.at, got)
+		}
+	}
+	if (oauth.Application{ID: a.ID}).AcceptsSecret("", start) {
+		t.Error("an application without a secret accepts an empty one")
+	}
+}

@@ -1,0 +1,162 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+func notFound(f *fixture) {
+	g := &grant{code: f.token(f.id()), application: f.register()}
+	_, err := f.store.RedeemCode(f.ctx, g.redemption())
+	f.is(err, store.ErrNotFound)
+	f.is(f.store.Revoke(f.ctx, oauth.Revocation{ID: g.code.ID}), store.ErrNotFound)
+	_, err = f.store.Authorization(f.ctx, g.code.ID)
+	f.is(err, store.ErrNotFound)
+	_, err = f.store.Account(f.ctx, g.code.ID)
+	f.is(err, store.ErrNotFound)
+	f.is(f.store.SuspendApplication(f.ctx, g.code.ID), store.ErrNotFound)
+	f.is(f.store.DisableAccount(f.ctx, g.code.ID), store.ErrNotFound)
+}
+
+func disabled(f *fixture) {
+	a, key := f.register(), f.key()
+	g, waiting := f.approve(a), f.approve(a)
+	f.redeem(g)
+	before := f.row(g)
+	f.must(f.store.DisableAccount(f.ctx, f.owner.ID))
+	_, err := f.store.RotateRefresh(f.ctx, rotation(key, g, g.refresh))
+	f.refused(err, oauth.InvalidGrant)
+	_, err = f.store.RedeemCode(f.ctx, waiting.redemption())
+	f.refused(err, oauth.InvalidGrant)
+	f.equal("the row of a disabled account", f.row(g), before)
+	read, err := f.store.Application(f.ctx, a.ID)
+	f.must(err)
+	f.equal("the application of a disabled owner is suspended", read.Suspended(), true)
+	f.is(f.store.Approve(f.ctx, f.approval(a, &grant{})), store.ErrChanged)
+	f.must(f.store.EnableAccount(f.ctx, f.owner.ID))
+	_, err = f.store.RotateRefresh(f.ctx, rotation(key, g, g.refresh))
+	f.must(err)
+	f.redeem(waiting)
+}
+
+func taken(f *fixture) {
+	f.account("ada")
+	other := oauth.Account{ID: f.id(), Email: "ADA@Example.com", Username: "other", Name: "Other"}
+	f.is(f.store.CreateAccount(f.ctx, other, "x"), store.ErrEmailTaken)
+	other.Email, other.Username = "other@example.com", "ada"
+	f.is(f.store.CreateAccount(f.ctx, other, "x"), store.ErrUsernameTaken)
+	other.Username = "other"
+	f.must(f.store.CreateAccount(f.ctx, other, "x"))
+	other.Username = "ada"
+	f.is(f.store.ChangeProfile(f.ctx, other), store.ErrUsernameTaken)
+	other.Username, other.Name = "other", "Another"
+	f.must(f.store.ChangeProfile(f.ctx, other))
+	read, err := f.store.AccountByUsername(f.ctx, "other")
+	f.must(err)
+	f.equal("name", read.Name, "Another")
+	wins := f.together(8, func(i int) error {
+		racer := oauth.Account{ID: f.id(), Email: "race@example.com", Username: "racer", Name: "Racer"}
+		if err := f.store.CreateAccount(f.ctx, racer, "x"); errors.Is(err, store.ErrEmailTaken) {
+			return oauth.NewError(oauth.InvalidRequest, "taken")
+		} else {
+			return err
+		}
+	})
+	f.equal("accounts with one address", wins, 1)
+}
+
+func password(f *fixture) {
+	a := f.account("ada")
+	keep, other := f.session(a), f.session(a)
+	f.is(f.store.ChangePassword(f.ctx, a.ID, "not it", "new", keep.ID), store.ErrNotFound)
+	f.must(f.store.ChangePassword(f.ctx, a.ID, "hash of ada", "new", keep.ID))
+	_, stored, err := f.store.AccountByEmail(f.ctx, "Ada@example.com")
+	f.must(err)
+	f.equal("the stored password", stored, "new")
+	_, err = f.store.Session(f.ctx, keep.ID)
+	f.must(err)
+	_, err = f.store.Session(f.ctx, other.ID)
+	f.is(err, store.ErrNotFound)
+}
+
+func (f *fixture) session(a oauth.Account) oauth.Session {
+	f.Helper()
+	token := f.token(f.id())
+	s := oauth.Session{
+		ID: token.ID, AccountID: a.ID, Hash: token.Hash(oauth.KindSession), UserAgent: "test", Address: "192.0.2.1",
+		CreatedAt: f.clock.Now(), LastSeenAt: f.clock.Now(), ExpiresAt: f.clock.Now().Add(time.Hour),
+	}
+	f.must(f.store.StartSession(f.ctx, s, oauth.ID{}))
+	return s
+}
+
+func sessions(f *fixture) {
+	a, stranger := f.account("ada"), f.account("eve")
+	first, second := f.session(a), f.session(a)
+	read, err := f.store.Session(f.ctx, first.ID)
+	f.must(err)
+	f.equal("the session", read, first)
+	f.must(f.store.EndSession(f.ctx, stranger.ID, first.ID))
+	all, err := f.store.Sessions(f.ctx, a.ID)
+	f.must(err)
+	f.equal("sessions after a stranger's attempt", len(all), 2)
+	f.must(f.store.EndOtherSessions(f.ctx, a.ID, second.ID))
+	_, err = f.store.Session(f.ctx, first.ID)
+	f.is(err, store.ErrNotFound)
+	f.clock.Add(time.Hour)
+	all, err = f.store.Sessions(f.ctx, a.ID)
+	f.must(err)
+	f.equal("sessions after their end", len(all), 0)
+
+	f.must(f.store.DisableAccount(f.ctx, a.ID))
+	_, err = f.store.Session(f.ctx, second.ID)
+	f.is(err, store.ErrNotFound)
+	third := first
+	third.ID = f.id()
+	f.is(f.store.StartSession(f.ctx, third, oauth.ID{}), store.ErrNotFound)
+}
+
+func secrets(f *fixture) {
+	a := f.register()
+	hash := func(secret string) oauth.Hash { return oauth.HashClientSecret(a.ID, secret) }
+	accepts := func(secret string) bool {
+		read, err := f.store.Application(f.ctx, a.ID)
+		f.must(err)
+		return read.AcceptsSecret(secret, f.clock.Now())
+	}
+	f.must(f.store.RotateSecret(f.ctx, a.ID, hash("second"), f.clock.Now().Add(time.Hour)))
+	f.equal("both secrets work", accepts("secret") && accepts("second"), true)
+	f.must(f.store.RotateSecret(f.ctx, a.ID, hash("third"), f.clock.Now().Add(time.Hour)))
+	f.equal("the first works no more", accepts("secret"), false)
+	f.equal("the second works", accepts("second"), true)
+	f.clock.Add(time.Hour)
+	f.equal("the second works no more", accepts("second"), false)
+	f.equal("the third works", accepts("third"), true)
+}
+
+func settings(f *fixture) {
+	_, err := f.store.Setting(f.ctx, "x")
+	f.is(err, store.ErrNotFound)
+	f.must(f.store.PutSetting(f.ctx, "x", "1"))
+	f.must(f.store.PutSetting(f.ctx, "x", "2"))
+	value, err := f.store.Setting(f.ctx, "x")
+	f.must(err)
+	f.equal("the setting", value, "2")
+	f.must(f.store.Ready(f.ctx))
+}
+
+func abandoned(f *fixture) {
+	a := f.register()
+	g := f.approve(a)
+	gone, leave := context.WithCancel(f.ctx)
+	leave()
+	_, err := f.store.RedeemCode(gone, g.redemption())
+	f.is(err, context.Canceled)
+	if f.row(g).Status == oauth.StatusPending {
+		f.redeem(g)
+	}
+}
