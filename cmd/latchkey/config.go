@@ -105,9 +105,13 @@ func (c *config) load(cmd *cobra.Command) error {
 		}
 		variable := "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value, ok := c.env(variable); ok {
-			problem = setFlag(cmd.Flags(), f, variable, splitVariable(f, value))
+			if err := setFlag(cmd.Flags(), f, variable, splitVariable(f, value)); err != nil {
+				problem = usageError{err}
+			}
 		} else if values, ok := keys[f.Name]; ok {
-			problem = setFlag(cmd.Flags(), f, c.file+": "+f.Name, values)
+			if err := setFlag(cmd.Flags(), f, c.file+": "+f.Name, values); err != nil {
+				problem = fileError{err}
+			}
 		}
 	})
 	if problem != nil {
@@ -127,7 +131,7 @@ func splitVariable(f *pflag.Flag, value string) []string {
 func setFlag(flags *pflag.FlagSet, f *pflag.Flag, source string, values []string) error {
 	for _, value := range values {
 		if err := flags.Set(f.Name, value); err != nil {
-			return usageError{fmt.Errorf("%s: %q is not a valid value", source, value)}
+			return fmt.Errorf("%s: %q is not a valid value", source, value)
 		}
 	}
 	return nil
@@ -141,11 +145,11 @@ func (c *config) readFile(root *cobra.Command) (map[string][]string, error) {
 	}
 	raw, err := os.ReadFile(c.file)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("the configuration cannot be read: %w", err)}
+		return nil, fileError{fmt.Errorf("the configuration cannot be read: %w", err)}
 	}
 	var all map[string]yaml.Node
 	if err := yaml.Unmarshal(raw, &all); err != nil {
-		return nil, usageError{fmt.Errorf("%s is not valid YAML: %w", c.file, err)}
+		return nil, fileError{fmt.Errorf("%s is not valid YAML: %w", c.file, err)}
 	}
 	known := flagNames(root)
 	keys := map[string][]string{}
@@ -157,7 +161,7 @@ func (c *config) readFile(root *cobra.Command) (map[string][]string, error) {
 			continue
 		}
 		if keys[name], err = scalars(node); err != nil {
-			return nil, usageError{fmt.Errorf("%s: %s: %w", c.file, key, err)}
+			return nil, fileError{fmt.Errorf("%s: %s: %w", c.file, key, err)}
 		}
 	}
 	return keys, c.readStructured(rest)
@@ -172,7 +176,7 @@ func (c *config) readStructured(rest map[string]yaml.Node) error {
 	d.KnownFields(true)
 	var f fileConfig
 	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return usageError{fmt.Errorf("%s: %s", c.file, strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n  "), "\n", ";"))}
+		return fileError{fmt.Errorf("%s: %s", c.file, strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n  "), "\n", ";"))}
 	}
 	c.scopes, c.defaultScope, c.limits, c.paths = f.Scopes, f.DefaultScope, f.Limits, f.Paths
 	return nil
@@ -228,7 +232,7 @@ func (c *config) interpret() error {
 	}
 	catalogue, err := catalogueOf(c.scopes, c.defaultScope)
 	if err != nil {
-		return usageError{err}
+		return fileError{err}
 	}
 	c.catalogue = &catalogue
 	return nil

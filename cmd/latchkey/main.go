@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -30,6 +32,9 @@ type terminal struct {
 // usageError is a command that was called wrongly.
 type usageError struct{ error }
 
+// fileError is something wrong in the configuration file.
+type fileError struct{ error }
+
 // run executes one command and returns the exit status: 0, 1 for a failure, 2
 // for wrong usage.
 func run(ctx context.Context, args []string, t terminal) int {
@@ -42,13 +47,25 @@ func run(ctx context.Context, args []string, t terminal) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(t.err, "latchkey: %v\n", err)
+	fmt.Fprintln(t.err, "latchkey:", printable(err.Error()))
 	var usage usageError
-	// What fails before a command's own code began is about how it was called.
-	if errors.As(err, &usage) || !*began {
+	var file fileError
+	// What fails before a command's own code began is about how it was called,
+	// unless it is about the configuration file.
+	if errors.As(err, &usage) || !*began && !errors.As(err, &file) {
 		return 2
 	}
 	return 1
+}
+
+// printable keeps an error on one line, whatever input it repeats.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // commands builds the tree. began becomes true when a command's own code begins.

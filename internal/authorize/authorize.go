@@ -168,6 +168,24 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, q *request) {
 // approve answers with a code.
 func (h *Handler) approve(w http.ResponseWriter, r *http.Request, q *request, id oauth.ID, asked bool) {
 	code, err := h.grants.Approve(r.Context(), id, q.person.Account.ID, q.Request, asked)
+	if err != nil {
+		h.notDecided(w, r, q, err)
+		return
+	}
+	h.redirect(w, r, q, oauth.Parameter{Name: "code", Value: code})
+}
+
+// deny answers that the account did not allow it.
+func (h *Handler) deny(w http.ResponseWriter, r *http.Request, q *request, id oauth.ID) {
+	if err := h.grants.Refuse(r.Context(), id, q.person.Account.ID, q.Request); err != nil {
+		h.notDecided(w, r, q, err)
+		return
+	}
+	h.redirectError(w, r, q, oauth.NewError(oauth.AccessDenied, "the account did not allow it"))
+}
+
+// notDecided tells the person that an answer did not count.
+func (h *Handler) notDecided(w http.ResponseWriter, r *http.Request, q *request, err error) {
 	switch {
 	case errors.Is(err, grant.ErrAnswered):
 		h.pages.Write(w, http.StatusConflict, page.Problem{
@@ -176,10 +194,8 @@ func (h *Handler) approve(w http.ResponseWriter, r *http.Request, q *request, id
 		})
 	case errors.Is(err, grant.ErrChanged):
 		h.outOfDate(w, q)
-	case err != nil:
-		h.door.Fail(w, r, err)
 	default:
-		h.redirect(w, r, q, oauth.Parameter{Name: "code", Value: code})
+		h.door.Fail(w, r, err)
 	}
 }
 

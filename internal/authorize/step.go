@@ -37,8 +37,8 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
 			h.approve(w, r, q, id, true)
 		}
 	case "deny":
-		if _, ok := h.ticketHolds(w, r, q); ok {
-			h.redirectError(w, r, q, oauth.NewError(oauth.AccessDenied, "the account did not allow it"))
+		if id, ok := h.ticketHolds(w, r, q); ok {
+			h.deny(w, r, q, id)
 		}
 	default:
 		h.outOfDate(w, q)

@@ -67,17 +67,10 @@ func (g *Grants) Approve(ctx context.Context, id, account oauth.ID, r Request, a
 	if err != nil {
 		return "", oauth.Internal(err)
 	}
-	now := g.now()
-	err = g.store.Approve(ctx, store.Approval{
-		Authorization: oauth.Authorization{
-			ID: id, ApplicationID: r.Application.ID, AccountID: account,
-			GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusPending, Scope: r.Scope, CreatedAt: now,
-			CodeHash: token.Hash(oauth.KindCode), CodeExpiresAt: now.Add(g.config.CodeLifetime),
-			RedirectURI: r.RedirectURI, RedirectURISent: r.RedirectURISent, Challenge: r.Challenge,
-		},
-		Identity: r.Application.Identity(),
-		Asked:    asked,
-	})
+	a := g.asked(id, account, r)
+	a.Status = oauth.StatusPending
+	a.CodeHash, a.CodeExpiresAt = token.Hash(oauth.KindCode), a.CreatedAt.Add(g.config.CodeLifetime)
+	err = g.store.Approve(ctx, store.Approval{Authorization: a, Identity: r.Application.Identity(), Asked: asked})
 	switch {
 	case errors.Is(err, store.ErrAnswered), errors.Is(err, store.ErrChanged):
 		return "", err
@@ -87,4 +80,24 @@ func (g *Grants) Approve(ctx context.Context, id, account oauth.ID, r Request, a
 		return "", failure(err)
 	}
 	return token.String(), nil
+}
+
+// Refuse remembers that the account did not allow a request, so that the page
+// that asked cannot be answered again. ErrAnswered: it was answered before.
+func (g *Grants) Refuse(ctx context.Context, id, account oauth.ID, r Request) error {
+	a := g.asked(id, account, r)
+	a.Status, a.RevokedAt, a.RevokedReason = oauth.StatusRevoked, a.CreatedAt, oauth.ReasonRefused
+	err := g.store.Refuse(ctx, a)
+	if errors.Is(err, store.ErrAnswered) {
+		return err
+	}
+	return failure(err)
+}
+
+// asked is the authorization that a request is about, before it is decided.
+func (g *Grants) asked(id, account oauth.ID, r Request) oauth.Authorization {
+	return oauth.Authorization{
+		ID: id, ApplicationID: r.Application.ID, AccountID: account, GrantType: oauth.GrantAuthorizationCode, Scope: r.Scope,
+		CreatedAt: g.now(), RedirectURI: r.RedirectURI, RedirectURISent: r.RedirectURISent, Challenge: r.Challenge,
+	}
 }

@@ -27,6 +27,7 @@ type Reason string
 
 // The reasons for which authorizations end.
 const (
+	ReasonRefused      Reason = "the account did not allow it"
 	ReasonRequested    Reason = "revoked by the application"
 	ReasonDisconnected Reason = "disconnected by the account"
 	ReasonOperator     Reason = "revoked by the operator"

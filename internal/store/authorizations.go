@@ -172,6 +172,18 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 	})
 }
 
+// Refuse remembers that the account was asked and did not allow it, so that the
+// same question cannot be answered again. ErrAnswered: it was answered before.
+func (s *Store) Refuse(ctx context.Context, a oauth.Authorization) error {
+	return s.write(ctx, func(tx *transaction) error {
+		inserted, err := insertAuthorization(tx, a)
+		if err == nil && !inserted {
+			err = ErrAnswered
+		}
+		return err
+	})
+}
+
 // AuthorizationFilter selects authorizations. A zero field selects all.
 type AuthorizationFilter struct {
 	AccountID     oauth.ID

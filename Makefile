@@ -1,0 +1,27 @@
+.PHONY: build test check fuzz screenshots
+
+# The binary is static: nothing else has to be installed where it runs.
+build:
+	CGO_ENABLED=0 go build -trimpath -o latchkey ./cmd/latchkey
+
+# All tests. Missing Debian packages are installed when run as root or with sudo.
+test:
+	./scripts/install-test-packages
+	CGO_ENABLED=1 go test -race -timeout 10m ./...
+
+check:
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	go tool staticcheck ./...
+
+# Each fuzzer for a while: make fuzz FUZZTIME=10m
+FUZZTIME ?= 30s
+fuzz:
+	@for f in $$(grep -ho 'func Fuzz[A-Za-z]*' internal/oauth/fuzz_test.go | cut -c6-); do \
+		go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./internal/oauth || exit 1; done
+
+# Renews the pictures of the documentation from those that the browser tests made.
+screenshots:
+	go test -count 1 -run Browser ./e2e
+	cp e2e/screenshots/consent.png docs/consent.png
