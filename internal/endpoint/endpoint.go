@@ -105,6 +105,10 @@ func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err er
 	if !errors.As(err, &known) {
 		known = oauth.Internal(err)
 	}
+	if q.Context().Err() != nil {
+		// The client left: there is nobody to answer and nothing to mend.
+		return
+	}
 	if known.Cause != nil {
 		e.log.Error("request failed", "path", q.URL.Path, "code", known.Code.Wire, "cause", known.Cause)
 	}
