@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -45,16 +44,19 @@ func accountCreate(c *config) *cobra.Command {
 		Use:   "create --email E --name N",
 		Short: "Create an account",
 		Args:  cobra.NoArgs,
-		RunE: c.onData(func(ctx context.Context, h *house, _ []string) (err error) {
-			if r.Password, err = c.readPassword(stdin); err != nil {
-				return err
-			}
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		c.founding = true
+		if r.Password, err = c.readPassword(cmd.Context(), stdin); err != nil {
+			return err
+		}
+		return c.onData(func(ctx context.Context, h *house, _ []string) error {
 			made, err := h.accounts.Create(ctx, r)
 			if err != nil {
 				return sentence(err)
 			}
 			return c.done(viewAccount(made), "created the account %s (%s) with the id %s", made.Email, made.Username, made.ID)
-		}),
+		})(cmd, args)
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&r.Email, "email", "", "email address, for signing in")
@@ -83,7 +85,7 @@ func sentence(err error) error {
 
 const maxPasswordInput = 4096
 
-func (c *config) readPassword(stdin bool) (string, error) {
+func (c *config) readPassword(ctx context.Context, stdin bool) (string, error) {
 	if stdin {
 		raw, err := io.ReadAll(io.LimitReader(c.in, maxPasswordInput))
 		if err != nil {
@@ -94,11 +96,11 @@ func (c *config) readPassword(stdin bool) (string, error) {
 	if !term.IsTerminal(int(c.in.Fd())) {
 		return "", usageError{errors.New("there is no terminal to ask for the password on; use --password-stdin")}
 	}
-	first, err := c.ask("Password: ")
+	first, err := c.ask(ctx, "Password: ")
 	if err != nil {
 		return "", err
 	}
-	second, err := c.ask("Once more: ")
+	second, err := c.ask(ctx, "Once more: ")
 	if err != nil {
 		return "", err
 	}
@@ -108,14 +110,34 @@ func (c *config) readPassword(stdin bool) (string, error) {
 	return first, nil
 }
 
-func (c *config) ask(prompt string) (string, error) {
-	fmt.Fprint(os.Stderr, prompt)
-	raw, err := term.ReadPassword(int(c.in.Fd()))
-	fmt.Fprintln(os.Stderr)
+// ask reads a password without showing it. The terminal gets its echo back when
+// the command is interrupted meanwhile.
+func (c *config) ask(ctx context.Context, prompt string) (string, error) {
+	fd := int(c.in.Fd())
+	before, err := term.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
 	}
-	return string(raw), nil
+	fmt.Fprint(c.err, prompt)
+	defer fmt.Fprintln(c.err)
+	type answer struct {
+		password []byte
+		err      error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		password, err := term.ReadPassword(fd)
+		answered <- answer{password, err}
+	}()
+	select {
+	case a := <-answered:
+		if a.err != nil {
+			return "", fmt.Errorf("read the password: %w", a.err)
+		}
+		return string(a.password), nil
+	case <-ctx.Done():
+		return "", errors.Join(errors.New("interrupted"), term.Restore(fd, before))
+	}
 }
 
 func accountList(c *config) *cobra.Command {
@@ -161,7 +183,7 @@ func accountSwitch(c *config, use, short string, off bool) *cobra.Command {
 			if len(args) == 1 {
 				reference = args[0]
 			}
-			if reference == "" {
+			if reference == "" || email != "" && len(args) == 1 {
 				return usageError{fmt.Errorf("say which account: latchkey account %s ACCOUNT", use)}
 			}
 			a, err := h.accounts.Find(ctx, reference)

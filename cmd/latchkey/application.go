@@ -175,28 +175,28 @@ func applicationUpdate(c *config) *cobra.Command {
 	flags.StringArrayVar(&d.RedirectURIs, "redirect-uri", nil, "new redirect URLs, instead of all present ones")
 	flags.StringArrayVar(&scopes, "scope", nil, "new scopes, instead of all present ones")
 	c.jsonFlag(flags)
-	cmd.RunE = c.onApplication(func(ctx context.Context, h *house, a oauth.Application) (err error) {
-		if d.Scope, err = scopeFlag(scopes); err != nil {
-			return err
-		}
-		if !flags.Changed("name") {
-			d.Name = a.Name
-		}
-		if !flags.Changed("site") {
-			d.Site = a.Site
-		}
-		if !flags.Changed("redirect-uri") {
-			d.RedirectURIs = a.RedirectURIs
-		}
-		if !flags.Changed("scope") {
-			d.Scope = h.grants.Allowed(a)
-		}
-		if err := h.applications.Edit(ctx, a, d, true); err != nil {
-			return sentence(err)
-		}
-		changed, err := h.applications.Find(ctx, a.ClientID)
+	cmd.RunE = c.onApplication(func(ctx context.Context, h *house, a oauth.Application) error {
+		scope, err := scopeFlag(scopes)
 		if err != nil {
 			return err
+		}
+		changed, err := h.applications.Edit(ctx, a.ID, true, func(present application.Details) application.Details {
+			if flags.Changed("name") {
+				present.Name = d.Name
+			}
+			if flags.Changed("site") {
+				present.Site = d.Site
+			}
+			if flags.Changed("redirect-uri") {
+				present.RedirectURIs = d.RedirectURIs
+			}
+			if flags.Changed("scope") {
+				present.Scope = scope
+			}
+			return present
+		})
+		if err != nil {
+			return sentence(err)
 		}
 		v := viewApplication(changed, "")
 		return c.print(v, v.rows())
@@ -208,7 +208,7 @@ func applicationRotate(c *config) *cobra.Command {
 	var now bool
 	cmd := &cobra.Command{
 		Use:   "rotate-secret CLIENT_ID",
-		Short: "Print a new client_secret; the old one works for 24 hours more",
+		Short: "Print a new client_secret; the present one works for 24 hours more, one before it no longer",
 		Args:  cobra.ExactArgs(1),
 		RunE: c.onApplication(func(ctx context.Context, h *house, a oauth.Application) error {
 			overlap := application.SecretOverlap

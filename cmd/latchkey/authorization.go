@@ -20,7 +20,7 @@ func authorizationCommand(c *config) *cobra.Command {
 type authorizationView struct {
 	ID            string     `json:"id"`
 	AccountID     string     `json:"account_id"`
-	ApplicationID string     `json:"application_id"`
+	ClientID      string     `json:"client_id"`
 	GrantType     string     `json:"grant_type"`
 	Status        string     `json:"status"`
 	Scope         string     `json:"scope"`
@@ -32,7 +32,7 @@ type authorizationView struct {
 	RevokedReason string     `json:"revoked_reason,omitempty"`
 }
 
-func viewAuthorization(a oauth.Authorization) authorizationView {
+func viewAuthorization(a oauth.Authorization, clientIDs map[oauth.ID]string) authorizationView {
 	optional := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil
@@ -41,7 +41,7 @@ func viewAuthorization(a oauth.Authorization) authorizationView {
 	}
 	status := map[oauth.Status]string{oauth.StatusPending: "pending", oauth.StatusActive: "active", oauth.StatusRevoked: "revoked"}
 	return authorizationView{
-		ID: a.ID.String(), AccountID: a.AccountID.String(), ApplicationID: a.ApplicationID.String(),
+		ID: a.ID.String(), AccountID: a.AccountID.String(), ClientID: clientIDs[a.ApplicationID],
 		GrantType: string(a.GrantType), Status: status[a.Status], Scope: string(a.Scope), Generation: a.Generation,
 		CreatedAt: a.CreatedAt, LastUsedAt: optional(a.RotatedAt), ExpiresAt: optional(a.Access.ExpiresAt),
 		RevokedAt: optional(a.RevokedAt), RevokedReason: string(a.RevokedReason),
@@ -75,11 +75,19 @@ func authorizationList(c *config) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			views, rows := []authorizationView{}, [][]string{{"ID", "STATUS", "GRANT_TYPE", "SCOPE", "ACCOUNT_ID", "CREATED_AT"}}
+			applications, err := h.applications.All(ctx)
+			if err != nil {
+				return err
+			}
+			clientIDs := map[oauth.ID]string{}
+			for _, a := range applications {
+				clientIDs[a.ID] = a.ClientID
+			}
+			views, rows := []authorizationView{}, [][]string{{"ID", "STATUS", "GRANT_TYPE", "SCOPE", "ACCOUNT_ID", "CLIENT_ID", "CREATED_AT"}}
 			for _, a := range all {
-				v := viewAuthorization(a)
+				v := viewAuthorization(a, clientIDs)
 				views = append(views, v)
-				rows = append(rows, []string{v.ID, v.Status, v.GrantType, v.Scope, v.AccountID, v.CreatedAt.Format(time.RFC3339)})
+				rows = append(rows, []string{v.ID, v.Status, v.GrantType, v.Scope, v.AccountID, v.ClientID, v.CreatedAt.Format(time.RFC3339)})
 			}
 			return c.print(views, rows)
 		}),

@@ -8,8 +8,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +20,7 @@ import (
 
 	"github.com/latchkey/latchkey/internal/endpoint"
 	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
 	"github.com/latchkey/latchkey/internal/throttle"
 )
 
@@ -31,19 +32,26 @@ type config struct {
 	json       bool
 	// serving: the command runs a server, which decides the scopes.
 	serving bool
+	// founding: the command may be the first on a new data folder.
+	founding bool
+	keyFile  string
 
-	listen, issuer             string
-	signUp, requirePKCE        bool
-	accessLifetime             time.Duration
-	refreshIdle, refreshReplay time.Duration
-	sessionLifetime            time.Duration
-	trustedProxies             []string
-	scopes                     []scopeConfig
-	defaultScope               []string
-	limits                     limitsConfig
-	paths                      pathsConfig
-	exempt                     throttle.Exempt
-	trusted                    []netip.Prefix
+	// database is the URL of a PostgreSQL, empty for SQLite in the data folder.
+	database string
+
+	listen, issuer, metricsListen string
+	perApplication                int
+	signUp, requirePKCE           bool
+	accessLifetime                time.Duration
+	refreshIdle, refreshReplay    time.Duration
+	sessionLifetime               time.Duration
+	trustedProxies                []string
+	scopes                        []scopeConfig
+	defaultScope                  []string
+	limits                        limitsConfig
+	paths                         pathsConfig
+	exempt                        throttle.Exempt
+	trusted                       []netip.Prefix
 	// catalogue is nil when no file configures scopes.
 	catalogue *oauth.Catalogue
 }
@@ -86,6 +94,8 @@ func (c *config) serverFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.refreshIdle, "refresh-token-idle", 180*24*time.Hour, "how long a refresh token lives that nobody uses")
 	flags.DurationVar(&c.refreshReplay, "refresh-replay-window", 10*time.Second, "how long after a refresh a public application may repeat it")
 	flags.DurationVar(&c.sessionLifetime, "session-lifetime", 30*24*time.Hour, "how long a browser stays signed in that is not used")
+	flags.IntVar(&c.perApplication, "authorizations-per-application", store.DefaultPerApplication, "how many active authorizations an account may have for one application")
+	flags.StringVar(&c.metricsListen, "metrics-listen", "", "address for GET /metrics in the Prometheus format (default: none)")
 	flags.StringSliceVar(&c.trustedProxies, "trusted-proxies", nil, "addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed")
 }
 
@@ -104,7 +114,7 @@ func (c *config) load(cmd *cobra.Command) error {
 			return
 		}
 		variable := "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value, ok := c.env(variable); ok {
+		if value, ok := c.env(variable); ok && value != "" {
 			if err := setFlag(cmd.Flags(), f, variable, splitVariable(f, value)); err != nil {
 				problem = usageError{err}
 			}
@@ -122,13 +132,21 @@ func (c *config) load(cmd *cobra.Command) error {
 
 // splitVariable makes a list of a variable for a flag that can be repeated.
 func splitVariable(f *pflag.Flag, value string) []string {
-	if _, list := f.Value.(pflag.SliceValue); list {
-		return strings.Fields(value)
+	if isList(f) {
+		return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 	}
 	return []string{value}
 }
 
+func isList(f *pflag.Flag) bool {
+	_, list := f.Value.(pflag.SliceValue)
+	return list
+}
+
 func setFlag(flags *pflag.FlagSet, f *pflag.Flag, source string, values []string) error {
+	if len(values) != 1 && !isList(f) {
+		return fmt.Errorf("%s: there must be one value", source)
+	}
 	for _, value := range values {
 		if err := flags.Set(f.Name, value); err != nil {
 			return fmt.Errorf("%s: %q is not a valid value", source, value)
@@ -156,9 +174,14 @@ func (c *config) readFile(root *cobra.Command) (map[string][]string, error) {
 	rest := map[string]yaml.Node{}
 	for key, node := range all {
 		name := strings.ReplaceAll(key, "_", "-")
-		if !slices.Contains(known, name) {
+		switch {
+		case node.Tag == "!!null":
+			continue
+		case !slices.Contains(known, name):
 			rest[key] = node
 			continue
+		case keys[name] != nil:
+			return nil, fileError{fmt.Errorf("%s: %s is configured twice", c.file, key)}
 		}
 		if keys[name], err = scalars(node); err != nil {
 			return nil, fileError{fmt.Errorf("%s: %s: %w", c.file, key, err)}
@@ -176,15 +199,33 @@ func (c *config) readStructured(rest map[string]yaml.Node) error {
 	d.KnownFields(true)
 	var f fileConfig
 	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return fileError{fmt.Errorf("%s: %s", c.file, strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n  "), "\n", ";"))}
+		return fileError{fmt.Errorf("%s: %s", c.file, readableYAML(err))}
 	}
 	c.scopes, c.defaultScope, c.limits, c.paths = f.Scopes, f.DefaultScope, f.Limits, f.Paths
 	return nil
 }
 
+// readableYAML takes the names of this program out of the parser's messages.
+func readableYAML(err error) string {
+	var broken *yaml.TypeError
+	if !errors.As(err, &broken) {
+		return err.Error()
+	}
+	message := strings.Join(broken.Errors, "; ")
+	if _, field, ok := strings.Cut(message, "field "); ok && strings.Contains(message, "not found in type") {
+		key, _, _ := strings.Cut(field, " ")
+		return "unknown key: " + key
+	}
+	return message
+}
+
 func flagNames(cmd *cobra.Command) []string {
 	var names []string
-	add := func(f *pflag.Flag) { names = append(names, f.Name) }
+	add := func(f *pflag.Flag) {
+		if f.Name != "config" && f.Name != "help" {
+			names = append(names, f.Name)
+		}
+	}
 	cmd.PersistentFlags().VisitAll(add)
 	cmd.Flags().VisitAll(add)
 	for _, child := range cmd.Commands() {
@@ -220,12 +261,24 @@ func (c *config) interpret() error {
 	if c.exempt, err = prefixes("limits.exempt", c.limits.Exempt); err != nil {
 		return err
 	}
-	for name, d := range map[string]time.Duration{
-		"access_token_lifetime": c.accessLifetime, "refresh_token_idle": c.refreshIdle, "session_lifetime": c.sessionLifetime,
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"access_token_lifetime", c.accessLifetime}, {"refresh_token_idle", c.refreshIdle}, {"session_lifetime", c.sessionLifetime},
 	} {
-		if d <= 0 {
-			return usageError{fmt.Errorf("%s must be positive", name)}
+		if d.value != 0 && d.value < time.Second {
+			return usageError{fmt.Errorf("%s must be a second or more", d.name)}
 		}
+	}
+	if c.refreshReplay < 0 {
+		return usageError{errors.New("refresh_replay_window must not be negative")}
+	}
+	if c.perApplication < 0 {
+		return usageError{errors.New("authorizations_per_application must not be negative")}
+	}
+	if c.scopes == nil && c.defaultScope != nil {
+		return fileError{errors.New("default_scope: configure the scopes too")}
 	}
 	if c.scopes == nil {
 		return nil
@@ -261,7 +314,7 @@ func catalogueOf(scopes []scopeConfig, defaults []string) (oauth.Catalogue, erro
 	for _, s := range scopes {
 		parsed, refusal := oauth.ParseScope(s.Name)
 		switch {
-		case refusal != nil || string(parsed) != s.Name || s.Name == "":
+		case refusal != nil || string(parsed) != s.Name || len(parsed.Tokens()) != 1:
 			return c, fmt.Errorf("scopes: %q is not a scope name (RFC 6749 section 3.3)", s.Name)
 		case c.All().Has(s.Name):
 			return c, fmt.Errorf("scopes: %s is configured twice", s.Name)
@@ -297,22 +350,45 @@ func builtInScopes() []scopeConfig {
 // endpointPaths are the contract's, as far as they are not configured.
 func (c *config) endpointPaths() (endpoint.Paths, error) {
 	p := endpoint.DefaultPaths()
-	for _, path := range []struct {
+	for _, endpoint := range []struct {
 		configured string
 		target     *string
 	}{
 		{c.paths.Authorize, &p.Authorize}, {c.paths.Token, &p.Token}, {c.paths.Revoke, &p.Revoke},
 		{c.paths.Introspect, &p.Introspect}, {c.paths.Check, &p.Check}, {c.paths.Me, &p.Me},
 	} {
-		if path.configured == "" {
+		if endpoint.configured == "" {
 			continue
 		}
-		if !strings.HasPrefix(path.configured, "/") || strings.ContainsAny(path.configured, "{}?#% ") {
-			return p, usageError{fmt.Errorf("paths: %s is not a path", strconv.Quote(path.configured))}
+		if err := checkPath(endpoint.configured); err != nil {
+			return p, fileError{err}
 		}
-		*path.target = path.configured
+		*endpoint.target = endpoint.configured
+	}
+	all := []string{p.Authorize, p.Token, p.Revoke, p.Introspect, p.Check, p.Me}
+	slices.Sort(all)
+	if len(slices.Compact(all)) != 6 {
+		return p, fileError{errors.New("paths: two of them are the same")}
 	}
 	return p, nil
+}
+
+// checkPath keeps configured paths plain, and away from the pages.
+func checkPath(s string) error {
+	plain := strings.HasPrefix(s, "/") && path.Clean(s) == s && s != "/"
+	for i := range len(s) {
+		c := s[i]
+		plain = plain && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("/-._~", c) >= 0)
+	}
+	if !plain {
+		return fmt.Errorf("paths: %q is not a plain path such as /oauth/token", s)
+	}
+	for _, taken := range []string{"/settings", "/sign-in", "/sign-up", "/sign-out", "/assets", "/healthz", "/readyz", "/.well-known"} {
+		if s == taken || strings.HasPrefix(s, taken+"/") {
+			return fmt.Errorf("paths: %s is taken by %s", s, taken)
+		}
+	}
+	return nil
 }
 
 // logger writes text to a terminal and JSON to everything else.

@@ -181,8 +181,9 @@ func (d *demonstration) register(ctx context.Context, h *house, owner oauth.Acco
 		if a.Name != details.Name {
 			continue
 		}
-		if err := h.applications.Edit(ctx, a, details, false); err != nil {
-			return a, "", err
+		edited, err := h.applications.Edit(ctx, a.ID, false, func(application.Details) application.Details { return details })
+		if err != nil {
+			return edited, "", err
 		}
 		secret, err := h.applications.RotateSecret(ctx, a, 0)
 		return a, secret, err

@@ -83,8 +83,10 @@ func commands(t terminal) (root *cobra.Command, began *bool) {
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.file, "config", "", "YAML file with the configuration")
 	flags.StringVar(&c.data, "data", "./latchkey-data", "folder with the database and the server key")
+	flags.StringVar(&c.database, "database", "", "URL of a PostgreSQL, postgres://..., instead of SQLite in the data folder")
+	flags.StringVar(&c.keyFile, "server-key-file", "", "file with the server key, shared by replicas (default: server.key in the data folder)")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.load(cmd) }
-	root.AddCommand(serveCommand(c), demoCommand(c), accountCommand(c), applicationCommand(c), authorizationCommand(c), versionCommand(c))
+	root.AddCommand(serveCommand(c), demoCommand(c), accountCommand(c), applicationCommand(c), authorizationCommand(c), backupCommand(c), restoreCommand(c), versionCommand(c))
 	markBeginning(root, began)
 	return root, began
 }

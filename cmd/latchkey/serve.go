@@ -49,6 +49,11 @@ func (c *config) serve(ctx context.Context) (err error) {
 	if err := h.leaveScopes(ctx, c); err != nil {
 		return err
 	}
+	stopMetrics, err := c.serveMetrics(h)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	fmt.Fprintf(c.out, "listening on http://%s\n", c.listeningOn(listener.Addr()))
 	h.log.Info("serving", "issuer", issuer, "data", c.data)
 	return s.Serve(ctx, listener)

@@ -47,15 +47,34 @@ type house struct {
 // open wires what every command needs. A command that is not told the scopes
 // takes those that the last server on this data was configured with.
 func (c *config) open(ctx context.Context) (*house, error) {
-	h := &house{log: c.logger(), now: time.Now}
-	var err error
-	if h.store, err = store.Open(ctx, c.data, h.now); err != nil {
+	h := &house{log: c.logger()}
+	if err := c.checkFolder(); err != nil {
 		return nil, err
 	}
+	var err error
+	h.store, err = store.Open(ctx, store.Options{
+		Folder: c.data, Database: c.database, Now: time.Now, Serve: c.serving, PerApplication: c.perApplication, Log: h.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.now = h.store.Now
 	if err := h.furnish(ctx, c); err != nil {
 		return nil, errors.Join(err, h.store.Close())
 	}
 	return h, nil
+}
+
+// checkFolder refuses a data folder that does not exist, unless the command is one
+// with which a new one begins: a mistyped name should not look like an empty store.
+func (c *config) checkFolder() error {
+	if c.serving || c.founding || c.database != "" {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(c.data, store.DatabaseFile)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no data in %s; name the data folder with --data", c.data)
+	}
+	return nil
 }
 
 // onData runs a command on the opened data folder.
@@ -71,7 +90,7 @@ func (c *config) onData(command func(ctx context.Context, h *house, args []strin
 
 func (h *house) furnish(ctx context.Context, c *config) error {
 	var err error
-	if h.key, err = serverKey(c.data); err != nil {
+	if h.key, err = c.serverKey(h.log); err != nil {
 		return err
 	}
 	catalogue, err := c.scopesFor(ctx, h.store)
@@ -154,11 +173,22 @@ func (h *house) leaveScopes(ctx context.Context, c *config) error {
 	return h.store.PutSetting(ctx, scopesSetting, string(encoded))
 }
 
-// serverKey reads the server key, and makes one for a new data folder.
-func serverKey(folder string) (oauth.Key, error) {
-	path := filepath.Join(folder, "server.key")
+// serverKey reads the server key from the environment, or from its file, or makes
+// one for a new data folder. Replicas share one.
+func (c *config) serverKey(log *slog.Logger) (oauth.Key, error) {
+	if text, ok := c.env("LATCHKEY_SERVER_KEY"); ok && text != "" {
+		key, err := oauth.ParseKey(strings.TrimSpace(text))
+		if err != nil {
+			return oauth.Key{}, fmt.Errorf("LATCHKEY_SERVER_KEY: %w", err)
+		}
+		return key, nil
+	}
+	path := filepath.Join(c.data, "server.key")
+	if c.keyFile != "" {
+		path = c.keyFile
+	}
 	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && c.keyFile == "" {
 		if err := makeServerKey(path); err != nil {
 			return oauth.Key{}, fmt.Errorf("make the server key: %w", err)
 		}
@@ -166,6 +196,9 @@ func serverKey(folder string) (oauth.Key, error) {
 	}
 	if err != nil {
 		return oauth.Key{}, fmt.Errorf("read the server key: %w", err)
+	}
+	if about, err := os.Stat(path); err == nil && about.Mode().Perm()&0o077 != 0 && c.keyFile == "" {
+		log.Warn("the server key can be read by others; make it private with chmod 600", "file", path)
 	}
 	key, err := oauth.ParseKey(strings.TrimSpace(string(raw)))
 	if err != nil {
@@ -179,6 +212,9 @@ func serverKey(folder string) (oauth.Key, error) {
 func makeServerKey(path string) error {
 	key, err := oauth.NewKey(rand.Reader)
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	draft, err := os.CreateTemp(filepath.Dir(path), ".server.key-*")
@@ -214,12 +250,12 @@ func (c *config) issuerFor(address net.Addr) (string, error) {
 	}
 	u, err := url.Parse(strings.TrimSuffix(c.issuer, "/"))
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || !oauth.ValidHost(u) || u.Scheme != "https" && u.Scheme != "http":
 		return "", usageError{fmt.Errorf("issuer: %q is not a URL such as https://id.example.com", c.issuer)}
 	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(c.issuer, "#") || u.User != nil:
 		return "", usageError{fmt.Errorf("issuer: %q must be a scheme and a host alone, such as https://id.example.com", c.issuer)}
 	case u.Scheme == "http" && !oauth.LoopbackHost(u.Hostname()):
 		return "", usageError{fmt.Errorf("issuer: %q must be https: plain http is for this machine only", c.issuer)}
 	}
-	return u.Scheme + "://" + u.Host, nil
+	return u.Scheme + "://" + strings.ToLower(u.Host), nil
 }

@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"io"
 	"net/mail"
-	"net/netip"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
@@ -83,48 +83,59 @@ type Registration struct {
 	Administrator bool
 }
 
-// SignUp creates an account for a person at address. The error is a *Problem
-// where the person can mend it, or ErrSignUpClosed.
-func (a *Accounts) SignUp(ctx context.Context, r Registration, address netip.Addr) (oauth.Account, error) {
+// SignUp creates an account for a person and starts its session. The error is a
+// *Problem where the person can mend it, or ErrSignUpClosed.
+func (a *Accounts) SignUp(ctx context.Context, r Registration, b Browser) (Entry, error) {
 	if !a.config.SignUp {
-		return oauth.Account{}, ErrSignUpClosed
+		return Entry{}, ErrSignUpClosed
 	}
-	if err := take(a.signUpsByAddress, throttle.Network(address), address); err != nil {
-		return oauth.Account{}, err
+	if err := take(a.signUpsByAddress, throttle.Network(b.Address), b.Address); err != nil {
+		return Entry{}, err
 	}
 	r.Administrator = false
-	return a.Create(ctx, r)
+	made, password, err := a.create(ctx, r)
+	if err != nil {
+		return Entry{}, err
+	}
+	return a.enter(ctx, made, password, b)
 }
 
 // Create adds an account. The error is a *Problem where the input is wrong.
 func (a *Accounts) Create(ctx context.Context, r Registration) (oauth.Account, error) {
+	made, _, err := a.create(ctx, r)
+	return made, err
+}
+
+// create also returns the hash of the password.
+func (a *Accounts) create(ctx context.Context, r Registration) (made oauth.Account, password string, err error) {
 	email, err := cleanEmail(r.Email)
 	if err != nil {
-		return oauth.Account{}, err
+		return made, "", err
 	}
 	name, err := cleanName(r.Name)
 	if err != nil {
-		return oauth.Account{}, err
+		return made, "", err
 	}
 	if r.Username != "" {
 		if err := checkUsername(r.Username); err != nil {
-			return oauth.Account{}, err
+			return made, "", err
 		}
 	}
 	if wrong := checkPassword(r.Password, email, name, r.Username); wrong != "" {
-		return oauth.Account{}, &Problem{Field: "password", Message: wrong}
+		return made, "", &Problem{Field: "password", Message: wrong}
 	}
-	password, err := a.hasher.hash(ctx, r.Password)
+	password, err = a.hasher.hash(ctx, r.Password)
 	if err != nil {
-		return oauth.Account{}, err
+		return made, "", err
 	}
 	now := a.now().UTC()
 	id, err := oauth.NewID(a.random, now)
 	if err != nil {
-		return oauth.Account{}, err
+		return made, "", err
 	}
 	n := oauth.Account{ID: id, Email: email, Username: r.Username, Name: name, Administrator: r.Administrator, CreatedAt: now}
-	return a.insert(ctx, n, password)
+	made, err = a.insert(ctx, n, password)
+	return made, password, err
 }
 
 // insert adds the account, under a username made from its name where it has none.
@@ -180,7 +191,7 @@ const maxEmail = 254
 func cleanEmail(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	parsed, err := mail.ParseAddress(s)
-	if err != nil || parsed.Address != s || len(s) > maxEmail {
+	if err != nil || parsed.Address != s || len(s) > maxEmail || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }) {
 		return "", &Problem{Field: "email", Message: "Enter an email address, such as ada@example.com."}
 	}
 	return s, nil

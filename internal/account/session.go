@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -15,24 +16,35 @@ import (
 type Browser struct {
 	Address   netip.Addr
 	UserAgent string
+	// Before is the session that the browser has already; it ends when another starts.
+	Before oauth.ID
+}
+
+// Entry is a session that has just started.
+type Entry struct {
+	Session oauth.Session
+	Account oauth.Account
+	// Cookie is the token of the session. It is secret.
+	Cookie string
 }
 
 const maxUserAgent = 300
 
-// SignIn checks an email address and a password. An unknown address and a wrong
-// password get the same *Problem after the same time.
-func (a *Accounts) SignIn(ctx context.Context, email, password string, from netip.Addr) (oauth.Account, error) {
+// SignIn starts a session for an email address and a password. An unknown address
+// and a wrong password get the same *Problem after the same time.
+func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser) (Entry, error) {
+	from, email := b.Address, strings.TrimSpace(email)
 	byAddress, byAccount := throttle.Network(from), store.EmailKey(email)
 	if err := take(a.signInsByAddress, byAddress, from); err != nil {
-		return oauth.Account{}, err
+		return Entry{}, err
 	}
 	if err := take(a.signInsByAccount, byAccount, from); err != nil {
-		return oauth.Account{}, err
+		return Entry{}, err
 	}
 	found, stored, err := a.store.AccountByEmail(ctx, email)
 	unknown := errors.Is(err, store.ErrNotFound)
 	if err != nil && !unknown {
-		return oauth.Account{}, err
+		return Entry{}, err
 	}
 	if unknown {
 		stored = a.hasher.decoy
@@ -42,17 +54,21 @@ func (a *Accounts) SignIn(ctx context.Context, email, password string, from neti
 	}
 	matches, err := a.hasher.verify(ctx, password, stored)
 	if err != nil {
-		return oauth.Account{}, err
+		return Entry{}, err
 	}
 	if unknown || !matches {
-		return oauth.Account{}, &Problem{Message: "The email address or the password is wrong."}
+		return Entry{}, errWrongPassword()
 	}
 	a.signInsByAddress.Return(byAddress, from)
 	a.signInsByAccount.Return(byAccount, from)
 	if found.Disabled {
-		return oauth.Account{}, &Problem{Message: "This account is disabled. Ask those who run this platform."}
+		return Entry{}, &Problem{Message: "This account is disabled. Ask those who run this platform."}
 	}
-	return found, nil
+	return a.enter(ctx, found, stored, b)
+}
+
+func errWrongPassword() *Problem {
+	return &Problem{Message: "The email address or the password is wrong."}
 }
 
 // take counts an attempt, and is the problem of a client that has none left.
@@ -63,30 +79,31 @@ func take(t *throttle.Throttle, key string, from netip.Addr) error {
 	return nil
 }
 
-// StartSession signs an account in and returns the cookie's value. The session
-// before, which the browser had, ends.
-func (a *Accounts) StartSession(ctx context.Context, account oauth.ID, from Browser, before oauth.ID) (cookie string, s oauth.Session, err error) {
+// enter starts the session of an account whose password, by its stored hash, was
+// proved.
+func (a *Accounts) enter(ctx context.Context, account oauth.Account, password string, b Browser) (Entry, error) {
 	now := a.now().UTC()
 	id, err := oauth.NewID(a.random, now)
 	if err != nil {
-		return "", s, err
+		return Entry{}, err
 	}
 	token, err := oauth.NewToken(a.random, id)
 	if err != nil {
-		return "", s, err
+		return Entry{}, err
 	}
-	s = oauth.Session{
-		ID: id, AccountID: account, Hash: token.Hash(oauth.KindSession),
-		UserAgent: from.UserAgent[:min(len(from.UserAgent), maxUserAgent)], Address: from.Address.String(),
+	s := oauth.Session{
+		ID: id, AccountID: account.ID, Hash: token.Hash(oauth.KindSession),
+		UserAgent: b.UserAgent[:min(len(b.UserAgent), maxUserAgent)], Address: b.Address.String(),
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(a.config.SessionLifetime),
 	}
-	if err := a.store.StartSession(ctx, s, before); err != nil {
-		return "", s, err
+	err = a.store.StartSession(ctx, s, password, b.Before)
+	if errors.Is(err, store.ErrNotFound) {
+		return Entry{}, errWrongPassword()
 	}
-	return token.String(), s, nil
+	return Entry{Session: s, Account: account, Cookie: token.String()}, err
 }
 
-// seenEvery is how often the use of a session is written down.
+// seenEvery is how often the use of a session is written down, at most.
 const seenEvery = time.Hour
 
 // Session finds the session of a cookie and its account. ErrNotFound: the
@@ -111,7 +128,7 @@ func (a *Accounts) Session(ctx context.Context, cookie string) (oauth.Session, o
 	if err != nil {
 		return oauth.Session{}, oauth.Account{}, err
 	}
-	if now.Sub(s.LastSeenAt) >= seenEvery {
+	if now.Sub(s.LastSeenAt) >= min(seenEvery, a.config.SessionLifetime/10) {
 		s.LastSeenAt, s.ExpiresAt = now, now.Add(a.config.SessionLifetime)
 		if err := a.store.SeeSession(ctx, s); err != nil {
 			return oauth.Session{}, oauth.Account{}, err

@@ -102,15 +102,21 @@ func (a *Applications) Register(ctx context.Context, r Registration, administrat
 	return n, secret, nil
 }
 
-// Edit changes the details of an application. Scopes that need an approval stay
-// if the application has them; only an administrator adds one.
-func (a *Applications) Edit(ctx context.Context, application oauth.Application, d Details, administrator bool) error {
-	d, err := a.check(d, application.Public, a.choosable(application.Scope, administrator))
-	if err != nil {
-		return err
-	}
-	application.Name, application.Site, application.RedirectURIs, application.Scope = d.Name, d.Site, d.RedirectURIs, d.Scope
-	return a.store.EditApplication(ctx, application)
+// Edit lets change set the details of an application as it is now. Scopes that
+// need an approval stay if the application has them; only an administrator adds one.
+func (a *Applications) Edit(ctx context.Context, id oauth.ID, administrator bool, change func(Details) Details) (oauth.Application, error) {
+	var edited oauth.Application
+	err := a.store.EditApplication(ctx, id, func(n oauth.Application) (oauth.Application, error) {
+		present := Details{Name: n.Name, Site: n.Site, RedirectURIs: n.RedirectURIs, Scope: n.Scope.Within(a.catalogue.All())}
+		d, err := a.check(change(present), n.Public, a.choosable(n.Scope, administrator))
+		if err != nil {
+			return n, err
+		}
+		n.Name, n.Site, n.RedirectURIs, n.Scope = d.Name, d.Site, d.RedirectURIs, d.Scope
+		edited = n
+		return n, nil
+	})
+	return edited, err
 }
 
 // choosable is what may be chosen for an application that has a scope already.
@@ -154,7 +160,7 @@ func checkRedirectURIs(uris []string, public bool) ([]string, error) {
 			continue
 		}
 		if err := oauth.CheckRedirectURI(uri, public); err != nil {
-			return nil, &Problem{"redirect_uris", fmt.Sprintf("%s: %s.", uri, err.Description)}
+			return nil, &Problem{"redirect_uris", strings.TrimPrefix(fmt.Sprintf("%s: %s.", uri, err.Description), ": ")}
 		}
 		checked = append(checked, uri)
 	}

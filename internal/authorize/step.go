@@ -3,7 +3,6 @@ package authorize
 import (
 	"encoding/base64"
 	"net/http"
-	"time"
 
 	"github.com/latchkey/latchkey/internal/account"
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -29,6 +28,10 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
 		}
 		h.entered(w, r, q, person, err)
 	case "offer-sign-up":
+		if !h.door.SignUpOpen() {
+			h.askSignIn(w, q, nil, http.StatusOK)
+			return
+		}
 		h.askSignUp(w, r, q, &account.Problem{}, http.StatusOK)
 	case "switch":
 		h.askSignIn(w, q, nil, http.StatusOK)
@@ -116,10 +119,6 @@ func (h *Handler) askConsent(w http.ResponseWriter, r *http.Request, q *request,
 	h.pages.Write(w, http.StatusOK, content)
 }
 
-// ticketLife is how long a consent page may be looked at. The sweeper keeps
-// pending authorizations longer, so that one ticket approves at most once.
-const ticketLife = time.Hour
-
 // ticket binds what is posted to what was shown: the id of the authorization
 // that an approval makes, sealed with the session, the account, the state of the
 // application and the whole request.
@@ -143,7 +142,7 @@ func (h *Handler) ticketHolds(w http.ResponseWriter, r *http.Request, q *request
 	}
 	id := oauth.ID(raw[:16])
 	seal := h.seal(id, q)
-	if age := h.now().Sub(id.Time()); !oauth.SameSeal(raw[16:], seal) || age > ticketLife {
+	if age := h.now().Sub(id.Time()); !oauth.SameSeal(raw[16:], seal) || age > oauth.QuestionLife {
 		h.outOfDate(w, q)
 		return oauth.ID{}, false
 	}

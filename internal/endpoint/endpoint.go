@@ -65,7 +65,10 @@ type rules struct {
 }
 
 func (e *Endpoints) serve(r rules, h handler) http.Handler {
-	allowed := []string{r.method, http.MethodOptions}
+	allowed := []string{r.method}
+	if r.open {
+		allowed = append(allowed, http.MethodOptions)
+	}
 	if r.method == http.MethodGet {
 		allowed = append(allowed, http.MethodHead)
 	}
@@ -73,21 +76,22 @@ func (e *Endpoints) serve(r rules, h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		header := w.Header()
 		header.Set("Cache-Control", "no-store")
+		header.Set("Pragma", "no-cache") // RFC 6749 §5.1
 		header.Set("X-Content-Type-Options", "nosniff")
 		if r.open {
 			header.Set("Access-Control-Allow-Origin", "*")
 			header.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
 		}
 		switch {
-		case q.Method == http.MethodOptions:
+		case r.open && q.Method == http.MethodOptions:
 			header.Set("Allow", allow)
-			if r.open {
-				header.Set("Access-Control-Allow-Methods", allow)
-				header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
-				header.Set("Access-Control-Max-Age", "86400")
-			}
+			header.Set("Access-Control-Allow-Methods", allow)
+			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+			header.Set("Access-Control-Max-Age", "86400")
 			w.WriteHeader(http.StatusNoContent)
 		case !slices.Contains(allowed, q.Method):
+			// Also OPTIONS where no page of another site may call: a gateway that
+			// asks with its caller's method must not take a 204 for a yes.
 			header.Set("Allow", allow)
 			refused := oauth.NewError(oauth.InvalidRequest, "this endpoint is called with %s", r.method)
 			writeJSON(w, http.StatusMethodNotAllowed, errorBody(refused))

@@ -26,6 +26,7 @@ func (e *Endpoints) Metadata() http.Handler {
 	}
 	return e.serve(rules{method: http.MethodGet, open: true}, func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Header().Del("Pragma")
 		writeJSON(w, http.StatusOK, body)
 		return nil
 	})

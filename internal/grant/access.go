@@ -40,19 +40,15 @@ func (g *Grants) Access(ctx context.Context, token string) (Access, error) {
 }
 
 func (g *Grants) access(ctx context.Context, presented oauth.Token) (Access, error) {
-	row, err := g.store.Authorization(ctx, presented.ID)
+	row, living, err := g.store.AccessToken(ctx, presented.ID, presented.Hash(oauth.KindAccessToken))
 	if err != nil {
 		return Access{}, err
 	}
-	living, ok := row.AccessTokenFor(presented.Hash(oauth.KindAccessToken), g.now())
-	if !ok {
-		return Access{}, errDead()
-	}
-	application, err := g.store.Application(ctx, row.ApplicationID)
+	application, err := g.store.RememberedApplication(ctx, row.ApplicationID)
 	if err != nil {
 		return Access{}, err
 	}
-	account, err := g.store.Account(ctx, row.AccountID)
+	account, err := g.store.RememberedAccount(ctx, row.AccountID)
 	if err != nil {
 		return Access{}, err
 	}

@@ -96,8 +96,9 @@ func (g *Grants) Refuse(ctx context.Context, id, account oauth.ID, r Request) er
 
 // asked is the authorization that a request is about, before it is decided.
 func (g *Grants) asked(id, account oauth.ID, r Request) oauth.Authorization {
-	return oauth.Authorization{
+	a := oauth.Authorization{
 		ID: id, ApplicationID: r.Application.ID, AccountID: account, GrantType: oauth.GrantAuthorizationCode, Scope: r.Scope,
 		CreatedAt: g.now(), RedirectURI: r.RedirectURI, RedirectURISent: r.RedirectURISent, Challenge: r.Challenge,
 	}
+	return a.Asked()
 }

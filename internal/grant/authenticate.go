@@ -31,7 +31,7 @@ func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error
 	if !ok {
 		return Client{}, unknown
 	}
-	a, err := g.store.Application(ctx, id)
+	a, err := g.store.RememberedApplication(ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return Client{}, unknown

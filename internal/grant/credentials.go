@@ -38,7 +38,7 @@ func (g *Grants) ClientCredentials(ctx context.Context, c Client, scope string) 
 			IssuedAt: now, ExpiresAt: now.Add(g.config.Refresh.AccessLifetime),
 		},
 	}
-	if err := g.store.Issue(ctx, a); err != nil {
+	if err := g.store.Issue(ctx, a.Issued()); err != nil {
 		return Tokens{}, failure(err)
 	}
 	return g.answer(a, access, granted), nil

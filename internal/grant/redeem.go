@@ -33,7 +33,7 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 	a, err := g.store.RedeemCode(ctx, oauth.Redemption{
 		Code: code, ApplicationID: c.application.ID, RedirectURI: r.RedirectURI, Verifier: r.Verifier, Allowed: allowed,
 		AccessHash: access.Hash(oauth.KindAccessToken), RefreshHash: refresh.Hash(oauth.KindRefreshToken),
-		AccessLifetime: g.config.Refresh.AccessLifetime,
+		AccessLifetime: g.config.Refresh.AccessLifetime, RefreshIdle: g.config.Refresh.Idle,
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return Tokens{}, unknown
@@ -50,7 +50,8 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 // logEnd records that an event ended an authorization instead of doing what was
 // asked: someone may hold what is not theirs.
 func (g *Grants) logEnd(a oauth.Authorization, err error) {
-	if a.Status == oauth.StatusRevoked && !errors.Is(err, store.ErrNotFound) {
+	var refusal *oauth.Error
+	if errors.As(err, &refusal) && refusal.Ended {
 		g.log.Warn("authorization is revoked", "authorization", a.ID, "application", a.ApplicationID, "account", a.AccountID, "reason", a.RevokedReason)
 	}
 }

@@ -85,7 +85,40 @@ type Authorization struct {
 
 	RevokedAt     time.Time
 	RevokedReason Reason
+
+	// SweepAfter is when the row can no longer matter to anybody. It is rounded
+	// up, to a week while the authorization is refreshed, so that a refresh
+	// seldom changes it: it has an index.
+	SweepAfter time.Time
 }
+
+// Asked is the authorization that a question to an account is about. QuestionLife
+// bounds how long the question may be answered.
+func (a Authorization) Asked() Authorization {
+	a.SweepAfter = roundUp(a.CreatedAt.Add(2*QuestionLife), time.Hour)
+	return a
+}
+
+// QuestionLife is how long a consent page may be answered. The row that an answer
+// makes outlives it, so that no page is answered twice.
+const QuestionLife = time.Hour
+
+// Issued is an authorization that is active from the start.
+func (a Authorization) Issued() Authorization {
+	a.SweepAfter = roundUp(a.Access.ExpiresAt, time.Hour)
+	return a
+}
+
+// untilIdle keeps the row as long as its refresh token can live.
+func (a Authorization) untilIdle(idle time.Duration) Authorization {
+	a.SweepAfter = roundUp(a.RotatedAt.Add(idle), 7*24*time.Hour)
+	return a
+}
+
+// revokedKept is how long the reason of a revocation can be told.
+const revokedKept = 24 * time.Hour
+
+func roundUp(t time.Time, d time.Duration) time.Time { return t.Truncate(d).Add(d) }
 
 // AccessToken is what a row keeps of an access token.
 type AccessToken struct {
@@ -130,8 +163,10 @@ func (a Authorization) Idle(limit time.Duration, now time.Time) bool {
 	return now.Sub(a.RotatedAt) >= limit
 }
 
-func (a Authorization) revoke(reason Reason, now time.Time) Authorization {
+// Revoked is the authorization after it was ended.
+func (a Authorization) Revoked(reason Reason, now time.Time) Authorization {
 	a.Status, a.RevokedAt, a.RevokedReason = StatusRevoked, now, reason
+	a.SweepAfter = roundUp(now.Add(revokedKept), time.Hour)
 	return a
 }
 
@@ -143,6 +178,9 @@ func (a Authorization) revoke(reason Reason, now time.Time) Authorization {
 type Event interface {
 	// AuthorizationID names the row.
 	AuthorizationID() ID
+	// Repeatable events have the same outcome for everybody who makes the same one
+	// at the same time.
+	Repeatable() bool
 	// Decide applies the event. accountDisabled is about the row's account.
 	Decide(a Authorization, accountDisabled bool, now time.Time) (Authorization, error)
 }

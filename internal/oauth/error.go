@@ -47,6 +47,9 @@ type Error struct {
 	Description string
 	// Scope is what an access token would need, with InsufficientScope.
 	Scope Scope
+	// Ended tells that the event ended its authorization instead of doing what was
+	// asked: somebody may hold what is not theirs.
+	Ended bool
 	// RetryAfter is set where waiting helps.
 	RetryAfter time.Duration
 	// Cause is private: it is logged, never sent.
@@ -57,6 +60,12 @@ type Error struct {
 // characters that RFC 6749 §5.2 allows.
 func NewError(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Description: describable(fmt.Sprintf(format, args...))}
+}
+
+// ended marks an error that comes with the end of its authorization.
+func (e *Error) ended() *Error {
+	e.Ended = true
+	return e
 }
 
 // Internal wraps a cause that nobody outside should see.
@@ -76,8 +85,14 @@ func (e *Error) Error() string {
 // Unwrap returns the private cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// maxDescription bounds what a description repeats of its input.
+const maxDescription = 400
+
 // describable keeps to %x20-21 / %x23-5B / %x5D-7E.
 func describable(s string) string {
+	if len(s) > maxDescription {
+		s = s[:maxDescription] + "..."
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '"' || r == '\\':

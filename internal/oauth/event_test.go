@@ -74,7 +74,7 @@ func pending(t *testing.T) *life {
 	}
 	l.redemption = oauth.Redemption{
 		Code: l.code, ApplicationID: oauth.ID{1}, RedirectURI: "https://app.example/cb", Verifier: verifier, Allowed: "profile community",
-		AccessHash: l.access.Hash(oauth.KindAccessToken), RefreshHash: l.refresh.Hash(oauth.KindRefreshToken), AccessLifetime: 2 * time.Hour,
+		AccessHash: l.access.Hash(oauth.KindAccessToken), RefreshHash: l.refresh.Hash(oauth.KindRefreshToken), AccessLifetime: 2 * time.Hour, RefreshIdle: limits.Idle,
 	}
 	return l
 }

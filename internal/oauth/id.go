@@ -52,6 +52,9 @@ func (id ID) String() string {
 	return string(b[:])
 }
 
+// MarshalText is String, so that logs show ids as commands take them.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
 // IsZero reports whether the ID was never set.
 func (id ID) IsZero() bool { return id == ID{} }
 

@@ -21,10 +21,30 @@ func CleanName(s string) (name, wrong string) {
 		return "", "Enter a name."
 	case utf8.RuneCountInString(s) > MaxName:
 		return "", fmt.Sprintf("Use at most %d characters for the name.", MaxName)
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }):
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, isInvisible) || hasPile(s):
 		return "", "The name has a character that cannot be shown."
 	}
 	return s, ""
+}
+
+// isInvisible finds what has no shape of its own: controls, directions, and the
+// letters that are blank.
+func isInvisible(r rune) bool {
+	return !unicode.IsGraphic(r) || strings.ContainsRune("\u115f\u1160\u3164\uffa0\u2800", r)
+}
+
+// hasPile finds marks piled on one letter, which cover the lines around it.
+func hasPile(s string) bool {
+	marks := 0
+	for _, r := range s {
+		if marks++; !unicode.Is(unicode.Mn, r) {
+			marks = 0
+		}
+		if marks > 4 {
+			return true
+		}
+	}
+	return false
 }
 
 // MaxLink is the length of a link in bytes.
@@ -39,7 +59,7 @@ func CleanLink(s string) (link, wrong string) {
 		return "", ""
 	}
 	u, err := url.Parse(s)
-	if err != nil || len(s) > MaxLink || u.Hostname() == "" || u.User != nil ||
+	if err != nil || len(s) > MaxLink || !ValidHost(u) || u.User != nil ||
 		u.Scheme != "https" && (u.Scheme != "http" || !LoopbackHost(u.Hostname())) {
 		return "", "Enter an address that begins with https://."
 	}

@@ -14,10 +14,15 @@ type Redemption struct {
 	// AccessHash and RefreshHash are of the first generation, drawn at random.
 	AccessHash, RefreshHash Hash
 	AccessLifetime          time.Duration
+	// RefreshIdle is how long the refresh token lives that nobody uses.
+	RefreshIdle time.Duration
 }
 
 // AuthorizationID names the row that the code points to.
 func (e Redemption) AuthorizationID() ID { return e.Code.ID }
+
+// Repeatable is false: of two redemptions of one code the second is a replay.
+func (e Redemption) Repeatable() bool { return false }
 
 // Decide lets a code count only once everything that comes with it matches;
 // until then nothing changes, so that a leaked code without its verifier burns
@@ -39,7 +44,7 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 	}
 	switch {
 	case a.Status == StatusActive:
-		return a.revoke(ReasonCodeReplay, now), NewError(InvalidGrant, "code was used before; all tokens that it gave are revoked now")
+		return a.Revoked(ReasonCodeReplay, now), NewError(InvalidGrant, "code was used before; all tokens that it gave are revoked now").ended()
 	case a.Status != StatusPending:
 		return a, NewError(InvalidGrant, "code was used before, or its authorization was revoked")
 	case !now.Before(a.CodeExpiresAt):
@@ -53,7 +58,7 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 	a.Generation, a.RotatedAt = 1, now
 	a.Access = AccessToken{Hash: e.AccessHash, Scope: a.Scope, IssuedAt: now, ExpiresAt: now.Add(e.AccessLifetime)}
 	a.RefreshHash = e.RefreshHash
-	return a, nil
+	return a.untilIdle(e.RefreshIdle), nil
 }
 
 func errUnknownCode() *Error {

@@ -70,8 +70,8 @@ func checkRedirectTarget(u *url.URL, public bool) *Error {
 	}
 	switch u.Scheme {
 	case "https", "http":
-		if u.Hostname() == "" || !validPort(u) {
-			return refuse("has no valid host")
+		if !ValidHost(u) {
+			return refuse("has no valid host; write an international name in its xn-- form")
 		}
 		if u.Scheme == "http" && !isLoopbackRedirectHost(u.Host) {
 			return refuse("may use http for 127.0.0.1, [::1] and localhost only; use https")
@@ -87,13 +87,37 @@ func checkRedirectTarget(u *url.URL, public bool) *Error {
 	return nil
 }
 
-func validPort(u *url.URL) bool {
-	_, port, found := strings.Cut(u.Host[strings.LastIndexByte(u.Host, ']')+1:], ":")
-	if !found {
-		return true
+// ValidHost reports whether the host of a URL is an IP address or a name of
+// letters, digits and hyphens, so that what people read is where browsers go, and
+// whether its port, if there is one, can exist.
+func ValidHost(u *url.URL) bool {
+	host := u.Hostname()
+	if _, port, found := strings.Cut(u.Host[strings.LastIndexByte(u.Host, ']')+1:], ":"); found {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return false
+		}
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	return err == nil && n > 0
+	if strings.HasPrefix(u.Host, "[") {
+		address, err := netip.ParseAddr(host)
+		return err == nil && address.Zone() == ""
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(host, "."), ".") {
+		if !validLabel(label) {
+			return false
+		}
+	}
+	return len(host) <= 253
+}
+
+// validLabel follows RFC 1123 §2.1, and lets underscores pass, which are in use.
+func validLabel(label string) bool {
+	for i := range len(label) {
+		c := label[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-'
 }
 
 func isLoopbackRedirectHost(host string) bool {

@@ -41,6 +41,9 @@ var ErrUnrecognised = errors.New("refresh token is neither the current nor the p
 // AuthorizationID names the row that the refresh token points to.
 func (e Rotation) AuthorizationID() ID { return e.Refresh.ID }
 
+// Repeatable is true: a refresh is idempotent.
+func (e Rotation) Repeatable() bool { return true }
+
 // Decide rotates for the current refresh token, repeats the last rotation for
 // the previous one where that is safe, and revokes where it is not.
 func (e Rotation) Decide(a Authorization, accountDisabled bool, now time.Time) (Authorization, error) {
@@ -72,7 +75,7 @@ func (e Rotation) rotate(a Authorization, now time.Time) (Authorization, error) 
 		return a, err
 	}
 	if a.Generation >= MaxGeneration {
-		return a.revoke(ReasonWornOut, now), NewError(InvalidGrant, "this authorization was refreshed too often; send the person to the authorize page again")
+		return a.Revoked(ReasonWornOut, now), NewError(InvalidGrant, "this authorization was refreshed too often; send the person to the authorize page again").ended()
 	}
 	a.PreviousAccess = a.Access
 	if soon := now.Add(previousAccessLife); soon.Before(a.PreviousAccess.ExpiresAt) {
@@ -83,7 +86,7 @@ func (e Rotation) rotate(a Authorization, now time.Time) (Authorization, error) 
 	a.RefreshHash, a.KeyID = e.RefreshHash, e.KeyID
 	a.Generation++
 	a.RotatedAt, a.ReplayedAt = now, time.Time{}
-	return a, nil
+	return a.untilIdle(e.Limits.Idle), nil
 }
 
 // narrow decides the scope of the answer: what was granted, or less.
@@ -103,7 +106,7 @@ func (e Rotation) narrow(a Authorization) (Scope, error) {
 
 func (e Rotation) replay(a Authorization, now time.Time) (Authorization, error) {
 	if e.Public && now.Sub(a.RotatedAt) >= e.Limits.ReplayWindow {
-		return a.revoke(ReasonTokenReplay, now), ErrReplayedRefreshToken()
+		return a.Revoked(ReasonTokenReplay, now), ErrReplayedRefreshToken().ended()
 	}
 	if a.KeyID != e.KeyID || !a.RefreshHash.Matches(e.RefreshHash) || !a.Access.Hash.Matches(e.AccessHash) {
 		return a, NewError(InvalidGrant, "refresh_token was used before, and the answer can no longer be repeated; use the newer one")

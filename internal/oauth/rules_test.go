@@ -38,6 +38,16 @@ func TestRedirectURIsThatMayBeRegistered(t *testing.T) {
 		"https://app.example/cb?code=1":                    never,
 		"https://app.example/cb?x=1&st%61te=2":             never,
 		"https://app.example/cb?iss=x":                     never,
+		"https://%D0%B0pple.com/cb":                        never,
+		"https://%E2%80%AEmoc.elppa/cb":                    never,
+		"https://./cb":                                     never,
+		"https://-/cb":                                     never,
+		"https://a..b/cb":                                  never,
+		"https://a,b/cb":                                   never,
+		"https://a;b/cb":                                   never,
+		"https://a'b/cb":                                   never,
+		"https://[::1%25eth0]/cb":                          never,
+		"https://xn--pple-43d.com/cb":                      both,
 		"https:///cb":                                      never,
 		"https:app.example":                                never,
 		"https://app.example:0/cb":                         never,
@@ -159,6 +169,7 @@ func TestARequestedScopeIsConfiguredAndAllowed(t *testing.T) {
 		refused                  bool
 	}{
 		{"", "profile", "profile", false},
+		{"  ", "profile", "profile", false},
 		{"community profile", "profile community", "community profile", false},
 		{"", "community", "", true},
 		{"community", "profile", "", true},
@@ -255,7 +266,7 @@ func TestBasicIsReadFormEncodedAndRaw(t *testing.T) {
 
 func TestNamesAndLinks(t *testing.T) {
 	for in, ok := range map[string]bool{
-		"Ada": true, "  Ada   Lovelace ": true, "Zoë 🦉": true, "": false, " \t": false, "evil\u202egpj": false, "a\x00": false,
+		"\u3164": false, "A\u2800": false, "a\u0301\u0301\u0301\u0301\u0301\u0301": false, "Ada": true, "  Ada   Lovelace ": true, "Zoë 🦉": true, "": false, " \t": false, "evil\u202egpj": false, "a\x00": false,
 		strings.Repeat("x", 80): true, strings.Repeat("x", 81): false,
 	} {
 		if _, wrong := oauth.CleanName(in); (wrong == "") != ok {
@@ -278,6 +289,9 @@ func TestErrorDescriptionsKeepToTheirCharacters(t *testing.T) {
 		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
 			t.Errorf("the description %q has %q", got, r)
 		}
+	}
+	if got := oauth.NewError(oauth.InvalidScope, "%s", strings.Repeat("x", 50_000)).Description; len(got) > 500 {
+		t.Errorf("a description repeats %d characters of its input", len(got))
 	}
 }
 

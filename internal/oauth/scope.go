@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -142,7 +143,8 @@ func (c Catalogue) Request(parameter string, allowed Scope) (Scope, *Error) {
 		if err != nil {
 			return "", err
 		}
-		scope = parsed
+		// Spaces alone ask for nothing, as an absent parameter does.
+		scope = cmp.Or(parsed, scope)
 	}
 	if scope == "" {
 		return "", NewError(InvalidScope, "scope is missing, and this server has no default scope; ask for at least one")

@@ -48,7 +48,11 @@ func (p *Portal) posted(r *http.Request, has oauth.Scope, person *signin.Person)
 		Name:         r.PostFormValue("name"),
 		Site:         r.PostFormValue("site"),
 		RedirectURIs: strings.Fields(r.PostFormValue("redirect_uris")),
-		Scope:        oauth.ScopeOf(r.PostForm["scope"]...),
+	}
+	// A scope that cannot be read is none of the configured ones, and refused as that.
+	d.Scope = oauth.Scope(strings.Join(r.PostForm["scope"], " "))
+	if parsed, refusal := oauth.ParseScope(string(d.Scope)); refusal == nil {
+		d.Scope = parsed
 	}
 	form := page.ApplicationForm{
 		Name: d.Name, Site: d.Site, RedirectURIs: r.PostFormValue("redirect_uris"),
@@ -60,7 +64,7 @@ func (p *Portal) posted(r *http.Request, has oauth.Scope, person *signin.Person)
 func (p *Portal) register(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	details, form := p.posted(r, "", person)
 	if len(details.RedirectURIs) == 0 {
-		form.Problems = map[string]string{"redirect_uris": "Enter at least one redirect URL."}
+		form.Problems = problems(errNoRedirectURI())
 		p.writeNewApplication(w, r, person, http.StatusUnprocessableEntity, form)
 		return nil
 	}
@@ -77,6 +81,11 @@ func (p *Portal) register(w http.ResponseWriter, r *http.Request, person *signin
 	p.keepSecretForOnce(w, a.ClientID, secret)
 	redirect(w, applicationPath(a.ClientID))
 	return nil
+}
+
+// errNoRedirectURI: in the portal an application is for people's approval.
+func errNoRedirectURI() error {
+	return &application.Problem{Field: "redirect_uris", Message: "Enter at least one redirect URL."}
 }
 
 func problems(err error) map[string]string {
@@ -114,7 +123,11 @@ func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Per
 		return err
 	}
 	details, form := p.posted(r, a.Scope, person)
-	err = p.Applications.Edit(r.Context(), a, details, person.Account.Administrator)
+	if len(details.RedirectURIs) == 0 {
+		err = errNoRedirectURI()
+	} else {
+		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(application.Details) application.Details { return details })
+	}
 	if form.Problems = problems(err); form.Problems != nil {
 		p.writeApplication(w, r, person, http.StatusUnprocessableEntity, a, form)
 		return nil
@@ -181,7 +194,7 @@ func (p *Portal) setSecretCookie(w http.ResponseWriter, clientID, value string, 
 // takeSecret returns a secret that was just made, once.
 func (p *Portal) takeSecret(w http.ResponseWriter, r *http.Request, a oauth.Application) string {
 	cookie, err := r.Cookie(secretCookie)
-	if err != nil {
+	if err != nil || r.Method != http.MethodGet {
 		return ""
 	}
 	p.setSecretCookie(w, a.ClientID, "", -1)

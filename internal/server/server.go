@@ -72,8 +72,7 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	rooms.Door.Routes(browsers)
 	rooms.Portal.Routes(browsers)
 	browsers.Handle("GET /assets/", page.Assets())
-	browsers.HandleFunc("/", notFound(rooms.Pages))
-	guarded, err := guardBrowsers(browsers, rooms.Pages, config.Issuer)
+	guarded, err := guardBrowsers(withPages(browsers, rooms.Pages), rooms.Pages, config.Issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -123,13 +122,41 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 	}), nil
 }
 
-func notFound(pages *page.Pages) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		pages.Write(w, http.StatusNotFound, page.Problem{
-			Frame: page.Frame{Title: "There is no such page"}, Person: "Check the address.", BackTo: "/", BackText: "Your settings",
-		})
-	}
+// withPages lets people see a page where the mux has none, and where a page is
+// not called by this method.
+func withPages(mux *http.ServeMux, pages *page.Pages) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		verdict := &statusOnly{header: w.Header()}
+		h.ServeHTTP(verdict, r)
+		switch verdict.status {
+		case http.StatusNotFound:
+			pages.Write(w, verdict.status, page.Problem{
+				Frame: page.Frame{Title: "There is no such page"}, Person: "Check the address.", BackTo: "/", BackText: "Your settings",
+			})
+		case http.StatusMethodNotAllowed:
+			pages.Write(w, verdict.status, page.Problem{
+				Frame: page.Frame{Title: "This page cannot be opened like that"}, Person: "Go to it from your settings.", BackTo: "/", BackText: "Your settings",
+			})
+		default:
+			w.WriteHeader(verdict.status)
+		}
+	})
 }
+
+// statusOnly keeps the status and the headers of an answer, and drops its body.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (s *statusOnly) Header() http.Header         { return s.header }
+func (s *statusOnly) WriteHeader(status int)      { s.status = status }
+func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
 
 func (s *Server) ready(store func(context.Context) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -169,15 +196,24 @@ func believeProxies(next http.Handler, trusted []netip.Prefix) http.Handler {
 		// list is read from its end, as far as those who wrote it are trusted.
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		for i := len(hops) - 1; i >= 0 && trusts(client); i-- {
-			hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-			if err != nil {
+			hop, ok := parseHop(strings.TrimSpace(hops[i]))
+			if !ok {
 				break
 			}
-			client = hop.Unmap()
+			client = hop
 		}
 		r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// parseHop reads an address as proxies write it, with or without a port.
+func parseHop(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return a.Unmap(), true
+	}
+	a, err := netip.ParseAddrPort(s)
+	return a.Addr().Unmap(), err == nil
 }
 
 // isForwardedPlain reports whether a trusted proxy was reached without TLS.

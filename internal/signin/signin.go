@@ -77,20 +77,29 @@ func (d *Door) setCookie(w http.ResponseWriter, value string, life time.Duration
 // SignIn does what the posted sign-in form says. The problem is what the person
 // can mend; a nil problem and a nil error mean that the person is signed in.
 func (d *Door) SignIn(w http.ResponseWriter, r *http.Request) (*Person, *account.Problem, error) {
-	a, err := d.accounts.SignIn(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"), throttle.Client(r.RemoteAddr))
-	return d.enter(w, r, a, err)
+	entry, err := d.accounts.SignIn(r.Context(), r.PostFormValue("email"), r.PostFormValue("password"), d.browser(r))
+	return d.enter(w, entry, err)
 }
 
 // SignUp does what the posted sign-up form says, as SignIn does.
 func (d *Door) SignUp(w http.ResponseWriter, r *http.Request) (*Person, *account.Problem, error) {
-	a, err := d.accounts.SignUp(r.Context(), account.Registration{
+	entry, err := d.accounts.SignUp(r.Context(), account.Registration{
 		Email: r.PostFormValue("email"), Name: r.PostFormValue("name"), Password: r.PostFormValue("password"),
-	}, throttle.Client(r.RemoteAddr))
-	return d.enter(w, r, a, err)
+	}, d.browser(r))
+	return d.enter(w, entry, err)
 }
 
-// enter starts the session of an account that proved itself, in a new cookie.
-func (d *Door) enter(w http.ResponseWriter, r *http.Request, a oauth.Account, err error) (*Person, *account.Problem, error) {
+func (d *Door) browser(r *http.Request) account.Browser {
+	b := account.Browser{Address: throttle.Client(r.RemoteAddr), UserAgent: r.UserAgent()}
+	// A session that cannot be read cannot be ended either; it ends by itself.
+	if was, err := d.Person(r); err == nil && was != nil {
+		b.Before = was.Session.ID
+	}
+	return b
+}
+
+// enter gives the browser the cookie of its new session.
+func (d *Door) enter(w http.ResponseWriter, entry account.Entry, err error) (*Person, *account.Problem, error) {
 	var problem *account.Problem
 	switch {
 	case errors.As(err, &problem):
@@ -100,16 +109,8 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request, a oauth.Account, er
 	case err != nil:
 		return nil, nil, err
 	}
-	var before oauth.ID
-	if was, err := d.Person(r); err == nil && was != nil {
-		before = was.Session.ID
-	}
-	cookie, s, err := d.accounts.StartSession(r.Context(), a.ID, account.Browser{Address: throttle.Client(r.RemoteAddr), UserAgent: r.UserAgent()}, before)
-	if err != nil {
-		return nil, nil, err
-	}
-	d.setCookie(w, cookie, cookieLife)
-	return &Person{Session: s, Account: a}, nil, nil
+	d.setCookie(w, entry.Cookie, cookieLife)
+	return &Person{Session: entry.Session, Account: entry.Account}, nil, nil
 }
 
 // SignUpOpen reports whether people may create accounts themselves.

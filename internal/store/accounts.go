@@ -21,7 +21,7 @@ func EmailKey(email string) string { return strings.ToLower(email) }
 // ErrUsernameTaken tell what another account has.
 func (s *Store) CreateAccount(ctx context.Context, a oauth.Account, password string) error {
 	return s.write(ctx, func(tx *transaction) error {
-		if err := checkTaken(tx, a); err != nil {
+		if err := checkTaken(tx, a); err != nil || tx.refusal != nil {
 			return err
 		}
 		_, err := tx.exec(`insert into accounts (id, email, email_key, username, name, avatar_url, password, administrator, disabled_at, created_at)
@@ -40,33 +40,68 @@ func checkTaken(tx *transaction, a oauth.Account) error {
 	case err != nil:
 		return err
 	case email:
-		return ErrEmailTaken
+		return tx.refuse(ErrEmailTaken)
 	case username:
-		return ErrUsernameTaken
+		return tx.refuse(ErrUsernameTaken)
 	}
 	return nil
 }
 
 // Account reads an account.
 func (s *Store) Account(ctx context.Context, id oauth.ID) (oauth.Account, error) {
-	a, _, err := scanAccount(s.readers.QueryRowContext(ctx, selectAccount+` where id = $1`, id[:]))
+	a, _, err := scanAccount(s.engine.db().QueryRowContext(ctx, selectAccount+` where id = $1`, id[:]))
 	return a, err
+}
+
+// RememberedAccount is Account, from memory where that can be trusted.
+func (s *Store) RememberedAccount(ctx context.Context, id oauth.ID) (oauth.Account, error) {
+	return remembered(s.memory, s.memory.accounts, id, always, func() (oauth.Account, error) { return s.Account(ctx, id) })
+}
+
+func always[V any](V) bool { return true }
+
+// disabledAccounts tells which of the accounts are disabled, from memory where
+// that can be trusted.
+func (s *Store) disabledAccounts(ctx context.Context, q queryer, accounts []oauth.ID) (map[oauth.ID]bool, error) {
+	if !s.memory.trusted() {
+		return readDisabled(ctx, q, accounts)
+	}
+	known, unknown, tickets := map[oauth.ID]bool{}, []oauth.ID{}, []ticket{}
+	for _, id := range accounts {
+		if disabled, ok := s.memory.disabled.get(id); ok {
+			known[id] = disabled
+		} else {
+			unknown, tickets = append(unknown, id), append(tickets, s.memory.disabled.begin(id))
+		}
+	}
+	if len(unknown) == 0 {
+		return known, nil
+	}
+	read, err := readDisabled(ctx, q, unknown)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range unknown {
+		known[id] = read[id]
+		s.memory.disabled.keep(id, tickets[i], read[id])
+	}
+	return known, nil
 }
 
 // AccountByEmail reads an account and the hash of its password.
 func (s *Store) AccountByEmail(ctx context.Context, email string) (a oauth.Account, password string, err error) {
-	return scanAccount(s.readers.QueryRowContext(ctx, selectAccount+` where email_key = $1`, EmailKey(email)))
+	return scanAccount(s.engine.db().QueryRowContext(ctx, selectAccount+` where email_key = $1`, EmailKey(email)))
 }
 
 // AccountByUsername reads an account.
 func (s *Store) AccountByUsername(ctx context.Context, username string) (oauth.Account, error) {
-	a, _, err := scanAccount(s.readers.QueryRowContext(ctx, selectAccount+` where username = $1`, username))
+	a, _, err := scanAccount(s.engine.db().QueryRowContext(ctx, selectAccount+` where username = $1`, username))
 	return a, err
 }
 
 // Accounts lists all accounts, the oldest first.
 func (s *Store) Accounts(ctx context.Context) ([]oauth.Account, error) {
-	rows, err := s.readers.QueryContext(ctx, selectAccount+` order by id`)
+	rows, err := s.engine.db().QueryContext(ctx, selectAccount+` order by id`)
 	return collect(rows, err, func(r row) (oauth.Account, error) {
 		a, _, err := scanAccount(r)
 		return a, err
@@ -75,21 +110,21 @@ func (s *Store) Accounts(ctx context.Context) ([]oauth.Account, error) {
 
 // ChangeProfile writes the name, the username and the picture of an account.
 func (s *Store) ChangeProfile(ctx context.Context, a oauth.Account) error {
-	return s.write(ctx, func(tx *transaction) error {
-		if err := checkTaken(tx, a); err != nil {
+	err := s.write(ctx, func(tx *transaction) error {
+		if err := checkTaken(tx, a); err != nil || tx.refusal != nil {
 			return err
 		}
-		n, err := tx.exec(`update accounts set name = $1, username = $2, avatar_url = $3 where id = $4`, a.Name, a.Username, a.AvatarURL, a.ID[:])
-		return oneRow(n, err)
+		return tx.oneRow(`update accounts set name = $1, username = $2, avatar_url = $3 where id = $4`, a.Name, a.Username, a.AvatarURL, a.ID[:])
 	})
+	return s.afterwards(err, change{kind: accountChanged, id: a.ID})
 }
 
 // ChangePassword replaces the hash old of an account's password, only if it is
 // still that, and ends every session but keep.
 func (s *Store) ChangePassword(ctx context.Context, account oauth.ID, old, password string, keep oauth.ID) error {
 	return s.write(ctx, func(tx *transaction) error {
-		n, err := tx.exec(`update accounts set password = $1 where id = $2 and password = $3`, password, account[:], old)
-		if err := oneRow(n, err); err != nil {
+		err := tx.oneRow(`update accounts set password = $1 where id = $2 and password = $3`, password, account[:], old)
+		if err != nil || tx.refusal != nil {
 			return err
 		}
 		_, err = tx.exec(`delete from sessions where account_id = $1 and id <> $2`, account[:], keep[:])
@@ -99,27 +134,21 @@ func (s *Store) ChangePassword(ctx context.Context, account oauth.ID, old, passw
 
 // DisableAccount switches an account off: no sign-in, no token, no session.
 func (s *Store) DisableAccount(ctx context.Context, id oauth.ID) error {
-	return s.write(ctx, func(tx *transaction) error {
-		n, err := tx.exec(`update accounts set disabled_at = $1 where id = $2`, toMillis(s.now()), id[:])
-		if err := oneRow(n, err); err != nil {
+	err := s.write(ctx, func(tx *transaction) error {
+		err := tx.oneRow(`update accounts set disabled_at = $1 where id = $2`, toMillis(s.engine.now()), id[:])
+		if err != nil || tx.refusal != nil {
 			return err
 		}
 		_, err = tx.exec(`delete from sessions where account_id = $1`, id[:])
 		return err
 	})
+	return s.afterwards(err, change{kind: accountChanged, id: id})
 }
 
 // EnableAccount undoes DisableAccount; tokens that have not expired work again.
 func (s *Store) EnableAccount(ctx context.Context, id oauth.ID) error {
-	return s.write(ctx, func(tx *transaction) error {
-		n, err := tx.exec(`update accounts set disabled_at = 0 where id = $1`, id[:])
-		return oneRow(n, err)
+	err := s.write(ctx, func(tx *transaction) error {
+		return tx.oneRow(`update accounts set disabled_at = 0 where id = $1`, id[:])
 	})
-}
-
-func oneRow(n int64, err error) error {
-	if err == nil && n == 0 {
-		return ErrNotFound
-	}
-	return err
+	return s.afterwards(err, change{kind: accountChanged, id: id})
 }

@@ -37,40 +37,55 @@ func (s *Store) RegisterApplication(ctx context.Context, a oauth.Application) er
 
 // Application reads an application and what counts of its owner.
 func (s *Store) Application(ctx context.Context, id oauth.ID) (oauth.Application, error) {
-	return scanApplication(s.readers.QueryRowContext(ctx, selectApplication+` where applications.id = $1`, id[:]))
+	return scanApplication(s.engine.db().QueryRowContext(ctx, selectApplication+` where applications.id = $1`, id[:]))
+}
+
+// RememberedApplication is Application, from memory where that can be trusted.
+func (s *Store) RememberedApplication(ctx context.Context, id oauth.ID) (oauth.Application, error) {
+	return remembered(s.memory, s.memory.applications, id, always, func() (oauth.Application, error) { return s.Application(ctx, id) })
 }
 
 // Applications lists the applications of an owner, or of everybody when owner is
 // zero, the oldest first.
 func (s *Store) Applications(ctx context.Context, owner oauth.ID) ([]oauth.Application, error) {
-	rows, err := s.readers.QueryContext(ctx, selectApplication+` where $1 or owner_id = $2 order by applications.id`, owner.IsZero(), owner[:])
+	rows, err := s.engine.db().QueryContext(ctx, selectApplication+` where $1 or owner_id = $2 order by applications.id`, owner.IsZero(), owner[:])
 	return collect(rows, err, scanApplication)
 }
 
-// EditApplication writes the name, site, redirect URIs and scope.
-func (s *Store) EditApplication(ctx context.Context, a oauth.Application) error {
-	return s.write(ctx, func(tx *transaction) error {
-		n, err := tx.exec(`update applications set name = $1, site = $2, redirect_uris = $3, scope = $4 where id = $5`,
-			a.Name, a.Site, strings.Join(a.RedirectURIs, " "), string(a.Scope), a.ID[:])
-		return oneRow(n, err)
+// EditApplication lets edit decide on the application as it is now, and writes the
+// name, site, redirect URIs and scope that it returns. Its error is returned, and
+// nothing is changed then.
+func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oauth.Application) (oauth.Application, error)) error {
+	err := s.write(ctx, func(tx *transaction) error {
+		before, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		a, err := edit(before)
+		if err != nil {
+			return tx.refuse(err)
+		}
+		return tx.oneRow(`update applications set name = $1, site = $2, redirect_uris = $3, scope = $4 where id = $5`,
+			a.Name, a.Site, strings.Join(a.RedirectURIs, " "), string(a.Scope), id[:])
 	})
+	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }
 
 // RotateSecret replaces the secret of a confidential application. The one that
 // was current until now works until previousEnds; the one before it no more.
 func (s *Store) RotateSecret(ctx context.Context, id oauth.ID, secret oauth.Hash, previousEnds time.Time) error {
-	return s.write(ctx, func(tx *transaction) error {
-		n, err := tx.exec(`update applications set previous_secret_hash = secret_hash, previous_secret_ends_at = $1,
-				secret_hash = $2, secret_created_at = $3 where id = $4 and public = 0`,
-			toMillis(previousEnds), secret[:], toMillis(s.now()), id[:])
-		return oneRow(n, err)
+	err := s.write(ctx, func(tx *transaction) error {
+		return tx.oneRow(`update applications set previous_secret_hash = secret_hash, previous_secret_ends_at = $1,
+				secret_hash = $2, secret_created_at = $3 where id = $4 and not public`,
+			toMillis(previousEnds), secret[:], toMillis(s.engine.now()), id[:])
 	})
+	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }
 
 // SuspendApplication switches an application off: it cannot authenticate, and
 // none of its tokens works.
 func (s *Store) SuspendApplication(ctx context.Context, id oauth.ID) error {
-	return s.setSuspended(ctx, id, s.now())
+	return s.setSuspended(ctx, id, s.engine.now())
 }
 
 // ResumeApplication undoes SuspendApplication; tokens that have not expired work again.
@@ -79,21 +94,28 @@ func (s *Store) ResumeApplication(ctx context.Context, id oauth.ID) error {
 }
 
 func (s *Store) setSuspended(ctx context.Context, id oauth.ID, at time.Time) error {
-	return s.write(ctx, func(tx *transaction) error {
-		n, err := tx.exec(`update applications set suspended_at = $1 where id = $2`, toMillis(at), id[:])
-		return oneRow(n, err)
+	err := s.write(ctx, func(tx *transaction) error {
+		return tx.oneRow(`update applications set suspended_at = $1 where id = $2`, toMillis(at), id[:])
 	})
+	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }
 
 // DeleteApplication revokes every authorization of an application, forgets the
 // consents to it, and removes it. Its client_credentials tokens die with it:
 // none works without its application.
 func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
-	return s.write(ctx, func(tx *transaction) error {
-		if err := s.revokeAll(tx, id, oauth.ID{}, oauth.ReasonDeleted); err != nil {
+	err := s.write(ctx, func(tx *transaction) error {
+		// No approval may come in between.
+		var locked []byte
+		if err := tx.queryRow(`select id from applications where id = $1`+tx.lock, id[:]).Scan(&locked); err != nil {
+			return tx.absent(notFound(err))
+		}
+		// Nobody has to be told of these: none works without the application.
+		if _, err := s.revokeAll(tx, id, oauth.ID{}, oauth.ReasonDeleted); err != nil {
 			return err
 		}
-		n, err := tx.exec(`delete from applications where id = $1`, id[:])
-		return oneRow(n, err)
+		_, err := tx.exec(`delete from applications where id = $1`, id[:])
+		return err
 	})
+	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -12,7 +12,9 @@ const authorizationColumns = `id, application_id, account_id, grant_type, status
 	generation, rotated_at, replayed_at, key_id,
 	access_hash, access_scope, access_issued_at, access_expires_at, refresh_hash,
 	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at,
-	previous_refresh_hash, revoked_at, revoked_reason`
+	previous_refresh_hash, revoked_at, revoked_reason, sweep_after`
+
+const selectAuthorization = `select ` + authorizationColumns + ` from authorizations`
 
 func scanAuthorization(r row) (oauth.Authorization, error) {
 	var a oauth.Authorization
@@ -21,27 +23,50 @@ func scanAuthorization(r row) (oauth.Authorization, error) {
 		&a.Generation, millis{&a.RotatedAt}, millis{&a.ReplayedAt}, fixed(a.KeyID[:]),
 		fixed(a.Access.Hash[:]), &a.Access.Scope, millis{&a.Access.IssuedAt}, millis{&a.Access.ExpiresAt}, fixed(a.RefreshHash[:]),
 		fixed(a.PreviousAccess.Hash[:]), &a.PreviousAccess.Scope, millis{&a.PreviousAccess.IssuedAt}, millis{&a.PreviousAccess.ExpiresAt},
-		fixed(a.PreviousRefreshHash[:]), millis{&a.RevokedAt}, &a.RevokedReason)
+		fixed(a.PreviousRefreshHash[:]), millis{&a.RevokedAt}, &a.RevokedReason, millis{&a.SweepAfter})
 	return a, notFound(err)
 }
 
 // insertAuthorization adds the row unless its id is taken, and reports whether it did.
 func insertAuthorization(tx *transaction, a oauth.Authorization) (bool, error) {
 	n, err := tx.exec(`insert into authorizations (`+authorizationColumns+`) values
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
 		on conflict (id) do nothing`,
 		a.ID[:], a.ApplicationID[:], a.AccountID[:], string(a.GrantType), int64(a.Status), string(a.Scope), toMillis(a.CreatedAt),
 		blob(a.CodeHash[:]), toMillis(a.CodeExpiresAt), a.RedirectURI, a.RedirectURISent, string(a.Challenge),
 		int64(a.Generation), toMillis(a.RotatedAt), toMillis(a.ReplayedAt), blob(a.KeyID[:]),
 		blob(a.Access.Hash[:]), string(a.Access.Scope), toMillis(a.Access.IssuedAt), toMillis(a.Access.ExpiresAt), blob(a.RefreshHash[:]),
 		blob(a.PreviousAccess.Hash[:]), string(a.PreviousAccess.Scope), toMillis(a.PreviousAccess.IssuedAt), toMillis(a.PreviousAccess.ExpiresAt),
-		blob(a.PreviousRefreshHash[:]), toMillis(a.RevokedAt), string(a.RevokedReason))
+		blob(a.PreviousRefreshHash[:]), toMillis(a.RevokedAt), string(a.RevokedReason), toMillis(a.SweepAfter))
 	return n == 1, err
 }
 
 // Authorization reads one authorization.
 func (s *Store) Authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {
-	return scanAuthorization(s.readers.QueryRowContext(ctx, `select `+authorizationColumns+` from authorizations where id = $1`, id[:]))
+	return s.engine.authorization(ctx, id)
+}
+
+// AccessToken finds the authorization of an access token whose hash is presented,
+// and what the row keeps of the token. ErrNotFound: it does not live. It answers
+// from memory where that can be trusted; a token that does not match what is
+// remembered is looked up again.
+func (s *Store) AccessToken(ctx context.Context, id oauth.ID, presented oauth.Hash) (oauth.Authorization, oauth.AccessToken, error) {
+	now := s.Now()
+	lives := func(a oauth.Authorization) bool {
+		_, ok := a.AccessTokenFor(presented, now)
+		return ok
+	}
+	a, err := remembered(s.memory, s.memory.authorizations, id, lives, func() (oauth.Authorization, error) {
+		return s.engine.authorization(ctx, id)
+	})
+	if err != nil {
+		return a, oauth.AccessToken{}, err
+	}
+	token, ok := a.AccessTokenFor(presented, now)
+	if !ok {
+		return a, token, ErrNotFound
+	}
+	return a, token, nil
 }
 
 // RedeemCode exchanges a code. The error is an *oauth.Error where the rule refuses.
@@ -61,64 +86,20 @@ func (s *Store) Revoke(ctx context.Context, e oauth.Revocation) error {
 	return err
 }
 
-// change loads the row of an event, lets the event decide, and commits the
-// outcome in one conditional write.
 func (s *Store) change(ctx context.Context, e oauth.Event) (oauth.Authorization, error) {
-	var after oauth.Authorization
-	var refusal error
-	err := s.write(ctx, func(tx *transaction) error {
-		id := e.AuthorizationID()
-		before, err := scanAuthorization(tx.queryRow(`select `+authorizationColumns+` from authorizations where id = $1`, id[:]))
-		if err != nil {
-			return err
-		}
-		var disabled bool
-		err = tx.queryRow(`select disabled_at <> 0 from accounts where id = $1`, before.AccountID[:]).Scan(&disabled)
-		if err != nil {
-			return notFound(err)
-		}
-		after, refusal = e.Decide(before, disabled, s.now())
-		if after == before {
-			return nil
-		}
-		return updateAuthorization(tx, before, after)
-	})
-	if err != nil {
-		return oauth.Authorization{}, err
+	after, err := s.engine.change(ctx, e)
+	changed := change{kind: authorizationChanged, id: e.AuthorizationID()}
+	if after.Status != oauth.StatusRevoked {
+		// Other replicas need not hear of it: what they remember only gets older.
+		s.memory.drop(changed)
+		return after, fault(err)
 	}
-	return after, refusal
-}
-
-// updateAuthorization writes what events change, only if the row is still the
-// one that the decision was made on.
-func updateAuthorization(tx *transaction, before, after oauth.Authorization) error {
-	n, err := tx.exec(`update authorizations set status = $1,
-			generation = $2, rotated_at = $3, replayed_at = $4, key_id = $5,
-			access_hash = $6, access_scope = $7, access_issued_at = $8, access_expires_at = $9, refresh_hash = $10,
-			previous_access_hash = $11, previous_access_scope = $12, previous_access_issued_at = $13, previous_access_expires_at = $14,
-			previous_refresh_hash = $15, revoked_at = $16, revoked_reason = $17
-		where id = $18 and status = $19 and generation = $20`,
-		int64(after.Status),
-		int64(after.Generation), toMillis(after.RotatedAt), toMillis(after.ReplayedAt), blob(after.KeyID[:]),
-		blob(after.Access.Hash[:]), string(after.Access.Scope), toMillis(after.Access.IssuedAt), toMillis(after.Access.ExpiresAt), blob(after.RefreshHash[:]),
-		blob(after.PreviousAccess.Hash[:]), string(after.PreviousAccess.Scope), toMillis(after.PreviousAccess.IssuedAt), toMillis(after.PreviousAccess.ExpiresAt),
-		blob(after.PreviousRefreshHash[:]), toMillis(after.RevokedAt), string(after.RevokedReason),
-		after.ID[:], int64(before.Status), int64(before.Generation))
-	if err == nil && n != 1 {
-		err = fmt.Errorf("authorization %s changed while an event was decided on it", after.ID)
-	}
-	return err
+	return after, errors.Join(fault(err), s.changed(changed))
 }
 
 // Issue adds an authorization that is active from the start: client_credentials.
 func (s *Store) Issue(ctx context.Context, a oauth.Authorization) error {
-	return s.write(ctx, func(tx *transaction) error {
-		inserted, err := insertAuthorization(tx, a)
-		if err == nil && !inserted {
-			err = fmt.Errorf("authorization %s exists already", a.ID)
-		}
-		return err
-	})
+	return fault(s.engine.issue(ctx, a))
 }
 
 // Approval is an account's approval of an application.
@@ -138,38 +119,45 @@ type Approval struct {
 // application, the account or the consent is not what it was.
 func (s *Store) Approve(ctx context.Context, e Approval) error {
 	a := e.Authorization
-	return s.write(ctx, func(tx *transaction) error {
-		application, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`, a.ApplicationID[:]))
+	err := s.engine.transact(ctx, func(tx *transaction) error {
+		application, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), a.ApplicationID[:]))
 		if err != nil {
-			return err
+			return tx.absent(err)
 		}
 		account, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`, a.AccountID[:]))
 		if err != nil {
+			return tx.absent(err)
+		}
+		consent, err := scanConsent(tx.queryRow(selectConsent+` where account_id = $1 and application_id = $2`+tx.lock, a.AccountID[:], a.ApplicationID[:]))
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if application.Suspended() || account.Disabled || application.Identity() != e.Identity {
-			return ErrChanged
+		if application.Suspended() || account.Disabled || application.Identity() != e.Identity ||
+			!e.Asked && !consent.Covers(e.Identity, a.Scope) {
+			return tx.refuse(ErrChanged)
 		}
 		inserted, err := insertAuthorization(tx, a)
 		if err != nil {
 			return err
 		}
 		if !inserted {
-			return ErrAnswered
-		}
-		consent, err := scanConsent(tx.queryRow(selectConsent+` where account_id = $1 and application_id = $2`, a.AccountID[:], a.ApplicationID[:]))
-		if err != nil && err != ErrNotFound {
-			return err
+			return tx.refuse(ErrAnswered)
 		}
 		if !e.Asked {
-			if !consent.Covers(e.Identity, a.Scope) {
-				return ErrChanged
-			}
 			return nil
 		}
 		consent.AccountID, consent.ApplicationID = a.AccountID, a.ApplicationID
-		return putConsent(tx, consent.Renew(e.Identity, a.Scope, s.now()))
+		return putConsent(tx, consent.Renew(e.Identity, a.Scope, s.engine.now()))
 	})
+	if !errors.Is(err, errUnknownOutcome) {
+		return fault(err)
+	}
+	// Finding our own hash in the row means that it was committed.
+	row, readErr := s.engine.authorization(ctx, a.ID)
+	if readErr == nil && row.CodeHash.Matches(a.CodeHash) {
+		return nil
+	}
+	return errDown(errors.Join(err, readErr))
 }
 
 // Refuse remembers that the account was asked and did not allow it, so that the
@@ -178,7 +166,7 @@ func (s *Store) Refuse(ctx context.Context, a oauth.Authorization) error {
 	return s.write(ctx, func(tx *transaction) error {
 		inserted, err := insertAuthorization(tx, a)
 		if err == nil && !inserted {
-			err = ErrAnswered
+			return tx.refuse(ErrAnswered)
 		}
 		return err
 	})
@@ -194,31 +182,38 @@ type AuthorizationFilter struct {
 
 // Authorizations lists authorizations of both grants.
 func (s *Store) Authorizations(ctx context.Context, f AuthorizationFilter) ([]oauth.Authorization, error) {
-	rows, err := s.readers.QueryContext(ctx, `select `+authorizationColumns+` from authorizations
+	rows, err := s.engine.db().QueryContext(ctx, selectAuthorization+`
 		where ($1 or account_id = $2) and ($3 or application_id = $4) order by id desc limit $5`,
 		f.AccountID.IsZero(), f.AccountID[:], f.ApplicationID.IsZero(), f.ApplicationID[:], f.Limit)
 	return collect(rows, err, scanAuthorization)
 }
 
 // revokeAll ends every authorization of the code grant that an account gave to
-// an application; a zero account stands for all.
-func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason oauth.Reason) error {
-	const revoked = `update authorizations set status = 3, revoked_at = $1, revoked_reason = $2
-		where grant_type = 'authorization_code' and status <> 3 and application_id = $3`
-	now := toMillis(s.now())
-	var err error
-	if account.IsZero() {
-		_, err = tx.exec(revoked, now, string(reason), application[:])
-	} else {
-		_, err = tx.exec(revoked+` and account_id = $4`, now, string(reason), application[:], account[:])
+// an application; a zero account stands for all. They are locked in the order of
+// their ids, as in every batch.
+func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason oauth.Reason) ([]change, error) {
+	rows, err := tx.query(`select id from authorizations
+		where grant_type = 'authorization_code' and status <> 3 and application_id = $1 and ($2 or account_id = $3)
+		order by id`+tx.lock, application[:], account.IsZero(), account[:])
+	changes, err := collect(rows, err, func(r row) (change, error) {
+		c := change{kind: authorizationChanged}
+		err := r.Scan(fixed(c.id[:]))
+		return c, err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return err
+	ended := oauth.Authorization{}.Revoked(reason, s.engine.now())
+	_, err = tx.exec(`update authorizations set status = 3, revoked_at = $1, revoked_reason = $2, sweep_after = $3
+		where grant_type = 'authorization_code' and status <> 3 and application_id = $4 and ($5 or account_id = $6)`,
+		toMillis(ended.RevokedAt), string(ended.RevokedReason), toMillis(ended.SweepAfter), application[:], account.IsZero(), account[:])
+	return changes, err
 }
 
 // LivingGrants reads the active authorizations of the code grant that an account
 // gave, by application.
 func (s *Store) LivingGrants(ctx context.Context, account oauth.ID) (map[oauth.ID][]oauth.Authorization, error) {
-	rows, err := s.readers.QueryContext(ctx, `select `+authorizationColumns+` from authorizations
+	rows, err := s.engine.db().QueryContext(ctx, selectAuthorization+`
 		where grant_type = 'authorization_code' and account_id = $1 and status = 2`, account[:])
 	all, err := collect(rows, err, scanAuthorization)
 	living := map[oauth.ID][]oauth.Authorization{}

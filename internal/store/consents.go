@@ -25,22 +25,26 @@ func putConsent(tx *transaction, c oauth.Consent) error {
 // Consent reads what an account approved of an application; ErrNotFound where
 // it never did, or has disconnected since.
 func (s *Store) Consent(ctx context.Context, account, application oauth.ID) (oauth.Consent, error) {
-	return scanConsent(s.readers.QueryRowContext(ctx, selectConsent+` where account_id = $1 and application_id = $2`, account[:], application[:]))
+	return scanConsent(s.engine.db().QueryRowContext(ctx, selectConsent+` where account_id = $1 and application_id = $2`, account[:], application[:]))
 }
 
 // Consents lists what an account approved, the newest first.
 func (s *Store) Consents(ctx context.Context, account oauth.ID) ([]oauth.Consent, error) {
-	rows, err := s.readers.QueryContext(ctx, selectConsent+` where account_id = $1 order by created_at desc`, account[:])
+	rows, err := s.engine.db().QueryContext(ctx, selectConsent+` where account_id = $1 order by created_at desc`, account[:])
 	return collect(rows, err, scanConsent)
 }
 
 // Disconnect forgets the consent of an account to an application and revokes
 // every authorization that came of it, pending ones too, in one transaction.
 func (s *Store) Disconnect(ctx context.Context, account, application oauth.ID) error {
-	return s.write(ctx, func(tx *transaction) error {
+	var revoked []change
+	err := s.write(ctx, func(tx *transaction) error {
 		if _, err := tx.exec(`delete from consents where account_id = $1 and application_id = $2`, account[:], application[:]); err != nil {
 			return err
 		}
-		return s.revokeAll(tx, application, account, oauth.ReasonDisconnected)
+		var err error
+		revoked, err = s.revokeAll(tx, application, account, oauth.ReasonDisconnected)
+		return err
 	})
+	return s.afterwards(err, revoked...)
 }

@@ -15,29 +15,31 @@ func scanSession(r row) (s oauth.Session, err error) {
 }
 
 // StartSession adds a session, and ends the one that the browser had before.
-// ErrNotFound: the account is gone or disabled.
-func (s *Store) StartSession(ctx context.Context, n oauth.Session, before oauth.ID) error {
+// ErrNotFound: the account is gone or disabled, or password is no longer the hash
+// of its password: whoever proved the old one comes too late.
+func (s *Store) StartSession(ctx context.Context, n oauth.Session, password string, before oauth.ID) error {
 	return s.write(ctx, func(tx *transaction) error {
-		if _, err := tx.exec(`delete from sessions where id = $1`, before[:]); err != nil {
+		err := tx.oneRow(`insert into sessions (id, account_id, hash, user_agent, address, created_at, last_seen_at, expires_at)
+			select $1, id, $3, $4, $5, $6, $7, $8 from accounts where id = $2 and disabled_at = 0 and password = $9`,
+			n.ID[:], n.AccountID[:], n.Hash[:], n.UserAgent, n.Address, toMillis(n.CreatedAt), toMillis(n.LastSeenAt), toMillis(n.ExpiresAt), password)
+		if err != nil || tx.refusal != nil {
 			return err
 		}
-		inserted, err := tx.exec(`insert into sessions (id, account_id, hash, user_agent, address, created_at, last_seen_at, expires_at)
-			select $1, id, $3, $4, $5, $6, $7, $8 from accounts where id = $2 and disabled_at = 0`,
-			n.ID[:], n.AccountID[:], n.Hash[:], n.UserAgent, n.Address, toMillis(n.CreatedAt), toMillis(n.LastSeenAt), toMillis(n.ExpiresAt))
-		return oneRow(inserted, err)
+		_, err = tx.exec(`delete from sessions where id = $1`, before[:])
+		return err
 	})
 }
 
 // Session reads a session.
 func (s *Store) Session(ctx context.Context, id oauth.ID) (oauth.Session, error) {
-	return scanSession(s.readers.QueryRowContext(ctx, selectSession+` where id = $1`, id[:]))
+	return scanSession(s.engine.db().QueryRowContext(ctx, selectSession+` where id = $1`, id[:]))
 }
 
 // Sessions lists the sessions of an account that have not expired, the one that
 // was seen last first.
 func (s *Store) Sessions(ctx context.Context, account oauth.ID) ([]oauth.Session, error) {
-	rows, err := s.readers.QueryContext(ctx, selectSession+` where account_id = $1 and expires_at > $2 order by last_seen_at desc`,
-		account[:], toMillis(s.now()))
+	rows, err := s.engine.db().QueryContext(ctx, selectSession+` where account_id = $1 and expires_at > $2 order by last_seen_at desc`,
+		account[:], toMillis(s.engine.now()))
 	return collect(rows, err, scanSession)
 }
 

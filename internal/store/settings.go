@@ -6,7 +6,7 @@ import (
 
 // Setting reads what PutSetting wrote; ErrNotFound where it never did.
 func (s *Store) Setting(ctx context.Context, name string) (value string, err error) {
-	err = s.readers.QueryRowContext(ctx, `select value from settings where name = $1`, name).Scan(&value)
+	err = s.engine.db().QueryRowContext(ctx, `select value from settings where name = $1`, name).Scan(&value)
 	return value, notFound(err)
 }
 

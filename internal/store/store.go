@@ -1,16 +1,15 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // What callers tell apart. Everything else is a fault of the database.
@@ -27,80 +26,117 @@ var (
 	ErrChanged = errors.New("the application or the consent has changed")
 )
 
-// Store is one data folder, opened. It is safe for concurrent use, also by
-// several processes on one machine.
+// Store is an opened database. It is safe for concurrent use, also by several
+// processes: on one data folder, or on one PostgreSQL.
 type Store struct {
-	readers *sql.DB
-	writers *sql.DB
-	writer  *writer
-	now     func() time.Time
+	engine engine
+	// memory is for the process that serves; commands always read.
+	memory *memory
+	log    *slog.Logger
+	// perApplication is how many active authorizations an account may have for one
+	// application; surplusFrom is where the sweeper goes on to look for more.
+	perApplication int
+	surplusFrom    pair
+	sizes          atomic.Pointer[map[string]int64]
+	stopSweeping   context.CancelFunc
+	sweeping       sync.WaitGroup
 }
 
-// Open opens the SQLite database in the folder, creates both where they are
-// missing, and brings the schema up to date. The clock now is the one that
-// every expiry is judged by.
-func Open(ctx context.Context, folder string, now func() time.Time) (*Store, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, fmt.Errorf("create the data folder: %w", err)
+// Options say what to open.
+type Options struct {
+	// Folder is the data folder. The database is in it, unless Database is set.
+	Folder string
+	// Database is the URL of a PostgreSQL, or empty.
+	Database string
+	// Now is the clock. On PostgreSQL it is corrected to the database's, which
+	// every replica goes by, unless OwnClock is set.
+	Now      func() time.Time
+	OwnClock bool
+	// Serve makes the store answer checks from memory, and hear of what other
+	// processes change. On one data folder only one process can.
+	Serve bool
+	// PerApplication is how many active authorizations of the code grant an account
+	// may have for one application; zero stands for DefaultPerApplication.
+	PerApplication int
+	Log            *slog.Logger
+}
+
+// DefaultPerApplication lets an account sign in with an application on as many
+// devices.
+const DefaultPerApplication = 50
+
+// Open opens the database, creates it where it is missing, and brings the schema
+// up to date.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	clock := millisecondClock(o.Now)
+	s := &Store{log: o.Log, perApplication: cmp.Or(o.PerApplication, DefaultPerApplication), stopSweeping: func() {}}
+	var life time.Duration
+	if o.Database != "" {
+		e, err := openPostgres(ctx, o, clock)
+		if err != nil {
+			return nil, err
+		}
+		s.engine, life = e, cachedLife
+		e.disabled = s.disabledAccounts
+	} else {
+		e, err := openSQLite(ctx, o.Folder, clock)
+		if err != nil {
+			return nil, err
+		}
+		s.engine = e
 	}
-	path := filepath.Join(folder, "latchkey.db")
-	if err := createPrivate(path); err != nil {
-		return nil, err
-	}
-	if err := migrate(ctx, path); err != nil {
-		return nil, err
-	}
-	writers, err := open(path, "")
-	if err != nil {
-		return nil, err
-	}
-	writers.SetMaxOpenConns(1)
-	readers, err := open(path, "&_pragma=query_only(1)")
-	if err != nil {
-		return nil, errors.Join(err, writers.Close())
-	}
-	readers.SetMaxOpenConns(maxReaders)
-	readers.SetMaxIdleConns(maxReaders)
-	s := &Store{readers: readers, writers: writers, now: millisecondClock(now)}
-	if s.writer, err = startWriter(ctx, writers); err != nil {
-		return nil, errors.Join(err, readers.Close(), writers.Close())
+	s.memory = newMemory(life, s.engine.trusted)
+	if o.Serve {
+		if err := s.engine.serve(s.memory); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+		s.stopSweeping = stop
+		s.sweeping.Go(func() { s.sweepForever(sweeping) })
 	}
 	return s, nil
 }
 
-const maxReaders = 8
-
-// createPrivate makes the database file readable by its owner alone; SQLite
-// gives the files beside it the same mode.
-func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
+// changed drops what is remembered of rows, here and in other processes. It is
+// called when the change is committed, before it is acknowledged.
+func (s *Store) changed(changes ...change) error {
+	for _, c := range changes {
+		s.memory.drop(c)
 	}
-	return f.Close()
-}
-
-func open(path, extra string) (*sql.DB, error) {
-	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path}).String() +
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_pragma=journal_size_limit(67108864)" + extra
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	return db, nil
+	return s.engine.announce(changes)
 }
 
 // Close waits for the writes that were accepted and closes the database.
 func (s *Store) Close() error {
-	s.writer.stop()
-	return errors.Join(s.readers.Close(), s.writers.Close())
+	s.stopSweeping()
+	s.sweeping.Wait()
+	return s.engine.close()
 }
+
+// Now is the clock that every expiry is judged by: the same on all replicas.
+func (s *Store) Now() time.Time { return s.engine.now() }
 
 // Ready reports whether the database answers.
 func (s *Store) Ready(ctx context.Context) error {
-	var one int
-	return s.readers.QueryRowContext(ctx, "select 1 from settings limit 1").Scan(&one)
+	var n int
+	return s.engine.db().QueryRowContext(ctx, `select count(*) from (select 1 from settings limit 1) as one`).Scan(&n)
+}
+
+// afterwards is changed for the outcome of a write.
+func (s *Store) afterwards(err error, changes ...change) error {
+	if err != nil {
+		return err
+	}
+	return s.changed(changes...)
+}
+
+// write runs a transaction on the small tables.
+func (s *Store) write(ctx context.Context, f func(*transaction) error) error {
+	err := s.engine.transact(ctx, f)
+	if errors.Is(err, errUnknownOutcome) {
+		return errDown(err)
+	}
+	return fault(err)
 }
 
 // millisecondClock cuts the clock to what the columns hold, so that a time means
@@ -163,7 +199,7 @@ func notFound(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
-	return err
+	return fault(err)
 }
 
 // row is what *sql.Row and *sql.Rows have in common.
@@ -172,7 +208,7 @@ type row interface{ Scan(dest ...any) error }
 // collect scans every row of a query.
 func collect[T any](rows *sql.Rows, err error, scan func(row) (T, error)) ([]T, error) {
 	if err != nil {
-		return nil, err
+		return nil, fault(err)
 	}
 	defer rows.Close()
 	var all []T
@@ -183,5 +219,21 @@ func collect[T any](rows *sql.Rows, err error, scan func(row) (T, error)) ([]T, 
 		}
 		all = append(all, one)
 	}
-	return all, rows.Err()
+	return all, fault(rows.Err())
+}
+
+func readSizes(rows *sql.Rows, err error) (map[string]int64, error) {
+	type size struct {
+		table string
+		rows  int64
+	}
+	all, err := collect(rows, err, func(r row) (s size, err error) {
+		err = r.Scan(&s.table, &s.rows)
+		return s, err
+	})
+	sizes := map[string]int64{}
+	for _, s := range all {
+		sizes[s.table] = s.rows
+	}
+	return sizes, err
 }

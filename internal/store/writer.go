@@ -1,13 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
-
-	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 const (
@@ -17,14 +15,14 @@ const (
 	maxBatch = 256
 )
 
-// writer is the one goroutine that writes. It takes whatever writes have queued
-// up, runs them in one transaction and answers each after the commit, so that
-// they share one fsync.
+// writer is the one goroutine that writes to SQLite. It takes whatever writes
+// have queued up, runs them in one transaction and answers each after the commit,
+// so that they share one fsync.
 type writer struct {
 	queue chan *write
 	// closing is closed when no more writes are let in, stopped when the last is done.
 	closing, stopped chan struct{}
-	tx               *transaction
+	conn             *preparedConn
 }
 
 // write is a queued write. run may be called twice, so it sets its results anew
@@ -44,7 +42,7 @@ func startWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 		queue:   make(chan *write, maxQueue),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
-		tx:      &transaction{conn: conn, prepared: map[string]*sql.Stmt{}},
+		conn:    &preparedConn{conn: conn, prepared: map[string]*sql.Stmt{}},
 	}
 	go w.loop()
 	return w, nil
@@ -58,10 +56,10 @@ func (w *writer) stop() {
 
 // write queues run and waits for its transaction to commit. When ctx ends first
 // the outcome is unknown to the caller.
-func (s *Store) write(ctx context.Context, run func(*transaction) error) error {
+func (w *writer) write(ctx context.Context, run func(*transaction) error) error {
 	op := &write{ctx: ctx, run: run, done: make(chan error, 1)}
 	select {
-	case s.writer.queue <- op:
+	case w.queue <- op:
 	default:
 		return errBusy()
 	}
@@ -70,23 +68,14 @@ func (s *Store) write(ctx context.Context, run func(*transaction) error) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-s.writer.stopped:
+	case <-w.stopped:
 		return errClosed
 	}
 }
 
-// errBusy is an answer of the protocol, so that nobody on the way has to know it.
-func errBusy() error {
-	busy := oauth.NewError(oauth.Unavailable, "the server is busy; try again in a second")
-	busy.RetryAfter = time.Second
-	return busy
-}
-
-var errClosed = errors.New("the store is closed")
-
 func (w *writer) loop() {
 	defer close(w.stopped)
-	defer w.tx.close()
+	defer w.conn.close()
 	batch := make([]*write, 0, maxBatch)
 	for {
 		select {
@@ -115,99 +104,123 @@ func (w *writer) gather(batch []*write) []*write {
 	return batch
 }
 
-// commit tries the whole batch in one transaction. If anything in it fails, all
-// is undone and each write gets a transaction of its own, so that none suffers
-// from another.
+// commit tries the whole batch in one transaction. If one of its writes fails,
+// all is undone and each gets a transaction of its own, so that none suffers from
+// another. If the transaction cannot even begin, none is tried alone: a locked
+// database would make each wait in turn.
 func (w *writer) commit(batch []*write) {
-	err := w.tx.do(func() error {
-		for _, op := range batch {
-			if op.ctx.Err() != nil {
-				continue
-			}
-			if err := op.run(w.tx); err != nil {
+	refusals := make([]error, len(batch))
+	err := w.conn.do(func(tx *transaction) error {
+		for i, op := range batch {
+			var err error
+			if refusals[i], err = op.apply(tx); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	for _, op := range batch {
-		outcome := err
-		switch {
-		case op.ctx.Err() != nil && err == nil:
-			outcome = op.ctx.Err()
-		case err != nil && len(batch) > 1:
-			outcome = w.tx.do(func() error { return op.run(w.tx) })
+	for i, op := range batch {
+		if err != nil && len(batch) > 1 && !errors.Is(err, errBegin) {
+			op.done <- w.alone(op)
+			continue
 		}
-		op.done <- outcome
+		op.done <- cmp.Or(err, refusals[i])
 	}
 }
 
-// transaction is what a write runs in: the writing connection between begin and
-// commit, with its statements prepared once.
-type transaction struct {
+func (w *writer) alone(op *write) error {
+	var refusal error
+	err := w.conn.do(func(tx *transaction) (err error) {
+		refusal, err = op.apply(tx)
+		return err
+	})
+	return cmp.Or(err, refusal)
+}
+
+// apply runs the write, unless its caller has left.
+func (op *write) apply(tx *transaction) (refusal, err error) {
+	if err := op.ctx.Err(); err != nil {
+		return err, nil
+	}
+	tx.refusal = nil
+	err = op.run(tx)
+	return tx.refusal, err
+}
+
+// errBegin: there is no transaction to write in.
+var errBegin = errors.New("begin")
+
+// preparedConn is the writing connection, with its statements prepared once.
+type preparedConn struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
 }
 
 // do runs f between begin and commit, and rolls back when either fails. The
 // context is the writer's own: no caller can interrupt another's write.
-func (t *transaction) do(f func() error) error {
+func (c *preparedConn) do(f func(*transaction) error) error {
 	ctx := context.Background()
-	if _, err := t.exec("begin immediate"); err != nil {
-		return fmt.Errorf("begin: %w", err)
+	tx := &transaction{ctx: ctx, conn: c}
+	if _, err := c.ExecContext(ctx, "begin immediate"); err != nil {
+		return fmt.Errorf("%w: %w", errBegin, err)
 	}
-	err := f()
+	err := f(tx)
 	if err == nil {
-		if _, err = t.exec("commit"); err != nil {
+		if _, err = c.ExecContext(ctx, "commit"); err != nil {
 			err = fmt.Errorf("commit: %w", err)
 		}
 	}
 	if err != nil {
 		// SQLite may have rolled back by itself, on a full disk for example;
 		// then this one has nothing to do and its error means nothing.
-		_, _ = t.conn.ExecContext(ctx, "rollback")
+		_, _ = c.conn.ExecContext(ctx, "rollback")
 	}
 	return err
 }
 
-func (t *transaction) statement(query string) (*sql.Stmt, error) {
-	if s := t.prepared[query]; s != nil {
+func (c *preparedConn) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := c.prepared[query]; s != nil {
 		return s, nil
 	}
-	s, err := t.conn.PrepareContext(context.Background(), query)
+	s, err := c.conn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
-	t.prepared[query] = s
+	c.prepared[query] = s
 	return s, nil
 }
 
-// exec runs a statement and returns how many rows it changed.
-func (t *transaction) exec(query string, args ...any) (int64, error) {
-	s, err := t.statement(query)
+// ExecContext runs a statement.
+func (c *preparedConn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := c.statement(ctx, query)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	result, err := s.ExecContext(context.Background(), args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return s.ExecContext(ctx, args...)
 }
 
-// queryRow runs a query whose first row is wanted. A statement that cannot be
-// prepared shows itself in Scan.
-func (t *transaction) queryRow(query string, args ...any) *sql.Row {
-	s, err := t.statement(query)
+// QueryContext runs a query for several rows.
+func (c *preparedConn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := c.statement(ctx, query)
 	if err != nil {
-		return t.conn.QueryRowContext(context.Background(), query, args...)
+		return nil, err
 	}
-	return s.QueryRowContext(context.Background(), args...)
+	return s.QueryContext(ctx, args...)
 }
 
-func (t *transaction) close() {
-	for _, s := range t.prepared {
+// QueryRowContext runs a query whose first row is wanted. A statement that cannot
+// be prepared shows itself in Scan.
+func (c *preparedConn) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s, err := c.statement(ctx, query)
+	if err != nil {
+		return c.conn.QueryRowContext(ctx, query, args...)
+	}
+	return s.QueryRowContext(ctx, args...)
+}
+
+func (c *preparedConn) close() {
+	for _, s := range c.prepared {
 		_ = s.Close()
 	}
-	_ = t.conn.Close()
+	_ = c.conn.Close()
 }

@@ -142,7 +142,7 @@ func approveSilently(f *fixture) {
 
 func approveChanged(f *fixture) {
 	for name, change := range map[string]func(a oauth.Application) error{
-		"renamed":   func(a oauth.Application) error { a.Name = "Bank"; return f.store.EditApplication(f.ctx, a) },
+		"renamed":   func(a oauth.Application) error { a.Name = "Bank"; return f.edit(a) },
 		"suspended": func(a oauth.Application) error { return f.store.SuspendApplication(f.ctx, a.ID) },
 	} {
 		a := f.register()
@@ -173,7 +173,7 @@ func consentGrows(f *fixture) {
 	f.equal("scope", c.Scope, "profile community")
 	f.equal("since", c.CreatedAt, beginning)
 	a.Site = "https://app.example/"
-	f.must(f.store.EditApplication(f.ctx, a))
+	f.must(f.edit(a))
 	f.approve(a)
 	c, err = f.store.Consent(f.ctx, f.owner.ID, a.ID)
 	f.must(err)

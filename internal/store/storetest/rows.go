@@ -81,6 +81,12 @@ func password(f *fixture) {
 	f.must(err)
 	_, err = f.store.Session(f.ctx, other.ID)
 	f.is(err, store.ErrNotFound)
+	// Whoever proved the old password comes too late.
+	late := keep
+	late.ID = f.id()
+	f.is(f.store.StartSession(f.ctx, late, "hash of ada", keep.ID), store.ErrNotFound)
+	_, err = f.store.Session(f.ctx, keep.ID)
+	f.must(err)
 }
 
 func (f *fixture) session(a oauth.Account) oauth.Session {
@@ -90,7 +96,7 @@ func (f *fixture) session(a oauth.Account) oauth.Session {
 		ID: token.ID, AccountID: a.ID, Hash: token.Hash(oauth.KindSession), UserAgent: "test", Address: "192.0.2.1",
 		CreatedAt: f.clock.Now(), LastSeenAt: f.clock.Now(), ExpiresAt: f.clock.Now().Add(time.Hour),
 	}
-	f.must(f.store.StartSession(f.ctx, s, oauth.ID{}))
+	f.must(f.store.StartSession(f.ctx, s, "hash of "+a.Name, oauth.ID{}))
 	return s
 }
 
@@ -117,7 +123,7 @@ func sessions(f *fixture) {
 	f.is(err, store.ErrNotFound)
 	third := first
 	third.ID = f.id()
-	f.is(f.store.StartSession(f.ctx, third, oauth.ID{}), store.ErrNotFound)
+	f.is(f.store.StartSession(f.ctx, third, "hash of ada", oauth.ID{}), store.ErrNotFound)
 }
 
 func secrets(f *fixture) {

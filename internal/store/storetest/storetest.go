@@ -116,6 +116,10 @@ func (f *fixture) register() oauth.Application {
 	return a
 }
 
+func (f *fixture) edit(a oauth.Application) error {
+	return f.store.EditApplication(f.ctx, a.ID, func(oauth.Application) (oauth.Application, error) { return a, nil })
+}
+
 // grant is one authorization with its tokens.
 type grant struct {
 	code, access, refresh oauth.Token
@@ -213,7 +217,7 @@ func (f *fixture) refused(err error, code oauth.Code) {
 
 func (f *fixture) is(err, want error) {
 	f.Helper()
-	if !errors.Is(err, want) {
+	if !errors.Is(err, want) || err == nil {
 		f.Errorf("got %v; want %v", err, want)
 	}
 }

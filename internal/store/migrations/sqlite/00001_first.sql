@@ -27,6 +27,7 @@ create table sessions (
   expires_at   integer not null
 ) strict;
 create index sessions_by_account on sessions (account_id);
+create index sessions_by_end on sessions (expires_at);
 
 create table applications (
   id                      blob    primary key,
@@ -88,7 +89,8 @@ create table authorizations (
   previous_access_expires_at integer not null,
   previous_refresh_hash      blob    not null,
   revoked_at                 integer not null,
-  revoked_reason             text    not null
+  revoked_reason             text    not null,
+  sweep_after                integer not null
 ) strict, without rowid;
 
 -- For connected applications and for the deletion of an application. Tokens of
@@ -100,6 +102,8 @@ create index authorizations_by_application
 create index authorizations_by_account
   on authorizations (account_id)
   where grant_type = 'authorization_code';
+
+create index authorizations_by_sweep on authorizations (sweep_after);
 
 -- What the last server that ran on this data was configured with, for commands
 -- that are not given its configuration.

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// operation is an event or a new row that waits for PostgreSQL.
+type operation struct {
+	ctx context.Context
+	// event is nil for a new row.
+	event oauth.Event
+	row   oauth.Authorization
+	until time.Time
+	done  chan outcome
+}
+
+type outcome struct {
+	row oauth.Authorization
+	err error
+}
+
+// work is one event or new row of a batch, with all who wait for it.
+type work struct {
+	event   oauth.Event
+	row     oauth.Authorization
+	waiters []*operation
+	// before and after are the row around the event; refusal is the event's error.
+	before, after oauth.Authorization
+	refusal       error
+	// tried: a commit with this after was under way when the connection was lost.
+	tried *oauth.Authorization
+}
+
+func (w *work) id() oauth.ID {
+	if w.event == nil {
+		return w.row.ID
+	}
+	return w.event.AuthorizationID()
+}
+
+// formBatch decides which operations make up a batch; the others wait for the
+// next. Equal repeatable events on one row are one event with several waiters; a different
+// event on a row that is in the batch already has to wait. Operations whose
+// callers have left are dropped. All rows are named by their ids alone, so a
+// batch can be formed for one shard of a distributed engine here.
+func formBatch(waiting []*operation, limit int) (batch []*work, rest []*operation) {
+	byID := make(map[oauth.ID]*work, len(waiting))
+	for _, op := range waiting {
+		if op.ctx.Err() != nil {
+			op.done <- outcome{err: op.ctx.Err()}
+			continue
+		}
+		w := &work{event: op.event, row: op.row, waiters: []*operation{op}}
+		present := byID[w.id()]
+		switch {
+		case present != nil && op.event != nil && op.event.Repeatable() && present.event == op.event:
+			present.waiters = append(present.waiters, op)
+		case present != nil || len(batch) >= limit:
+			rest = append(rest, op)
+		default:
+			byID[w.id()] = w
+			batch = append(batch, w)
+		}
+	}
+	return batch, rest
+}
+
+// answer tells everybody who waits for the work.
+func (w *work) answer(row oauth.Authorization, err error) {
+	for _, op := range w.waiters {
+		op.done <- outcome{row: row, err: err}
+	}
+}
+
+// expire answers those who have waited long enough and reports whether anybody
+// is left.
+func (w *work) expire(now time.Time, cause error) (left bool) {
+	kept := w.waiters[:0]
+	for _, op := range w.waiters {
+		if now.Before(op.until) {
+			kept = append(kept, op)
+		} else {
+			op.done <- outcome{err: errDown(cause)}
+		}
+	}
+	w.waiters = kept
+	return len(kept) > 0
+}
+
+// decide lets the event decide on the row as it is now. After a commit whose
+// outcome is unknown, finding our own hashes in the row means that it won.
+func (w *work) decide(row oauth.Authorization, disabled bool, now time.Time) {
+	if w.tried != nil && (row == *w.tried || holds(row, *w.tried)) {
+		w.before, w.after = row, row
+		return
+	}
+	w.before, w.refusal = row, nil
+	w.after, w.refusal = w.event.Decide(row, disabled, now)
+}
+
+// holds reports whether the row went on from tried: the access token that tried
+// brought is its current or its previous one.
+func holds(row, tried oauth.Authorization) bool {
+	return row.Access.Hash.Matches(tried.Access.Hash) && row.Generation == tried.Generation && row.Status >= tried.Status ||
+		row.PreviousAccess.Hash.Matches(tried.Access.Hash)
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// engine is what SQLite and PostgreSQL do differently. Everything about the small
+// tables is the same SQL on both.
+type engine interface {
+	// transact runs f in a transaction. f may run more than once, so it sets its
+	// results anew each time; an error from it undoes it. What f refuses is
+	// returned as it is.
+	transact(ctx context.Context, f func(*transaction) error) error
+	// change loads the row of an event, lets the event decide, and commits the
+	// outcome in one conditional write. The error is the event's own, or
+	// ErrNotFound, or a fault.
+	change(ctx context.Context, e oauth.Event) (oauth.Authorization, error)
+	// issue adds an authorization that nobody else knows of yet.
+	issue(ctx context.Context, a oauth.Authorization) error
+	// authorization reads one row.
+	authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error)
+	// db is for reading the small tables.
+	db() *sql.DB
+	// now is the clock that every expiry is judged by.
+	now() time.Time
+	// sweeper keeps other processes from sweeping until release; ok is false
+	// when another one does already.
+	sweeper(ctx context.Context) (release func(), ok bool, err error)
+	// serve makes this process one that answers from memory: the engine drops from
+	// it what other processes change.
+	serve(m *memory) error
+	// announce tells other processes what this one changed.
+	announce(changes []change) error
+	// trusted reports whether everything that others announced has been heard.
+	trusted() bool
+	// sizes estimates the rows of each table.
+	sizes(ctx context.Context) (map[string]int64, error)
+	close() error
+}
+
+// transaction is what a write runs in.
+type transaction struct {
+	ctx  context.Context
+	conn interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}
+	// lock is put behind a select whose rows must not change until the commit. On
+	// SQLite it is empty: there is one writer.
+	lock string
+	// refusal is why a write changed nothing.
+	refusal error
+}
+
+// refuse ends a write that has changed nothing: its caller gets the error, and
+// those who share its transaction are not disturbed.
+func (t *transaction) refuse(err error) error {
+	t.refusal = err
+	return nil
+}
+
+// absent refuses where a row is not there.
+func (t *transaction) absent(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return t.refuse(ErrNotFound)
+	}
+	return err
+}
+
+// oneRow is exec for a statement that has a row to change, and refuses where it
+// has none.
+func (t *transaction) oneRow(query string, args ...any) error {
+	n, err := t.exec(query, args...)
+	if err == nil && n == 0 {
+		return t.refuse(ErrNotFound)
+	}
+	return err
+}
+
+// lockOf is lock for one table of a join.
+func (t *transaction) lockOf(table string) string {
+	if t.lock == "" {
+		return ""
+	}
+	return t.lock + " of " + table
+}
+
+// skipLocked is lock for rows that others may keep.
+func (t *transaction) skipLocked() string {
+	if t.lock == "" {
+		return ""
+	}
+	return t.lock + " skip locked"
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (t *transaction) exec(query string, args ...any) (int64, error) {
+	result, err := t.conn.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// query runs a query for several rows.
+func (t *transaction) query(query string, args ...any) (*sql.Rows, error) {
+	return t.conn.QueryContext(t.ctx, query, args...)
+}
+
+// queryRow runs a query whose first row is wanted.
+func (t *transaction) queryRow(query string, args ...any) *sql.Row {
+	return t.conn.QueryRowContext(t.ctx, query, args...)
+}
+
+// errBusy is an answer of the protocol, so that nobody on the way has to know it.
+func errBusy() error {
+	busy := oauth.NewError(oauth.Unavailable, "the server is busy; try again in a second")
+	busy.RetryAfter = time.Second
+	return busy
+}
+
+// errDown is the answer when the database does not.
+func errDown(cause error) error {
+	down := oauth.NewError(oauth.Unavailable, "the server cannot reach its database; try again in a few seconds")
+	down.RetryAfter, down.Cause = 2*time.Second, cause
+	return down
+}
+
+var errClosed = errors.New("the store is closed")

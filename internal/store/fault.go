@@ -1,0 +1,46 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	driversqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// fault tells a database that cannot be reached, or cannot write, from one that
+// was asked something wrong: the first is an answer of the protocol, and waiting
+// helps.
+func fault(err error) error {
+	var refusal *oauth.Error
+	var fromSQLite *driversqlite.Error
+	var fromPostgres *pgconn.PgError
+	var connecting *pgconn.ConnectError
+	switch {
+	case err == nil, errors.As(err, &refusal), errors.Is(err, context.Canceled), errors.Is(err, errUnknownOutcome):
+		return err
+	case errors.As(err, &fromSQLite):
+		switch fromSQLite.Code() & 0xff {
+		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN:
+			return errDown(err)
+		}
+		return err
+	case errors.As(err, &connecting), errors.As(err, &fromPostgres) && isOutage(err), isBroken(err):
+		return errDown(err)
+	}
+	return err
+}
+
+// isBroken reports whether a connection ended, or was waited for too long.
+func isBroken(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || pgconn.SafeToRetry(err) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+}

@@ -1,0 +1,295 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// postgres is the engine of a store that replicas share.
+type postgres struct {
+	pool  *pgxpool.Pool
+	small *sql.DB
+	log   *slog.Logger
+	clock func() time.Time
+	// skew is how far the database's clock is ahead of ours.
+	skew     atomic.Int64
+	ownClock bool
+	// disabled tells which of the accounts are disabled. It is set by the store,
+	// which may know without asking the database.
+	disabled func(context.Context, queryer, []oauth.ID) (map[oauth.ID]bool, error)
+
+	events  chan *operation
+	reads   chan *lookup
+	closing chan struct{}
+	workers sync.WaitGroup
+	random  io.Reader
+	bell    *bell
+}
+
+// Limits on work with PostgreSQL.
+const (
+	// patience is how long an operation may wait for a database that comes back.
+	patience = 8 * time.Second
+	// startPatience is how long Open waits for one.
+	startPatience = time.Minute
+	poolSize      = 16
+	groupReaders  = 2
+)
+
+func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*postgres, error) {
+	config, err := pgxpool.ParseConfig(o.Database)
+	if err != nil {
+		// The message of the driver leaves the password out.
+		return nil, fmt.Errorf("the database URL is wrong: %w", err)
+	}
+	config.MaxConns = poolSize
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
+	// A backend must not outlive the patience of those who wait for it.
+	config.ConnConfig.RuntimeParams["statement_timeout"] = "8000"
+	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the connections to the database: %w", err)
+	}
+	p := &postgres{
+		pool: pool, small: stdlib.OpenDBFromPool(pool), log: o.Log, clock: clock, ownClock: o.OwnClock, random: rand.Reader,
+		events: make(chan *operation, maxQueue), reads: make(chan *lookup, maxQueue), closing: make(chan struct{}),
+	}
+	p.disabled = readDisabled
+	if err := p.start(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	if p.bell, err = newBell(p); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	p.workers.Go(p.bell.announce)
+	p.workers.Go(p.writeLoop)
+	for range groupReaders {
+		p.workers.Go(p.readLoop)
+	}
+	return p, nil
+}
+
+// start waits for the database, brings the schema up to date, and sets the clock.
+func (p *postgres) start(ctx context.Context) error {
+	if err := p.await(ctx); err != nil {
+		return err
+	}
+	// Replicas that start together wait for the one that migrates.
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
+	if err != nil {
+		return fmt.Errorf("prepare the lock of the migrations: %w", err)
+	}
+	if err := migrate(ctx, goose.DialectPostgres, p.small, "postgres", goose.WithSessionLocker(locker)); err != nil {
+		return err
+	}
+	return p.setClock(ctx)
+}
+
+func (p *postgres) await(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	for told := false; ; {
+		attempt, stop := context.WithTimeout(limit, 5*time.Second)
+		err := p.pool.Ping(attempt)
+		stop()
+		if err == nil {
+			return nil
+		}
+		if !isOutage(err) {
+			return fmt.Errorf("the database refuses: %w", err)
+		}
+		if !told {
+			p.log.Warn("waiting for the database", "cause", err)
+			told = true
+		}
+		select {
+		case <-limit.Done():
+			return fmt.Errorf("the database does not answer: %w", err)
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// setClock measures how far the database's clock is ahead of ours.
+func (p *postgres) setClock(ctx context.Context) error {
+	if p.ownClock {
+		return nil
+	}
+	before := time.Now()
+	var theirs int64
+	err := p.pool.QueryRow(ctx, `select (extract(epoch from clock_timestamp()) * 1000)::bigint`).Scan(&theirs)
+	if err != nil {
+		return fmt.Errorf("read the database's clock: %w", err)
+	}
+	middle := p.clock().Add(-time.Since(before) / 2)
+	p.skew.Store(int64(time.UnixMilli(theirs).Sub(middle)))
+	return nil
+}
+
+func (p *postgres) now() time.Time {
+	return p.clock().Add(time.Duration(p.skew.Load())).Truncate(time.Millisecond)
+}
+
+func (p *postgres) serve(m *memory) error {
+	p.workers.Go(p.bell.beat)
+	p.workers.Go(func() { p.bell.listen(m) })
+	return nil
+}
+
+func (p *postgres) announce(changes []change) error {
+	p.bell.ring(changes)
+	return nil
+}
+
+func (p *postgres) trusted() bool { return p.bell.trusted() }
+
+func (p *postgres) db() *sql.DB { return p.small }
+
+func (p *postgres) close() error {
+	close(p.closing)
+	p.workers.Wait()
+	err := p.small.Close()
+	p.pool.Close()
+	return err
+}
+
+// isOutage reports whether the database could not be reached, was shutting down,
+// or ended the connection: waiting may help.
+func isOutage(err error) bool {
+	var answer *pgconn.PgError
+	if !errors.As(err, &answer) {
+		return true
+	}
+	// Class 08: connection exception; 57P0x: shutdown, crash, starting up; 53300:
+	// too many connections; 57014: a time limit of ours; 25P03: idle in transaction.
+	switch answer.Code {
+	case "57P01", "57P02", "57P03", "53300", "57014", "25P03":
+		return true
+	}
+	return answer.Code[:2] == "08"
+}
+
+// isConflict reports whether PostgreSQL undid a transaction in favour of another:
+// the same again may succeed.
+func isConflict(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && (answer.Code == "40001" || answer.Code == "40P01")
+}
+
+// errUnknownOutcome: the connection was lost while the commit was under way.
+var errUnknownOutcome = errors.New("the database did not say whether it committed")
+
+func (p *postgres) transact(ctx context.Context, f func(*transaction) error) error {
+	limit, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for wait := 20 * time.Millisecond; ; wait *= 2 {
+		err := p.attempt(limit, f)
+		if err == nil || errors.Is(err, errUnknownOutcome) || !isConflict(err) && !isLost(err) {
+			return err
+		}
+		select {
+		case <-limit.Done():
+			return errDown(err)
+		case <-time.After(min(wait, 500*time.Millisecond)):
+		}
+	}
+}
+
+// isLost is an outage, as opposed to what the functions of a transaction return
+// on their own.
+func isLost(err error) bool {
+	for _, own := range []error{ErrNotFound, ErrAnswered, ErrChanged, ErrEmailTaken, ErrUsernameTaken, context.Canceled} {
+		if errors.Is(err, own) {
+			return false
+		}
+	}
+	var refusal *oauth.Error
+	return !errors.As(err, &refusal) && isOutage(err)
+}
+
+func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) error {
+	tx, err := p.small.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	t := &transaction{ctx: ctx, conn: tx, lock: " for update"}
+	if err = f(t); err == nil {
+		err = t.refusal
+	}
+	if err != nil {
+		// The error of f is the one to tell; a failed rollback ends the connection.
+		_ = tx.Rollback()
+		return uniqueness(err)
+	}
+	if err := tx.Commit(); err != nil {
+		var answer *pgconn.PgError
+		if errors.As(err, &answer) {
+			return fmt.Errorf("commit: %w", err)
+		}
+		return errors.Join(errUnknownOutcome, err)
+	}
+	return nil
+}
+
+// uniqueness names what two transactions wanted at the same time.
+func uniqueness(err error) error {
+	var answer *pgconn.PgError
+	if !errors.As(err, &answer) || answer.Code != "23505" {
+		return err
+	}
+	switch answer.ConstraintName {
+	case "accounts_email_key_key":
+		return ErrEmailTaken
+	case "accounts_username_key":
+		return ErrUsernameTaken
+	}
+	return err
+}
+
+// sweepLock is the key of the advisory lock that one sweeper holds.
+const sweepLock = 7_302_461_905
+
+func (p *postgres) sweeper(ctx context.Context) (release func(), ok bool, err error) {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if err = conn.QueryRow(ctx, `select pg_try_advisory_lock($1)`, int64(sweepLock)).Scan(&ok); err != nil || !ok {
+		conn.Release()
+		return nil, false, err
+	}
+	return func() {
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if _, err := conn.Exec(limit, `select pg_advisory_unlock($1)`, int64(sweepLock)); err != nil {
+			// The lock goes with its session.
+			_ = conn.Conn().Close(limit)
+		}
+		conn.Release()
+	}, true, nil
+}
+
+func (p *postgres) sizes(ctx context.Context) (map[string]int64, error) {
+	rows, err := p.small.QueryContext(ctx, `select relname, n_live_tup from pg_stat_user_tables where schemaname = current_schema()`)
+	return readSizes(rows, err)
+}

@@ -1,0 +1,215 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// sqlite is the engine of a store in one data folder.
+type sqlite struct {
+	path    string
+	readers *sql.DB
+	writers *sql.DB
+	writer  *writer
+	clock   func() time.Time
+	// serving and socket are set in the process that serves the data folder.
+	serving *flock.Flock
+	socket  net.Listener
+	closing chan struct{}
+	workers sync.WaitGroup
+}
+
+// DatabaseFile is the name of the SQLite database in its data folder.
+const DatabaseFile = "latchkey.db"
+
+func openSQLite(ctx context.Context, folder string, clock func() time.Time) (*sqlite, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("create the data folder: %w", err)
+	}
+	e := &sqlite{path: filepath.Join(folder, DatabaseFile), clock: clock, closing: make(chan struct{})}
+	if err := createPrivate(e.path); err != nil {
+		return nil, err
+	}
+	if err := migrateSQLite(ctx, e.path); err != nil {
+		return nil, err
+	}
+	var err error
+	if e.writers, err = connectSQLite(e.path, ""); err != nil {
+		return nil, err
+	}
+	e.writers.SetMaxOpenConns(1)
+	if e.readers, err = connectSQLite(e.path, "&_pragma=query_only(1)"); err != nil {
+		return nil, errors.Join(err, e.writers.Close())
+	}
+	e.readers.SetMaxOpenConns(maxReaders)
+	e.readers.SetMaxIdleConns(maxReaders)
+	if e.writer, err = startWriter(ctx, e.writers); err != nil {
+		return nil, errors.Join(err, e.readers.Close(), e.writers.Close())
+	}
+	return e, nil
+}
+
+const maxReaders = 8
+
+// createPrivate makes the database file readable by its owner alone; SQLite
+// gives the files beside it the same mode.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	return f.Close()
+}
+
+// connectSQLite opens the file. An acknowledged write survives a power cut
+// (synchronous=FULL); small checkpoints keep the slowest writes short.
+func connectSQLite(path, extra string) (*sql.DB, error) {
+	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path}).String() +
+		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+		"&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(64)&_pragma=journal_size_limit(67108864)" + extra
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	return db, nil
+}
+
+// migrateSQLite brings the schema up to date. A file lock lets one process at a
+// time do it: a server and a command may open a new data folder together.
+func migrateSQLite(ctx context.Context, path string) (err error) {
+	lock := flock.New(path+".migrate", flock.SetPermissions(0o600))
+	if err := lock.Lock(); err != nil {
+		return fmt.Errorf("lock the database for its migration: %w", err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	db, err := connectSQLite(path, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return migrate(ctx, goose.DialectSQLite3, db, "sqlite")
+}
+
+func (e *sqlite) transact(ctx context.Context, f func(*transaction) error) error {
+	return e.writer.write(ctx, f)
+}
+
+func (e *sqlite) db() *sql.DB { return e.readers }
+
+func (e *sqlite) now() time.Time { return e.clock() }
+
+func (e *sqlite) trusted() bool { return e.socket != nil }
+
+func (e *sqlite) close() error {
+	close(e.closing)
+	var err error
+	if e.socket != nil {
+		err = e.socket.Close()
+	}
+	e.workers.Wait()
+	e.writer.stop()
+	err = errors.Join(err, e.readers.Close(), e.writers.Close())
+	if e.serving != nil {
+		err = errors.Join(err, e.serving.Close())
+	}
+	return err
+}
+
+func (e *sqlite) authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {
+	return scanAuthorization(e.readers.QueryRowContext(ctx, selectAuthorization+` where id = $1`, id[:]))
+}
+
+func (e *sqlite) issue(ctx context.Context, a oauth.Authorization) error {
+	return e.transact(ctx, func(tx *transaction) error {
+		inserted, err := insertAuthorization(tx, a)
+		if err == nil && !inserted {
+			err = fmt.Errorf("authorization %s exists already", a.ID)
+		}
+		return err
+	})
+}
+
+func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authorization, error) {
+	var after oauth.Authorization
+	var refusal error
+	err := e.transact(ctx, func(tx *transaction) error {
+		id := event.AuthorizationID()
+		before, err := scanAuthorization(tx.queryRow(selectAuthorization+` where id = $1`, id[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		var disabled bool
+		err = tx.queryRow(`select disabled_at <> 0 from accounts where id = $1`, before.AccountID[:]).Scan(&disabled)
+		if err != nil {
+			return tx.absent(notFound(err))
+		}
+		after, refusal = event.Decide(before, disabled, e.now())
+		if after == before {
+			return nil
+		}
+		return updateAuthorization(tx, before, after)
+	})
+	if err != nil {
+		return oauth.Authorization{}, err
+	}
+	return after, refusal
+}
+
+// updateAuthorization writes what events change, only if the row is still the
+// one that the decision was made on.
+func updateAuthorization(tx *transaction, before, after oauth.Authorization) error {
+	n, err := tx.exec(`update authorizations set status = $1,
+			generation = $2, rotated_at = $3, replayed_at = $4, key_id = $5,
+			access_hash = $6, access_scope = $7, access_issued_at = $8, access_expires_at = $9, refresh_hash = $10,
+			previous_access_hash = $11, previous_access_scope = $12, previous_access_issued_at = $13, previous_access_expires_at = $14,
+			previous_refresh_hash = $15, revoked_at = $16, revoked_reason = $17, sweep_after = $18
+		where id = $19 and status = $20 and generation = $21`,
+		int64(after.Status),
+		int64(after.Generation), toMillis(after.RotatedAt), toMillis(after.ReplayedAt), blob(after.KeyID[:]),
+		blob(after.Access.Hash[:]), string(after.Access.Scope), toMillis(after.Access.IssuedAt), toMillis(after.Access.ExpiresAt), blob(after.RefreshHash[:]),
+		blob(after.PreviousAccess.Hash[:]), string(after.PreviousAccess.Scope), toMillis(after.PreviousAccess.IssuedAt), toMillis(after.PreviousAccess.ExpiresAt),
+		blob(after.PreviousRefreshHash[:]), toMillis(after.RevokedAt), string(after.RevokedReason), toMillis(after.SweepAfter),
+		after.ID[:], int64(before.Status), int64(before.Generation))
+	if err == nil && n != 1 {
+		err = fmt.Errorf("authorization %s changed while an event was decided on it", after.ID)
+	}
+	return err
+}
+
+func (e *sqlite) sweeper(context.Context) (release func(), ok bool, err error) {
+	lock := flock.New(e.path+".sweep", flock.SetPermissions(0o600))
+	if ok, err = lock.TryLock(); err != nil || !ok {
+		return nil, false, err
+	}
+	return func() { _ = lock.Close() }, true, nil
+}
+
+// sizes lets SQLite estimate from a sample, which its query planner uses too.
+func (e *sqlite) sizes(ctx context.Context) (map[string]int64, error) {
+	err := e.transact(ctx, func(tx *transaction) error {
+		if _, err := tx.exec(`pragma analysis_limit = 200`); err != nil {
+			return err
+		}
+		_, err := tx.exec(`analyze`)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, err := e.readers.QueryContext(ctx, `select tbl, max(cast(stat as integer)) from sqlite_stat1 group by tbl`)
+	return readSizes(rows, err)
+}

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// socketFile is where a server on a data folder hears of the writes of commands.
+const socketFile = "latchkey.sock"
+
+// socketPatience bounds how long a command waits for the server to drop what it
+// cached.
+const socketPatience = 3 * time.Second
+
+// serve makes this process the server of the data folder: it alone caches, and it
+// drops everything when a command tells that it wrote.
+func (e *sqlite) serve(m *memory) error {
+	e.serving = flock.New(e.path+".serve", flock.SetPermissions(0o600))
+	first, err := e.serving.TryLock()
+	if err != nil {
+		return fmt.Errorf("lock the data folder: %w", err)
+	}
+	if !first {
+		return fmt.Errorf("another server runs on the data folder %s", filepath.Dir(e.path))
+	}
+	path := e.socketPath()
+	// A server that was killed left its socket behind.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove an old socket: %w", err)
+	}
+	if e.socket, err = net.Listen("unix", path); err != nil {
+		return fmt.Errorf("listen for commands: %w", err)
+	}
+	e.workers.Go(func() { e.hear(m) })
+	e.workers.Go(func() { e.watch(m) })
+	return nil
+}
+
+func (e *sqlite) socketPath() string { return filepath.Join(filepath.Dir(e.path), socketFile) }
+
+// hear drops everything for whoever connects, and then says so.
+func (e *sqlite) hear(m *memory) {
+	for {
+		conn, err := e.socket.Accept()
+		if err != nil {
+			return
+		}
+		m.empty()
+		_, _ = conn.Write([]byte("ok"))
+		_ = conn.Close()
+	}
+}
+
+// watch looks every second whether another process wrote, for a command that died
+// before it could tell.
+func (e *sqlite) watch(m *memory) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	var last int64
+	for {
+		var version int64
+		err := e.transact(context.Background(), func(tx *transaction) error {
+			return tx.queryRow(`pragma data_version`).Scan(&version)
+		})
+		if err != nil || version != last {
+			m.empty()
+			last = version
+		}
+		select {
+		case <-ticker.C:
+		case <-e.closing:
+			return
+		}
+	}
+}
+
+// announce tells the server of the data folder, if there is one, that this
+// process wrote, and waits until it has dropped what it cached.
+func (e *sqlite) announce([]change) error {
+	if e.socket != nil {
+		return nil
+	}
+	conn, err := net.DialTimeout("unix", e.socketPath(), socketPatience)
+	if err != nil {
+		// No server runs, or it was killed.
+		return nil
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(socketPatience)); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(conn, make([]byte, 2)); err != nil {
+		return fmt.Errorf("the change is made, but the server did not confirm that it has seen it: %w", err)
+	}
+	return nil
+}

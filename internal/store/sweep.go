@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// How the sweeper goes about it: small batches, so that nobody waits for it, with
+// pauses that get shorter while there is more to do.
+const (
+	sweepBatch  = 100
+	sweepPause  = 20 * time.Millisecond
+	sweepEvery  = 15 * time.Second
+	surplusPage = 5000
+)
+
+// sweepForever removes what can no longer matter, as long as the store is open.
+// Among processes on one database one sweeps at a time.
+func (s *Store) sweepForever(ctx context.Context) {
+	for {
+		if err := s.sweepRound(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("sweeping failed; it is tried again", "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepEvery):
+		}
+	}
+}
+
+func (s *Store) sweepRound(ctx context.Context) error {
+	release, ok, err := s.engine.sweeper(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	defer release()
+	for {
+		removed, err := s.Sweep(ctx)
+		if err != nil {
+			return err
+		}
+		if removed < sweepBatch {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(sweepPause):
+		}
+	}
+	if err := s.revokeSurplus(ctx); err != nil {
+		return err
+	}
+	sizes, err := s.engine.sizes(ctx)
+	if err == nil {
+		s.sizes.Store(&sizes)
+	}
+	return err
+}
+
+// Sweep removes one batch of authorizations, and of sessions, that can no longer
+// matter to anybody, and returns how many.
+func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
+	now := toMillis(s.Now())
+	err = s.write(ctx, func(tx *transaction) error {
+		authorizations, err := tx.exec(`delete from authorizations where id in (
+			select id from authorizations where sweep_after <= $1 order by sweep_after limit $2`+tx.skipLocked()+`)`, now, sweepBatch)
+		if err != nil {
+			return err
+		}
+		sessions, err := tx.exec(`delete from sessions where id in (
+			select id from sessions where expires_at <= $1 order by expires_at limit $2`+tx.skipLocked()+`)`, now, sweepBatch)
+		removed = int(authorizations + sessions)
+		return err
+	})
+	return removed, err
+}
+
+// pair names the authorizations of one account for one application.
+type pair struct{ application, account oauth.ID }
+
+// revokeSurplus looks at the next page of pairs of an account and an application
+// and revokes the authorizations that are more than one application may have:
+// those used longest ago.
+func (s *Store) revokeSurplus(ctx context.Context) error {
+	rows, err := s.engine.db().QueryContext(ctx, `select application_id, account_id, count(*) from (
+			select application_id, account_id from authorizations
+			where grant_type = 'authorization_code' and (application_id, account_id) > ($1, $2)
+			order by application_id, account_id limit $3) as page
+		group by application_id, account_id order by application_id, account_id`,
+		s.surplusFrom.application[:], s.surplusFrom.account[:], surplusPage)
+	type group struct {
+		pair
+		count int
+	}
+	total := 0
+	groups, err := collect(rows, err, func(r row) (g group, err error) {
+		err = r.Scan(fixed(g.application[:]), fixed(g.account[:]), &g.count)
+		total += g.count
+		return g, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if g.count > s.perApplication {
+			if err := s.revokeSurplusOf(ctx, g.pair); err != nil {
+				return err
+			}
+		}
+	}
+	s.surplusFrom = pair{}
+	if total == surplusPage && len(groups) > 1 {
+		// The last pair may go on behind the page.
+		s.surplusFrom = groups[len(groups)-2].pair
+	} else if total == surplusPage {
+		s.surplusFrom = groups[0].pair
+	}
+	return nil
+}
+
+func (s *Store) revokeSurplusOf(ctx context.Context, p pair) error {
+	rows, err := s.engine.db().QueryContext(ctx, `select id from authorizations
+		where grant_type = 'authorization_code' and status = 2 and application_id = $1 and account_id = $2
+		order by rotated_at desc, id desc limit $3 offset $4`, p.application[:], p.account[:], surplusPage, s.perApplication)
+	ids, err := collect(rows, err, func(r row) (id oauth.ID, err error) {
+		err = r.Scan(fixed(id[:]))
+		return id, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		err := s.Revoke(ctx, oauth.Revocation{ID: id, Reason: oauth.ReasonSurplus})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sizes estimates the rows of each table, as the sweeper last saw them.
+func (s *Store) Sizes() map[string]int64 {
+	if sizes := s.sizes.Load(); sizes != nil {
+		return *sizes
+	}
+	return nil
+}
