@@ -5,6 +5,7 @@
 package endpoint
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -105,11 +106,8 @@ func (e *Endpoints) serve(r rules, h handler) http.Handler {
 
 // fail writes the one error answer of the protocol (RFC 6749 §5.2, RFC 6750 §3).
 func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err error) {
-	var known *oauth.Error
-	if !errors.As(err, &known) {
-		known = oauth.Internal(err)
-	}
-	if q.Context().Err() != nil {
+	known := oauth.ErrorOf(err)
+	if errors.Is(q.Context().Err(), context.Canceled) {
 		// The client left: there is nobody to answer and nothing to mend.
 		return
 	}

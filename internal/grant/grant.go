@@ -7,7 +7,6 @@
 package grant
 
 import (
-	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -81,13 +80,11 @@ func (g *Grants) answer(a oauth.Authorization, access oauth.Token, limit oauth.S
 	}
 }
 
-// failure turns what the store says into an answer. Refusals of the rules pass
-// as they are.
+// failure makes an answer of what the store says. Refusals of the rules pass as
+// they are.
 func failure(err error) error {
-	var refusal *oauth.Error
-	switch {
-	case err == nil, errors.As(err, &refusal):
-		return err
+	if err == nil {
+		return nil
 	}
-	return oauth.Internal(err)
+	return oauth.ErrorOf(err)
 }

@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -66,6 +68,19 @@ func NewError(code Code, format string, args ...any) *Error {
 func (e *Error) ended() *Error {
 	e.Ended = true
 	return e
+}
+
+// ErrorOf is the error that is answered for err: itself where it is one of the
+// protocol, otherwise one whose cause is private.
+func ErrorOf(err error) *Error {
+	var known *Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: Unavailable, Description: "The server is busy. Try again in a few seconds.", RetryAfter: 2 * time.Second, Cause: err}
+	}
+	return Internal(err)
 }
 
 // Internal wraps a cause that nobody outside should see.

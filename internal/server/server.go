@@ -78,8 +78,19 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	}
 
 	programs.Handle("/", guarded)
-	s.handler = believeProxies(programs, config.TrustedProxies)
+	s.handler = bounded(believeProxies(programs, config.TrustedProxies))
 	return s, nil
+}
+
+// answerTime is how long a request may take, whatever it waits for.
+const answerTime = 9 * time.Second
+
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), answerTime)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // maxForm is the size of a form of the pages in bytes.

@@ -215,10 +215,7 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
 
 // Fail answers a browser when the server could not do its work.
 func (d *Door) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	var known *oauth.Error
-	if !errors.As(err, &known) {
-		known = oauth.Internal(err)
-	}
+	known := oauth.ErrorOf(err)
 	d.log.Error("request failed", "path", r.URL.Path, "cause", known)
 	status := known.Code.Status
 	if known.RetryAfter > 0 {

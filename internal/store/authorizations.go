@@ -43,7 +43,8 @@ func insertAuthorization(tx *transaction, a oauth.Authorization) (bool, error) {
 
 // Authorization reads one authorization.
 func (s *Store) Authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {
-	return s.engine.authorization(ctx, id)
+	a, err := s.engine.authorization(ctx, id)
+	return a, fault(err)
 }
 
 // AccessToken finds the authorization of an access token whose hash is presented,
@@ -57,7 +58,7 @@ func (s *Store) AccessToken(ctx context.Context, id oauth.ID, presented oauth.Ha
 		return ok
 	}
 	a, err := remembered(s.memory, s.memory.authorizations, id, lives, func() (oauth.Authorization, error) {
-		return s.engine.authorization(ctx, id)
+		return s.Authorization(ctx, id)
 	})
 	if err != nil {
 		return a, oauth.AccessToken{}, err
