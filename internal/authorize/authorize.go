@@ -236,7 +236,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h.pages.Write(w, http.StatusBadRequest, page.Problem{
 		Frame:     page.Frame{Title: "This request cannot be answered"},
-		Person:    "The application that sent you here made a mistake, or is switched off. Nothing was approved. Go back to it, and tell those who make it what stands below.",
+		Person:    "The application that sent you here made a mistake, or is switched off. Nothing was approved. Go back to it, and show its developers the message below.",
 		Developer: refusal.Description, Code: refusal.Code.Wire,
 	})
 }

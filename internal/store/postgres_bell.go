@@ -209,6 +209,8 @@ func (b *bell) hear(ctx context.Context, m *memory) error {
 		return err
 	}
 	m.empty()
+	// What comes while nobody listens is missed.
+	defer func() { b.heard.Store(int64(time.Since(b.started) - silence)) }()
 	last := time.Now()
 	for {
 		left := silence - time.Since(last)

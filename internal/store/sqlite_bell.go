@@ -31,12 +31,15 @@ func (e *sqlite) serve(m *memory) error {
 	if !first {
 		return fmt.Errorf("another server runs on the data folder %s", filepath.Dir(e.path))
 	}
-	path := e.socketPath()
 	// A server that was killed left its socket behind.
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(filepath.Join(filepath.Dir(e.path), socketFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove an old socket: %w", err)
 	}
-	if e.socket, err = net.Listen("unix", path); err != nil {
+	err = e.atSocket(func(path string) (err error) {
+		e.socket, err = net.Listen("unix", path)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("listen for commands: %w", err)
 	}
 	e.workers.Go(func() { e.hear(m) })
@@ -44,7 +47,24 @@ func (e *sqlite) serve(m *memory) error {
 	return nil
 }
 
-func (e *sqlite) socketPath() string { return filepath.Join(filepath.Dir(e.path), socketFile) }
+// maxSocketPath is what fits into the address of a Unix socket everywhere.
+const maxSocketPath = 100
+
+// atSocket calls f with a path of the socket that is short enough: through the
+// open folder, where Linux has that, when the folder's own path is too long.
+func (e *sqlite) atSocket(f func(path string) error) error {
+	folder := filepath.Dir(e.path)
+	path := filepath.Join(folder, socketFile)
+	if len(path) <= maxSocketPath {
+		return f(path)
+	}
+	open, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer open.Close()
+	return f(fmt.Sprintf("/proc/self/fd/%d/%s", open.Fd(), socketFile))
+}
 
 // hear drops everything for whoever connects, and then says so.
 func (e *sqlite) hear(m *memory) {
@@ -88,7 +108,11 @@ func (e *sqlite) announce([]change) error {
 	if e.socket != nil {
 		return nil
 	}
-	conn, err := net.DialTimeout("unix", e.socketPath(), socketPatience)
+	var conn net.Conn
+	err := e.atSocket(func(path string) (err error) {
+		conn, err = net.DialTimeout("unix", path, socketPatience)
+		return err
+	})
 	if err != nil {
 		// No server runs, or it was killed.
 		return nil

@@ -1,3 +1,9 @@
+// A page that comes back with the Back button is asked for anew: a secret is
+// shown once.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
 // Shows the copy buttons where the browser can copy; without it, the text is
 // selected as a whole by one click.
 for (const button of document.querySelectorAll("[data-copy]")) {

@@ -1,0 +1,176 @@
+package e2e_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+func testWithoutScripts(t *testing.T, c *chromium, s *server) {
+	l := newLanding(t)
+	bob := s.newAccount(t, "Bob Babbage")
+	b := c.profile(t, s.url, l.URL)
+	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.signIn(t, s, bob)
+	b.follow(t, "New application")
+	b.fill(t, "Name", "Plain", "Redirect URLs", l.URL+"/callback")
+	b.press(t, "Create application")
+	app := application{
+		ClientID:     obtain(t, b, chromedp.Text(chromedp.ID("client_id"))),
+		ClientSecret: obtain(t, b, chromedp.Text(chromedp.ID("client_secret"))),
+		redirect:     l.URL + "/callback",
+	}
+	s.vault.add("client secret", app.ClientSecret)
+	if !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(app.ClientSecret) {
+		t.Errorf("the page shows a secret of %d characters", len(app.ClientSecret))
+	}
+	// Proof that scripts are off: the one script of the pages would show it.
+	if b.has(t, `//button[@data-copy]`) || !b.holds(t, "data-copy") {
+		t.Error("a Copy button is shown that cannot work")
+	}
+	b.ask(t, s, app)
+	b.press(t, "Allow")
+	s.redeem(t, app, l.arrived(t).Get("code")).tokens(t)
+}
+
+// unbroken is as long as a name may be, without a place to break the line.
+const unbroken = "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW"
+
+// registerAs creates an application that people are shown by this name and site.
+func (s *server) registerAs(t *testing.T, owner, name, site, redirect string, scopes ...string) application {
+	t.Helper()
+	args := []string{"application", "create", "--json", "--owner", owner, "--name", name, "--site", site, "--redirect-uri", redirect}
+	for _, scope := range scopes {
+		args = append(args, "--scope", scope)
+	}
+	app := application{redirect: redirect}
+	if err := json.Unmarshal([]byte(s.command(t, "", args...)), &app); err != nil {
+		t.Fatal(err)
+	}
+	s.vault.add("client secret", app.ClientSecret)
+	return app
+}
+
+// testTour visits every page, filled with the longest that people can type; each is measured as
+// it is loaded.
+func testTour(t *testing.T, c *chromium, s *server) {
+	person := s.newAccount(t, unbroken)
+	redirect := "https://" + strings.Repeat("long-host-name.", 15) + "example/" + strings.Repeat("path", 200)
+	site := "https://" + strings.Repeat("long-host-name.", 15) + "example/" + strings.Repeat("site", 50)
+	app := s.registerAs(t, person.email, unbroken, site, redirect, "profile", "events", "community")
+	b := c.profile(t, s.url)
+	strangers(t, b, s, app)
+	b.signIn(t, s, person)
+	for _, path := range []string{
+		"/settings/applications", "/settings/applications/new", "/settings/applications/" + app.ClientID,
+		"/settings/connections", "/settings/profile", "/settings/security",
+	} {
+		if status := b.open(t, s.url+path); status != http.StatusOK {
+			t.Errorf("%s is answered %d", path, status)
+		}
+	}
+	insiders(t, b, s, person, app)
+}
+
+// strangers visits what people see who are not signed in.
+func strangers(t *testing.T, b *tab, s *server, app application) {
+	t.Helper()
+	b.open(t, s.url+"/sign-in")
+	b.fill(t, "Email address", unbroken+"@people.example", "Password", "x")
+	b.press(t, "Sign in")
+	b.ask(t, s, app)
+	b.reads(t, "to continue to "+unbroken)
+	b.press(t, "Sign up")
+	b.fill(t, "Name", strings.Repeat(unbroken, 2), "Email address", unbroken+"@people.example", "Password", "x")
+	if status := b.press(t, "Create account"); status < 400 {
+		t.Errorf("an impossible account is answered %d", status)
+	}
+	b.ask(t, s, app, "client_id", unbroken)
+	b.reads(t, "This request cannot be answered", "For the developer of the application")
+	b.open(t, s.url+"/"+unbroken)
+	b.reads(t, "There is no such page")
+}
+
+// insiders visits the pages that come after a form.
+func insiders(t *testing.T, b *tab, s *server, person account, app application) {
+	t.Helper()
+	b.ask(t, s, app, "scope", "profile events community")
+	b.reads(t, unbroken+" wants to use your account")
+	s.browser(person).authorize(t, app.request())
+	b.ask(t, s, app, "scope", "profile events community", "prompt", "consent")
+	b.reads(t, "New: it will also be able to", "You approved before")
+	b.open(t, s.url+"/settings/connections")
+	b.reads(t, unbroken)
+	b.open(t, s.url+"/settings/applications/new")
+	b.fill(t, "Name", "x", "Redirect URLs", app.redirect+"*")
+	b.press(t, "Create application")
+	b.reads(t, "must have no wildcard")
+	b.open(t, s.url+"/settings/applications/"+app.ClientID)
+	b.unfold(t, "Replace the secret")
+	b.unfold(t, "Delete this application")
+	b.measure(t)
+	b.press(t, "Replace secret")
+	b.fill(t, "Site", "ftp://"+unbroken)
+	b.press(t, "Save")
+	b.reads(t, "Enter an address that begins with https://.")
+	b.open(t, s.url+"/settings/applications/"+unbroken)
+	b.reads(t, "There is nothing here")
+	b.open(t, s.url+"/settings/profile")
+	b.fill(t, "Name", strings.Repeat(unbroken, 2))
+	b.press(t, "Save")
+	b.reads(t, "Use at most 80 characters")
+	b.open(t, s.url+"/settings/security")
+	b.fill(t, "Present password", "x", "New password", "x")
+	b.press(t, "Change password")
+	b.reads(t, "This is not your password.")
+	b.open(t, s.url+"/settings/applications/"+app.ClientID)
+	b.unfold(t, "Delete this application")
+	b.press(t, "Delete application")
+	b.reads(t, "The application is deleted.")
+}
+
+// testScreenshots takes pictures for people to look at; the README shows one of them.
+func testScreenshots(t *testing.T, c *chromium, s *server) {
+	grace := account{"grace@people.example", "pass phrase " + rand.Text(), "Grace Hopper"}
+	s.vault.add("password", grace.password)
+	s.command(t, grace.password+"\n", "account", "create", "--email", grace.email, "--name", grace.name, "--password-stdin")
+	app := s.registerAs(t, s.ada.email, "Tidepool", "https://tidepool.example", "https://tidepool.example/callback", "profile", "events")
+	b := c.profile(t, s.url)
+	b.ask(t, s, app)
+	b.shoot(t, "sign-in", 1280, "light")
+	b.open(t, s.url+"/sign-up")
+	b.shoot(t, "sign-up", 1280, "light")
+	b.ask(t, s, app, "redirect_uri", app.redirect+"/other")
+	b.shoot(t, "error", 1280, "light")
+	b.signIn(t, s, grace)
+	b.ask(t, s, app, "scope", "profile events")
+	b.shoot(t, "consent", 1280, "light")
+	b.shoot(t, "consent-dark", 1280, "dark")
+	b.shoot(t, "consent-phone", 360, "light")
+
+	for _, name := range []string{"Seaweed Atlas", "Harbour Pilot"} {
+		b.open(t, s.url+"/settings/applications/new")
+		site := "https://" + strings.ToLower(strings.ReplaceAll(name, " ", "-")) + ".example"
+		b.fill(t, "Name", name, "Site", site, "Redirect URLs", site+"/oauth/callback")
+		b.press(t, "Create application")
+	}
+	b.shoot(t, "application-secret", 1280, "light")
+	b.shoot(t, "application-secret-phone", 360, "dark")
+	b.follow(t, "OAuth applications")
+	b.shoot(t, "applications", 1280, "light")
+	s.redeem(t, app, s.browser(grace).authorize(t, app.request()).Query().Get("code")).tokens(t)
+	b.follow(t, "Connected applications")
+	b.shoot(t, "connections", 1280, "light")
+	b.shoot(t, "connections-phone", 360, "light")
+	b.open(t, s.url+"/settings/security")
+	b.shoot(t, "security", 1280, "dark")
+}
