@@ -1,0 +1,47 @@
+package server
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+
+	"github.com/latchkey/latchkey/internal/throttle"
+)
+
+func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	for name, c := range map[string]struct {
+		from      string
+		forwarded []string
+		want      string
+	}{
+		"nobody trusted":            {"192.0.2.1:1", []string{"203.0.113.9"}, "192.0.2.1"},
+		"a trusted proxy":           {"10.0.0.1:1", []string{"203.0.113.9"}, "203.0.113.9"},
+		"two trusted proxies":       {"10.0.0.1:1", []string{"203.0.113.9, 10.1.1.1"}, "203.0.113.9"},
+		"two headers":               {"10.0.0.1:1", []string{"203.0.113.9", "10.1.1.1"}, "203.0.113.9"},
+		"a client that lies":        {"10.0.0.1:1", []string{"127.0.0.1, 203.0.113.9"}, "203.0.113.9"},
+		"no header":                 {"10.0.0.1:1", nil, "10.0.0.1"},
+		"a header that is no list":  {"10.0.0.1:1", []string{"unknown"}, "10.0.0.1"},
+		"an address with a port":    {"10.0.0.1:1", []string{"203.0.113.9:4711"}, "203.0.113.9"},
+		"IPv6 in brackets":          {"[::1]:1", []string{"[2001:db8::1]:443"}, "2001:db8::1"},
+		"IPv6":                      {"[::1]:1", []string{"2001:db8::1"}, "2001:db8::1"},
+		"an IPv4 address inside v6": {"[::ffff:10.0.0.1]:1", []string{"203.0.113.9"}, "203.0.113.9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got netip.Addr
+			var proto string
+			h := believeProxies(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				got, proto = throttle.Client(r.RemoteAddr), r.Header.Get("X-Forwarded-Proto")
+			}), trusted)
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.RemoteAddr = c.from
+			r.Header["X-Forwarded-For"] = c.forwarded
+			r.Header.Set("X-Forwarded-Proto", "http")
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			if got.String() != c.want || (proto == "") != (name == "nobody trusted") {
+				t.Errorf("the client is %v, the protocol %q; want %s", got, proto, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+func openForTest(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), Options{Folder: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// hold keeps the writer busy until release is called.
+func hold(t *testing.T, s *Store) (release func()) {
+	t.Helper()
+	began, end := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- s.write(context.Background(), func(*transaction) error {
+			close(began)
+			<-end
+			return nil
+		})
+	}()
+	<-began
+	return func() {
+		close(end)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAFullQueueIsAnsweredAtOnce(t *testing.T) {
+	s := openForTest(t)
+	release := hold(t, s)
+	results := make(chan error, maxQueue)
+	for range maxQueue {
+		go func() { results <- s.PutSetting(t.Context(), "a", "b") }()
+	}
+	for len(s.engine.(*sqlite).writer.queue) < maxQueue {
+		if t.Context().Err() != nil {
+			t.Fatal("the queue does not fill")
+		}
+	}
+	var refusal *oauth.Error
+	if err := s.PutSetting(t.Context(), "a", "b"); !errors.As(err, &refusal) || refusal.Code != oauth.Unavailable || refusal.RetryAfter == 0 {
+		t.Errorf("a full queue was answered with %v", err)
+	}
+	release()
+	for range maxQueue {
+		if err := <-results; err != nil {
+			t.Errorf("a write that was let in: %v", err)
+		}
+	}
+}
+
+func TestAWriteThatFailsDoesNotHarmItsBatch(t *testing.T) {
+	s := openForTest(t)
+	release := hold(t, s)
+	broken := errors.New("broken")
+	results := map[string]chan error{"good": make(chan error, 1), "refused": make(chan error, 1), "broken": make(chan error, 1)}
+	go func() { results["good"] <- s.PutSetting(t.Context(), "good", "1") }()
+	go func() {
+		results["refused"] <- s.write(t.Context(), func(tx *transaction) error { return tx.refuse(ErrNotFound) })
+	}()
+	go func() {
+		results["broken"] <- s.write(t.Context(), func(tx *transaction) error {
+			if _, err := tx.exec(`insert into settings (name, value) values ('broken', '1')`); err != nil {
+				return err
+			}
+			return broken
+		})
+	}()
+	for len(s.engine.(*sqlite).writer.queue) < len(results) {
+		if t.Context().Err() != nil {
+			t.Fatal("the writes do not queue")
+		}
+	}
+	release()
+	for name, want := range map[string]error{"good": nil, "refused": ErrNotFound, "broken": broken} {
+		if err := <-results[name]; !errors.Is(err, want) {
+			t.Errorf("%s: got %v; want %v", name, err, want)
+		}
+	}
+	if value, err := s.Setting(t.Context(), "good"); value != "1" {
+		t.Errorf("the good write is gone: %v", err)
+	}
+	if _, err := s.Setting(t.Context(), "broken"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the broken write left something: %v", err)
+	}
+}
+
+func TestFormBatch(t *testing.T) {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	row := func(b byte) oauth.ID { return oauth.ID{15: b} }
+	revoke := func(b byte, reason oauth.Reason) *operation {
+		return &operation{ctx: t.Context(), event: oauth.Revocation{ID: row(b), Reason: reason}, done: make(chan outcome, 1)}
+	}
+	redeem := func(b byte) *operation {
+		return &operation{ctx: t.Context(), event: oauth.Redemption{Code: oauth.Token{ID: row(b)}}, done: make(chan outcome, 1)}
+	}
+	left := &operation{ctx: gone, event: oauth.Revocation{ID: row(9)}, done: make(chan outcome, 1)}
+	batch, rest := formBatch([]*operation{
+		revoke(1, "x"), revoke(1, "x"), revoke(1, "y"), redeem(2), redeem(2), left, revoke(3, "x"), revoke(4, "x"),
+	}, 3)
+	if len(batch) != 3 || len(batch[0].waiters) != 2 || len(batch[1].waiters) != 1 || batch[2].id() != row(3) {
+		t.Errorf("the batch has %d events", len(batch))
+	}
+	if len(rest) != 3 || rest[0].event.AuthorizationID() != row(1) || rest[1].event.AuthorizationID() != row(2) || rest[2].event.AuthorizationID() != row(4) {
+		t.Errorf("%d operations wait for the next batch", len(rest))
+	}
+	if o := <-left.done; !errors.Is(o.err, context.Canceled) {
+		t.Errorf("the operation of a caller that left was answered with %v", o.err)
+	}
+}
