@@ -121,7 +121,7 @@ type Approval struct {
 func (s *Store) Approve(ctx context.Context, e Approval) error {
 	a := e.Authorization
 	err := s.engine.transact(ctx, func(tx *transaction) error {
-		application, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), a.ApplicationID[:]))
+		application, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.shareOf("applications"), a.ApplicationID[:]))
 		if err != nil {
 			return tx.absent(err)
 		}

@@ -91,6 +91,15 @@ func (t *transaction) lockOf(table string) string {
 	return t.lock + " of " + table
 }
 
+// shareOf keeps a row of one table of a join from changing, and lets others do
+// the same.
+func (t *transaction) shareOf(table string) string {
+	if t.lock == "" {
+		return ""
+	}
+	return " for share of " + table
+}
+
 // skipLocked is lock for rows that others may keep.
 func (t *transaction) skipLocked() string {
 	if t.lock == "" {
