@@ -90,11 +90,15 @@ func (s *Store) Revoke(ctx context.Context, e oauth.Revocation) error {
 func (s *Store) change(ctx context.Context, e oauth.Event) (oauth.Authorization, error) {
 	after, err := s.engine.change(ctx, e)
 	changed := change{kind: authorizationChanged, id: e.AuthorizationID()}
-	if after.Status != oauth.StatusRevoked {
+	var refusal *oauth.Error
+	refused := errors.As(err, &refusal) || errors.Is(err, oauth.ErrUnrecognised) || errors.Is(err, ErrNotFound)
+	ended := after.Status == oauth.StatusRevoked && (err == nil || refusal != nil && refusal.Ended)
+	if !ended && (err == nil || refused) {
 		// Other replicas need not hear of it: what they remember only gets older.
 		s.memory.drop(changed)
 		return after, fault(err)
 	}
+	// Also when the outcome is unknown.
 	return after, errors.Join(fault(err), s.changed(changed))
 }
 

@@ -122,12 +122,9 @@ func (s *Store) Ready(ctx context.Context) error {
 	return s.engine.db().QueryRowContext(ctx, `select count(*) from (select 1 from settings limit 1) as one`).Scan(&n)
 }
 
-// afterwards is changed for the outcome of a write.
+// afterwards is changed for a write that may have failed with its outcome unknown.
 func (s *Store) afterwards(err error, changes ...change) error {
-	if err != nil {
-		return err
-	}
-	return s.changed(changes...)
+	return errors.Join(err, s.changed(changes...))
 }
 
 // write runs a transaction on the small tables.

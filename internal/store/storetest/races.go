@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -148,7 +149,7 @@ func approveChanged(f *fixture) {
 		a := f.register()
 		approval := f.approval(a, &grant{})
 		f.must(change(a))
-		if err := f.store.Approve(f.ctx, approval); err != store.ErrChanged {
+		if err := f.store.Approve(f.ctx, approval); !errors.Is(err, store.ErrChanged) {
 			f.Errorf("approved though the application was %s: %v", name, err)
 		}
 		_, err := f.store.Consent(f.ctx, f.owner.ID, a.ID)
