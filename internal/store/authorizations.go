@@ -91,14 +91,13 @@ func (s *Store) change(ctx context.Context, e oauth.Event) (oauth.Authorization,
 	after, err := s.engine.change(ctx, e)
 	changed := change{kind: authorizationChanged, id: e.AuthorizationID()}
 	var refusal *oauth.Error
-	refused := errors.As(err, &refusal) || errors.Is(err, oauth.ErrUnrecognised) || errors.Is(err, ErrNotFound)
-	ended := after.Status == oauth.StatusRevoked && (err == nil || refusal != nil && refusal.Ended)
-	if !ended && (err == nil || refused) {
+	_, revocation := e.(oauth.Revocation)
+	// A revocation is announced also when its outcome is unknown.
+	if ended := errors.As(err, &refusal) && refusal.Ended; !ended && (!revocation || errors.Is(err, ErrNotFound)) {
 		// Other replicas need not hear of it: what they remember only gets older.
 		s.memory.drop(changed)
 		return after, fault(err)
 	}
-	// Also when the outcome is unknown.
 	return after, errors.Join(fault(err), s.changed(changed))
 }
 
