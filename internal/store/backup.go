@@ -18,7 +18,7 @@ var ErrNoBackup = errors.New("this store is in PostgreSQL; use pg_dump and pg_re
 
 // Backup writes a consistent copy of the SQLite database to a new file, while
 // everything else goes on.
-func (s *Store) Backup(ctx context.Context, file string) error {
+func (s *Store) Backup(ctx context.Context, file string) (err error) {
 	e, ok := s.engine.(*sqlite)
 	if !ok {
 		return ErrNoBackup
@@ -28,7 +28,13 @@ func (s *Store) Backup(ctx context.Context, file string) error {
 		return err
 	}
 	defer os.Remove(draft)
-	if _, err := e.readers.ExecContext(ctx, `vacuum into $1`, draft); err != nil {
+	// The readers' connections may not even write another file.
+	db, err := connectSQLite(e.path, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := db.ExecContext(ctx, `vacuum into $1`, draft); err != nil {
 		return fmt.Errorf("copy the database: %w", err)
 	}
 	return publish(draft, file)
