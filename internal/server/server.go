@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -248,6 +249,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	unused := &unusedConns{conns: map[net.Conn]bool{}}
+	h.ConnState = unused.observe
 	failed := make(chan error, 1)
 	go func() { failed <- h.Serve(listener) }()
 	select {
@@ -259,6 +262,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	// The context that ended is why we shut down; requests get time of their own.
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
+	unused.close()
 	err := h.Shutdown(limit)
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("requests were cut off at shutdown")
@@ -266,4 +270,29 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	<-failed
 	return err
+}
+
+// unusedConns are connections on which nothing was asked yet. Browsers open them
+// ahead of time, and a shutdown would wait five seconds for them.
+type unusedConns struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func (u *unusedConns) observe(c net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if state == http.StateNew {
+		u.conns[c] = true
+	} else {
+		delete(u.conns, c)
+	}
+}
+
+func (u *unusedConns) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.conns {
+		_ = c.Close()
+	}
 }
