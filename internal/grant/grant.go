@@ -71,7 +71,8 @@ type Tokens struct {
 
 // answer describes the current tokens of an authorization.
 func (g *Grants) answer(a oauth.Authorization, access oauth.Token, limit oauth.Scope) Tokens {
-	remaining := a.Access.ExpiresAt.Sub(g.now())
+	// The clock of the replica that issued it may be some milliseconds ahead of ours.
+	remaining := min(a.Access.ExpiresAt.Sub(g.now()), a.Access.ExpiresAt.Sub(a.Access.IssuedAt))
 	return Tokens{
 		AccessToken: access.String(),
 		Scope:       a.Access.Scope.Within(limit),

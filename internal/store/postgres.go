@@ -115,7 +115,7 @@ func (p *postgres) await(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if !isOutage(err) {
+		if !isAway(err) {
 			return fmt.Errorf("the database refuses: %w", err)
 		}
 		if !told {
@@ -128,6 +128,16 @@ func (p *postgres) await(ctx context.Context) error {
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
+}
+
+// isAway reports whether a database that was asked for a connection may answer
+// later; a certificate or a password that is wrong stays wrong.
+func isAway(err error) bool {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) {
+		return isOutage(err)
+	}
+	return isBroken(err)
 }
 
 // setClock measures how far the database's clock is ahead of ours.

@@ -29,8 +29,8 @@ const (
 // bell announces changes to all replicas and hears theirs. Announcements are
 // transactions of their own: NOTIFY takes a lock on the whole cluster at commit.
 type bell struct {
-	p       *postgres
-	changes chan []change
+	p     *postgres
+	queue chan announcement
 	// own is the channel of this replica's heartbeat.
 	own string
 	// heard is when the last heartbeat came, in nanoseconds since started.
@@ -38,12 +38,18 @@ type bell struct {
 	started time.Time
 }
 
+// announcement is what one write changed. told is closed when all have been told.
+type announcement struct {
+	changes []change
+	told    chan struct{}
+}
+
 func newBell(p *postgres) (*bell, error) {
 	id, err := oauth.NewID(p.random, p.now())
 	if err != nil {
 		return nil, err
 	}
-	b := &bell{p: p, changes: make(chan []change, maxQueue), own: bellChannel + "_" + hex.EncodeToString(id[:]), started: time.Now()}
+	b := &bell{p: p, queue: make(chan announcement, maxQueue), own: bellChannel + "_" + hex.EncodeToString(id[:]), started: time.Now()}
 	b.heard.Store(int64(-silence))
 	return b, nil
 }
@@ -54,18 +60,28 @@ func (b *bell) trusted() bool {
 	return time.Since(b.started)-time.Duration(b.heard.Load()) < silence
 }
 
-// ring queues changes for the announcer. A full queue stands for so many changes
-// that they need not be named.
+// ringPatience is how long a write waits for its announcement, when the database
+// has just committed it and then does not answer.
+const ringPatience = 2 * time.Second
+
+// ring announces changes and waits until the others have been told: a replica that
+// dies right after it acknowledged a revocation must not leave them trusting.
 func (b *bell) ring(changes []change) {
+	if len(changes) == 0 {
+		return
+	}
+	a := announcement{changes: changes, told: make(chan struct{})}
+	limit := time.NewTimer(ringPatience)
+	defer limit.Stop()
 	select {
-	case b.changes <- changes:
-	default:
-		go func() {
-			select {
-			case b.changes <- []change{{kind: everythingChanged}}:
-			case <-b.p.closing:
-			}
-		}()
+	case b.queue <- a:
+	case <-limit.C:
+		b.p.log.Error("replicas could not be told of a change", "cause", "too many changes are waiting")
+		return
+	}
+	select {
+	case <-a.told:
+	case <-limit.C:
 	}
 }
 
@@ -73,25 +89,34 @@ func (b *bell) ring(changes []change) {
 func (b *bell) announce() {
 	for {
 		select {
-		case first := <-b.changes:
-			b.tell(b.gather(first))
+		case first := <-b.queue:
+			b.tellAll(b.gather([]announcement{first}))
 		case <-b.p.closing:
-			if rest := b.gather(nil); len(rest) > 0 {
-				b.tell(rest)
-			}
+			b.tellAll(b.gather(nil))
 			return
 		}
 	}
 }
 
-func (b *bell) gather(all []change) []change {
+func (b *bell) gather(all []announcement) []announcement {
 	for {
 		select {
-		case more := <-b.changes:
-			all = append(all, more...)
+		case more := <-b.queue:
+			all = append(all, more)
 		default:
 			return all
 		}
+	}
+}
+
+func (b *bell) tellAll(all []announcement) {
+	var changes []change
+	for _, a := range all {
+		changes = append(changes, a.changes...)
+	}
+	b.tell(changes)
+	for _, a := range all {
+		close(a.told)
 	}
 }
 

@@ -1,0 +1,204 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/e2e/postgres"
+)
+
+func TestStartOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	t.Run("waits for one that is not up yet, and says so", func(t *testing.T) { t.Parallel(); testWaits(t) })
+	t.Run("refuses at once what waiting does not mend", func(t *testing.T) { t.Parallel(); testRefused(t) })
+}
+
+func testWaits(t *testing.T) {
+	pg := postgres.Start(t)
+	database := pg.Database(t)
+	pg.Stop()
+	// The URL comes from the environment, where passwords are not seen by others.
+	p := launch(t, []string{"LATCHKEY_DATABASE=" + database}, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir())
+	eventually(t, "the server says that it waits", func() bool {
+		return bytes.Contains(p.stderr.Bytes(), []byte("waiting for the database"))
+	})
+	if out := p.stdout.Bytes(); len(out) > 0 {
+		t.Errorf("stdout has %q before the database is up", out)
+	}
+	pg.Up(t)
+	res, err := http.Get(p.listening(t) + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close() // only the status matters
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("readyz answers %d", res.StatusCode)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	p.terminate(t)
+	checkLog(t, p.stderr.Bytes())
+}
+
+func testRefused(t *testing.T) {
+	pg := postgres.Start(t)
+	database := pg.Database(t)
+	name := database[strings.LastIndex(database, "/")+1 : strings.Index(database, "?")]
+	admin := pg.URL("postgres")
+	ask(t, admin, `create role guest login password 'right-password'`)
+	ask(t, admin, `grant all on database `+name+` to guest`)
+	ask(t, database, `grant all on schema public to guest`)
+	// The server can write the file that decides who needs a password.
+	ask(t, admin, fmt.Sprintf(`copy (values ('host all guest 127.0.0.1/32 scram-sha-256'), ('host all all 127.0.0.1/32 trust')) to '%s'`,
+		ask(t, admin, `show hba_file`)[0]))
+	ask(t, admin, `select pg_reload_conf()::text`)
+	at := func(user, name, query string) string {
+		return "postgres://" + user + "@" + pg.Address() + "/" + name + query
+	}
+	const secret = "wrong-pass-word"
+	rows := []struct{ name, url, says string }{
+		{"a wrong password", at("guest:"+secret, name, "?sslmode=disable"), "password"},
+		{"a wrong password, by the default of TLS", at("guest:"+secret, name, ""), "password"},
+		{"a database that is not there", at("guest:right-password", "missing", "?sslmode=disable"), "missing"},
+		{"a role that is not there", at("stranger:"+secret, name, "?sslmode=disable"), "stranger"},
+		{"another kind of database", "redis://guest:" + secret + "@" + pg.Address() + "/" + name, "database"},
+		{"a port that is none", "postgres://guest:" + secret + "@127.0.0.1:notaport/" + name, "database"},
+		{"a setting that is none", at("guest:"+secret, name, "?sslmode=sometimes"), "sslmode"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"account", "list"}} {
+				r := run(t, "", append(args, "--data", t.TempDir(), "--database", row.url)...)
+				r.checkFailed(t, 1)
+				if !strings.Contains(r.stderr, row.says) {
+					t.Errorf("%s: stderr does not speak of %s: %s", args[0], row.says, r.stderr)
+				}
+				if strings.Contains(r.stderr, secret) || strings.Contains(r.stderr, "right-password") {
+					t.Errorf("%s: stderr has the password: %s", args[0], r.stderr)
+				}
+			}
+		})
+	}
+	t.Run("the right password", func(t *testing.T) {
+		data := t.TempDir()
+		p := launch(t, nil, "serve", "--listen", "127.0.0.1:0", "--data", data, "--database", at("guest:right-password", name, "?sslmode=disable"))
+		p.listening(t)
+		p.terminate(t)
+		if bytes.Contains(p.stderr.Bytes(), []byte("right-password")) {
+			t.Error("the log has the password")
+		}
+	})
+}
+
+func TestOneServerOnADataFolder(t *testing.T) {
+	t.Parallel()
+	s := settleOn(t)
+	r := s.try(t, "", "serve", "--listen", "127.0.0.1:0")
+	r.checkFailed(t, 1)
+	if !strings.Contains(r.stderr, s.data) {
+		t.Errorf("stderr does not name the data folder: %s", r.stderr)
+	}
+	app := s.register(t, registration{})
+	s.checkAlive(t, s.clientCredentials(t, app, "").tokens(t).Access) // the first one is not disturbed
+	s.kill(t)
+	s.again(t) // a killed server does not keep its folder
+	s.checkAlive(t, s.clientCredentials(t, app, "").tokens(t).Access)
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name  string
+		place []string
+	}{
+		{"on SQLite", nil},
+		{"on PostgreSQL", []string{"--database", postgres.Start(t).Database(t)}},
+	}
+	for _, row := range rows {
+		s := newServer(t, row.place...)
+		s.serve(t, config, "--metrics-listen", "127.0.0.1:0")
+		s.ada = s.newAccount(t, "Ada Lovelace")
+		s.issue(t, s.register(t, registration{}), 50)
+		at := &server{url: "http://" + s.logged(t, "serving metrics", "address"), client: s.client}
+		// Last, so that the sweepers of both have had the same time.
+		defer t.Run(row.name, func(t *testing.T) {
+			eventually(t, "the metrics tell how many authorizations there are", func() bool {
+				a := at.do(t, get("/metrics", ""))
+				a.checkStatus(t, http.StatusOK)
+				return bytes.Contains(a.body, []byte(`latchkey_table_rows{table="authorizations"} 50`))
+			})
+			if a := s.do(t, get("/metrics", "")); a.status == http.StatusOK {
+				t.Error("the metrics are served to everybody")
+			}
+		})
+	}
+}
+
+// logged finds an attribute of a log line.
+func (p *process) logged(t *testing.T, message, attribute string) string {
+	t.Helper()
+	for line := range bytes.Lines(p.stderr.Bytes()) {
+		var entry map[string]any
+		if json.Unmarshal(line, &entry) == nil && entry["msg"] == message {
+			return fmt.Sprint(entry[attribute])
+		}
+	}
+	t.Fatalf("the log has no line %q:\n%s", message, p.stderr.Bytes())
+	return ""
+}
+
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	s := settleOn(t)
+	l := newLoad(t, s)
+	app := s.register(t, registration{})
+	first := s.grant(t, app)
+	second := s.refresh(t, app, first.Refresh).tokens(t)
+	ended := s.grant(t, app)
+	s.revoke(t, app, ended.Refresh).checkStatus(t, http.StatusOK)
+	file := filepath.Join(t.TempDir(), "backup.db")
+	l.begin()
+	l.reach(t, 50)
+	s.command(t, "", "backup", file)
+	l.end()
+	l.check(t)
+	if about, err := os.Stat(file); err != nil || about.Mode().Perm() != 0o600 {
+		t.Errorf("the backup is %v (%v), want it private", about.Mode(), err)
+	}
+	s.try(t, "", "backup", file).checkFailed(t, 1) // never over a file that is there
+	s.try(t, "", "restore", file).checkFailed(t, 1)
+
+	other := newServer(t)
+	r := run(t, "", "restore", file, "--data", other.data)
+	if r.status != 0 {
+		t.Fatalf("restore exits with %d: %s", r.status, r.stderr)
+	}
+	key, err := os.ReadFile(filepath.Join(s.data, "server.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(other.data, "server.key"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other.serve(t, config)
+	other.ada, other.session = s.ada, other.browser(s.ada)
+	other.checkIntegrity(t)
+	other.checkAlive(t, second.Access)
+	checkSame(t, other.refresh(t, app, first.Refresh).tokens(t), second)
+	other.checkAlive(t, other.refresh(t, app, second.Refresh).tokens(t).Access)
+	other.checkDead(t, app, ended)
+	other.checkAlive(t, other.grant(t, app).Access) // Ada signs in anew
+	s.checkAlive(t, second.Access)
+
+	other.terminate(t)
+	if r := run(t, "", "restore", file, "--data", other.data); r.status != 0 || !strings.Contains(r.stdout, "latchkey.db.before-") {
+		t.Errorf("restore over a database exits with %d and does not name what it kept: %s%s", r.status, r.stdout, r.stderr)
+	}
+	other.again(t)
+	other.checkAlive(t, other.refresh(t, app, second.Refresh).tokens(t).Access)
+}
