@@ -98,7 +98,10 @@ func (s *Store) change(ctx context.Context, e oauth.Event) (oauth.Authorization,
 		s.memory.drop(changed)
 		return after, fault(err)
 	}
-	return after, errors.Join(fault(err), s.changed(changed))
+	if refusal != nil && refusal.Ended {
+		return after, errors.Join(err, s.afterwards(nil, changed))
+	}
+	return after, s.afterwards(fault(err), changed)
 }
 
 // Issue adds an authorization that is active from the start: client_credentials.
@@ -196,8 +199,10 @@ func (s *Store) Authorizations(ctx context.Context, f AuthorizationFilter) ([]oa
 // an application; a zero account stands for all. They are locked in the order of
 // their ids, as in every batch.
 func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason oauth.Reason) ([]change, error) {
+	// Those that are revoked already are dropped from memory again: an earlier attempt
+	// may have been committed later than it was given up.
 	rows, err := tx.query(`select id from authorizations
-		where grant_type = 'authorization_code' and status <> 3 and application_id = $1 and ($2 or account_id = $3)
+		where grant_type = 'authorization_code' and application_id = $1 and ($2 or account_id = $3)
 		order by id`+tx.lock, application[:], account.IsZero(), account[:])
 	changes, err := collect(rows, err, func(r row) (change, error) {
 		c := change{kind: authorizationChanged}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -9,7 +8,7 @@ import (
 
 // operation is an event or a new row that waits for PostgreSQL.
 type operation struct {
-	ctx context.Context
+	claim
 	// event is nil for a new row.
 	event oauth.Event
 	row   oauth.Authorization
@@ -49,23 +48,35 @@ func (w *work) id() oauth.ID {
 func formBatch(waiting []*operation, limit int) (batch []*work, rest []*operation) {
 	byID := make(map[oauth.ID]*work, len(waiting))
 	for _, op := range waiting {
-		if op.ctx.Err() != nil {
-			op.done <- outcome{err: op.ctx.Err()}
-			continue
-		}
 		w := &work{event: op.event, row: op.row, waiters: []*operation{op}}
 		present := byID[w.id()]
+		joins := present != nil && op.event != nil && op.event.Repeatable() && present.event == op.event
 		switch {
-		case present != nil && op.event != nil && op.event.Repeatable() && present.event == op.event:
-			present.waiters = append(present.waiters, op)
-		case present != nil || len(batch) >= limit:
+		case !joins && (present != nil || len(batch) >= limit):
 			rest = append(rest, op)
+		case !op.begin():
+			// Its caller has left.
+		case joins:
+			present.waiters = append(present.waiters, op)
 		default:
 			byID[w.id()] = w
 			batch = append(batch, w)
 		}
 	}
 	return batch, rest
+}
+
+// until is when the first of those who wait has waited long enough.
+func until(batch []*work) time.Time {
+	first := batch[0].waiters[0].until
+	for _, w := range batch {
+		for _, op := range w.waiters {
+			if op.until.Before(first) {
+				first = op.until
+			}
+		}
+	}
+	return first
 }
 
 // answer tells everybody who waits for the work.

@@ -46,5 +46,8 @@ func (s *Store) Disconnect(ctx context.Context, account, application oauth.ID) e
 		revoked, err = s.revokeAll(tx, application, account, oauth.ReasonDisconnected)
 		return err
 	})
+	if err != nil {
+		revoked = []change{{kind: everythingChanged}}
+	}
 	return s.afterwards(err, revoked...)
 }

@@ -34,8 +34,9 @@ type engine interface {
 	// serve makes this process one that answers from memory: the engine drops from
 	// it what other processes change.
 	serve(m *memory) error
-	// announce tells other processes what this one changed.
-	announce(changes []change) error
+	// announce tells other processes what this one changed, before it returns if the
+	// change is known to be committed.
+	announce(changes []change, committed bool) error
 	// trusted reports whether everything that others announced has been heard.
 	trusted() bool
 	// sizes estimates the rows of each table.

@@ -45,7 +45,7 @@ type postgres struct {
 // Limits on work with PostgreSQL.
 const (
 	// patience is how long an operation may wait for a database that comes back.
-	patience = 8 * time.Second
+	patience = 6 * time.Second
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
 	poolSize      = 16
@@ -62,7 +62,7 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
 	// A backend must not outlive the patience of those who wait for it.
-	config.ConnConfig.RuntimeParams["statement_timeout"] = "8000"
+	config.ConnConfig.RuntimeParams["statement_timeout"] = "6000"
 	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -166,8 +166,8 @@ func (p *postgres) serve(m *memory) error {
 	return nil
 }
 
-func (p *postgres) announce(changes []change) error {
-	p.bell.ring(changes)
+func (p *postgres) announce(changes []change, committed bool) error {
+	p.bell.ring(changes, committed)
 	return nil
 }
 
@@ -206,13 +206,24 @@ func isConflict(err error) bool {
 	return errors.As(err, &answer) && (answer.Code == "40001" || answer.Code == "40P01")
 }
 
+// isUndone reports whether PostgreSQL said that a commit did not happen. What ends
+// the connection (FATAL, PANIC) may come after it did.
+func isUndone(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && answer.SeverityUnlocalized == "ERROR"
+}
+
 // errUnknownOutcome: the connection was lost while the commit was under way.
 var errUnknownOutcome = errors.New("the database did not say whether it committed")
 
 func (p *postgres) transact(ctx context.Context, f func(*transaction) error) error {
-	limit, cancel := context.WithTimeout(ctx, patience)
+	// A caller that leaves does not interrupt what has begun.
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	for wait := 20 * time.Millisecond; ; wait *= 2 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		err := p.attempt(limit, f)
 		if err == nil || errors.Is(err, errUnknownOutcome) || !isConflict(err) && !isLost(err) {
 			return err
@@ -252,8 +263,7 @@ func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) erro
 		return uniqueness(err)
 	}
 	if err := tx.Commit(); err != nil {
-		var answer *pgconn.PgError
-		if errors.As(err, &answer) {
+		if isUndone(err) {
 			return fmt.Errorf("commit: %w", err)
 		}
 		return errors.Join(errUnknownOutcome, err)

@@ -29,7 +29,7 @@ func (p *postgres) issue(ctx context.Context, a oauth.Authorization) error {
 }
 
 func (p *postgres) submit(ctx context.Context, op *operation) (oauth.Authorization, error) {
-	op.ctx, op.until, op.done = ctx, time.Now().Add(patience), make(chan outcome, 1)
+	op.until, op.done = time.Now().Add(patience), make(chan outcome, 1)
 	select {
 	case p.events <- op:
 	default:
@@ -39,8 +39,12 @@ func (p *postgres) submit(ctx context.Context, op *operation) (oauth.Authorizati
 	case o := <-op.done:
 		return o.row, o.err
 	case <-ctx.Done():
-		return oauth.Authorization{}, ctx.Err()
+		if op.leave() {
+			return oauth.Authorization{}, ctx.Err()
+		}
 	}
+	o := <-op.done
+	return o.row, o.err
 }
 
 // writeLoop commits batches one after another; more writers were slower.
@@ -85,10 +89,16 @@ func (p *postgres) refuseRest() {
 // persist commits a batch, again after a conflict or an outage, as long as
 // somebody waits.
 func (p *postgres) persist(batch []*work) {
-	for wait := 10 * time.Millisecond; len(batch) > 0; wait = min(2*wait, 500*time.Millisecond) {
-		// The limit is the database's own and a little more.
-		ctx, cancel := context.WithTimeout(context.Background(), patience+time.Second)
-		err := p.commit(ctx, batch)
+	err := errors.New("too many writes are waiting")
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
+		now := time.Now()
+		batch = slices.DeleteFunc(batch, func(w *work) bool { return !w.expire(now, err) })
+		if len(batch) == 0 {
+			return
+		}
+		// Not shorter than an attempt takes, or a single late one would spoil all.
+		ctx, cancel := context.WithTimeout(context.Background(), max(until(batch).Sub(now), time.Second))
+		err = p.commit(ctx, batch)
 		cancel()
 		if err == nil {
 			return
@@ -107,8 +117,6 @@ func (p *postgres) persist(batch []*work) {
 			return
 		case <-time.After(wait):
 		}
-		now := time.Now()
-		batch = slices.DeleteFunc(batch, func(w *work) bool { return !w.expire(now, err) })
 	}
 }
 
@@ -139,8 +147,7 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 	}
 	changed := slices.DeleteFunc(slices.Clone(events), func(w *work) bool { return w.after == w.before })
 	if err := finish(ctx, conn.Conn(), changed); err != nil {
-		var answer *pgconn.PgError
-		if !errors.As(err, &answer) {
+		if !isUndone(err) {
 			for _, w := range changed {
 				w.tried = new(oauth.Authorization)
 				*w.tried = w.after

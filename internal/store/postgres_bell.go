@@ -64,21 +64,25 @@ func (b *bell) trusted() bool {
 // has just committed it and then does not answer.
 const ringPatience = 2 * time.Second
 
-// ring announces changes and waits until the others have been told: a replica that
-// dies right after it acknowledged a revocation must not leave them trusting.
-func (b *bell) ring(changes []change) {
+// ring announces changes and, with wait, returns when the others have been told: a
+// replica that dies right after it acknowledged a revocation must not leave them
+// trusting.
+func (b *bell) ring(changes []change, wait bool) {
 	if len(changes) == 0 {
 		return
 	}
 	a := announcement{changes: changes, told: make(chan struct{})}
-	limit := time.NewTimer(ringPatience)
-	defer limit.Stop()
 	select {
 	case b.queue <- a:
-	case <-limit.C:
+	default:
 		b.p.log.Error("replicas could not be told of a change", "cause", "too many changes are waiting")
 		return
 	}
+	if !wait {
+		return
+	}
+	limit := time.NewTimer(ringPatience)
+	defer limit.Stop()
 	select {
 	case <-a.told:
 	case <-limit.C:

@@ -104,7 +104,7 @@ func (e *sqlite) watch(m *memory) {
 
 // announce tells the server of the data folder, if there is one, that this
 // process wrote, and waits until it has dropped what it cached.
-func (e *sqlite) announce([]change) error {
+func (e *sqlite) announce([]change, bool) error {
 	if e.socket != nil {
 		return nil
 	}

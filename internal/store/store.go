@@ -97,15 +97,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// changed drops what is remembered of rows, here and in other processes. It is
-// called when the change is committed, before it is acknowledged.
-func (s *Store) changed(changes ...change) error {
-	for _, c := range changes {
-		s.memory.drop(c)
-	}
-	return s.engine.announce(changes)
-}
-
 // Close waits for the writes that were accepted and closes the database.
 func (s *Store) Close() error {
 	s.stopSweeping()
@@ -122,9 +113,15 @@ func (s *Store) Ready(ctx context.Context) error {
 	return s.engine.db().QueryRowContext(ctx, `select count(*) from (select 1 from settings limit 1) as one`).Scan(&n)
 }
 
-// afterwards is changed for a write that may have failed with its outcome unknown.
+// afterwards drops what is remembered of the rows that a write changed, here and in
+// other processes, before the write is acknowledged. A write that failed may have
+// been committed all the same, so it is followed by the same; a refusal changed
+// nothing, and costs little.
 func (s *Store) afterwards(err error, changes ...change) error {
-	return errors.Join(err, s.changed(changes...))
+	for _, c := range changes {
+		s.memory.drop(c)
+	}
+	return errors.Join(err, s.engine.announce(changes, err == nil))
 }
 
 // write runs a transaction on the small tables.

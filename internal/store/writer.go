@@ -28,7 +28,7 @@ type writer struct {
 // write is a queued write. run may be called twice, so it sets its results anew
 // each time; an error from it undoes it.
 type write struct {
-	ctx  context.Context
+	claim
 	run  func(*transaction) error
 	done chan error
 }
@@ -54,10 +54,10 @@ func (w *writer) stop() {
 	<-w.stopped
 }
 
-// write queues run and waits for its transaction to commit. When ctx ends first
-// the outcome is unknown to the caller.
+// write queues run and waits for its transaction to commit. When ctx ends before it
+// was begun, it never will be.
 func (w *writer) write(ctx context.Context, run func(*transaction) error) error {
-	op := &write{ctx: ctx, run: run, done: make(chan error, 1)}
+	op := &write{run: run, done: make(chan error, 1)}
 	select {
 	case w.queue <- op:
 	default:
@@ -66,8 +66,16 @@ func (w *writer) write(ctx context.Context, run func(*transaction) error) error 
 	select {
 	case err := <-op.done:
 		return err
+	case <-w.stopped:
+		return errClosed
 	case <-ctx.Done():
-		return ctx.Err()
+		if op.leave() {
+			return ctx.Err()
+		}
+	}
+	select {
+	case err := <-op.done:
+		return err
 	case <-w.stopped:
 		return errClosed
 	}
@@ -139,8 +147,8 @@ func (w *writer) alone(op *write) error {
 
 // apply runs the write, unless its caller has left.
 func (op *write) apply(tx *transaction) (refusal, err error) {
-	if err := op.ctx.Err(); err != nil {
-		return err, nil
+	if !op.begin() {
+		return nil, nil
 	}
 	tx.refusal = nil
 	err = op.run(tx)

@@ -106,16 +106,17 @@ func TestAWriteThatFailsDoesNotHarmItsBatch(t *testing.T) {
 }
 
 func TestFormBatch(t *testing.T) {
-	gone, leave := context.WithCancel(t.Context())
-	leave()
 	row := func(b byte) oauth.ID { return oauth.ID{15: b} }
 	revoke := func(b byte, reason oauth.Reason) *operation {
-		return &operation{ctx: t.Context(), event: oauth.Revocation{ID: row(b), Reason: reason}, done: make(chan outcome, 1)}
+		return &operation{event: oauth.Revocation{ID: row(b), Reason: reason}, done: make(chan outcome, 1)}
 	}
 	redeem := func(b byte) *operation {
-		return &operation{ctx: t.Context(), event: oauth.Redemption{Code: oauth.Token{ID: row(b)}}, done: make(chan outcome, 1)}
+		return &operation{event: oauth.Redemption{Code: oauth.Token{ID: row(b)}}, done: make(chan outcome, 1)}
 	}
-	left := &operation{ctx: gone, event: oauth.Revocation{ID: row(9)}, done: make(chan outcome, 1)}
+	left := revoke(9, "x")
+	if !left.leave() || left.begin() {
+		t.Error("an operation whose caller has left can begin")
+	}
 	batch, rest := formBatch([]*operation{
 		revoke(1, "x"), revoke(1, "x"), revoke(1, "y"), redeem(2), redeem(2), left, revoke(3, "x"), revoke(4, "x"),
 	}, 3)
@@ -125,7 +126,7 @@ func TestFormBatch(t *testing.T) {
 	if len(rest) != 3 || rest[0].event.AuthorizationID() != row(1) || rest[1].event.AuthorizationID() != row(2) || rest[2].event.AuthorizationID() != row(4) {
 		t.Errorf("%d operations wait for the next batch", len(rest))
 	}
-	if o := <-left.done; !errors.Is(o.err, context.Canceled) {
-		t.Errorf("the operation of a caller that left was answered with %v", o.err)
+	if batch[0].waiters[0].leave() {
+		t.Error("a caller can leave what has begun")
 	}
 }

@@ -66,11 +66,10 @@ func Run(t *testing.T, open Opener) {
 // fixture is one store with the account and the application of a test.
 type fixture struct {
 	*testing.T
-	ctx         context.Context
-	store       *store.Store
-	clock       *Clock
-	owner       oauth.Account
-	application oauth.Application
+	ctx   context.Context
+	store *store.Store
+	clock *Clock
+	owner oauth.Account
 }
 
 func (f *fixture) must(err error) {

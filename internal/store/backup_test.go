@@ -1,0 +1,217 @@
+package store_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// says fails unless err has the words that tell a person what is wrong.
+func (w *world) says(err error, words string) {
+	w.Helper()
+	if err == nil || !strings.Contains(err.Error(), words) {
+		w.Errorf("got the error %v; want one that says %q", err, words)
+	}
+}
+
+// intact asks SQLite whether the database is whole.
+func (w *world) intact(folder string) {
+	w.Helper()
+	var verdict string
+	db := w.sqlite(filepath.Join(folder, store.DatabaseFile))
+	w.must(db.QueryRowContext(w.ctx, `pragma integrity_check`).Scan(&verdict))
+	if verdict != "ok" {
+		w.Errorf("the database is not whole: %s", verdict)
+	}
+}
+
+func TestBackupWhileOthersWrite(t *testing.T) {
+	w := newWorld(t, store.Options{Folder: t.TempDir()})
+	s := w.open(true)
+	w.populate(s, 1)
+	var mu sync.Mutex
+	var acknowledged []life
+	var stop atomic.Bool
+	var done sync.WaitGroup
+	for range 8 {
+		done.Go(func() {
+			for !stop.Load() {
+				l := w.active(w.accounts[0].ID)
+				if err := s.Issue(w.ctx, l.row); err != nil {
+					w.Error(err)
+				}
+				mu.Lock()
+				acknowledged = append(acknowledged, l)
+				mu.Unlock()
+			}
+		})
+	}
+	for range 3 {
+		mu.Lock()
+		before, enough := len(acknowledged), len(acknowledged)+500
+		mu.Unlock()
+		w.eventually("others write", 20*time.Second, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			before = len(acknowledged)
+			return before > enough
+		})
+		folder := t.TempDir()
+		w.must(s.Backup(w.ctx, filepath.Join(folder, store.DatabaseFile)))
+		w.intact(folder)
+		mu.Lock()
+		want := acknowledged[:before:before]
+		mu.Unlock()
+		w.holds(folder, want)
+	}
+	stop.Store(true)
+	done.Wait()
+}
+
+// holds opens the store in a folder and looks for authorizations.
+func (w *world) holds(folder string, lives []life) {
+	w.Helper()
+	at := *w
+	at.at.Folder = folder
+	at.during(func(s *store.Store) {
+		rows, err := s.Authorizations(w.ctx, store.AuthorizationFilter{Limit: 1_000_000})
+		w.must(err)
+		there := map[oauth.ID]oauth.Authorization{}
+		for _, row := range rows {
+			there[row.ID] = row
+		}
+		for _, l := range lives {
+			if there[l.row.ID] != l.row {
+				w.Fatalf("one of %d authorizations that should be there is not", len(lives))
+			}
+		}
+	})
+}
+
+func TestBackupOverwritesNothing(t *testing.T) {
+	w := newWorld(t, store.Options{Folder: t.TempDir()})
+	s := w.open(false)
+	folder := t.TempDir()
+	file := filepath.Join(folder, "precious")
+	w.must(os.WriteFile(file, []byte("precious"), 0o600))
+	w.says(s.Backup(w.ctx, file), "exists already")
+	w.says(s.Backup(w.ctx, filepath.Join(folder, "no such folder", "backup")), "no such file")
+	if content, err := os.ReadFile(file); err != nil || string(content) != "precious" {
+		t.Errorf("the file holds %q now, %v", content, err)
+	}
+	w.must(s.Backup(w.ctx, filepath.Join(folder, "backup")))
+	info, err := os.Stat(filepath.Join(folder, "backup"))
+	w.must(err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read the backup: %v", info.Mode())
+	}
+	entries, err := os.ReadDir(folder)
+	w.must(err)
+	if len(entries) != 2 {
+		t.Errorf("the folder holds %v", entries)
+	}
+}
+
+// backedUp makes a folder with one authorization, a backup of it, and another
+// authorization that is too late for the backup.
+func backedUp(t *testing.T) (w *world, backup string, saved, late life) {
+	t.Helper()
+	w = newWorld(t, store.Options{Folder: t.TempDir()})
+	backup = filepath.Join(t.TempDir(), "backup")
+	w.during(func(s *store.Store) {
+		w.populate(s, 1)
+		saved, late = w.active(w.accounts[0].ID), w.active(w.accounts[0].ID)
+		w.must(s.Issue(w.ctx, saved.row))
+		w.must(s.Backup(w.ctx, backup))
+		w.must(s.Issue(w.ctx, late.row))
+	})
+	return w, backup, saved, late
+}
+
+func TestRestoreKeepsWhatWasThere(t *testing.T) {
+	w, backup, saved, late := backedUp(t)
+	kept, err := store.Restore(w.ctx, w.at.Folder, backup)
+	w.must(err)
+	w.intact(w.at.Folder)
+	w.during(func(s *store.Store) {
+		if !w.accepts(s, saved.access) || w.accepts(s, late.access) {
+			t.Error("the restored store is not what was backed up")
+		}
+		w.must(s.Revoke(w.ctx, oauth.Revocation{ID: saved.row.ID, Reason: oauth.ReasonOperator}))
+		if _, err := s.Authorization(w.ctx, late.row.ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("what came after the backup: %v", err)
+		}
+	})
+	// The way back.
+	_, err = store.Restore(w.ctx, w.at.Folder, kept)
+	w.must(err)
+	w.holds(w.at.Folder, []life{saved, late})
+}
+
+func TestRestoreIntoAnEmptyFolder(t *testing.T) {
+	w, backup, saved, _ := backedUp(t)
+	folder := filepath.Join(t.TempDir(), "new")
+	kept, err := store.Restore(w.ctx, folder, backup)
+	w.must(err)
+	if kept != "" {
+		t.Errorf("%q was kept of an empty folder", kept)
+	}
+	w.holds(folder, []life{saved})
+}
+
+// A server that was killed leaves a log, which belongs to the old database.
+func TestRestoreIgnoresTheLogOfTheOldDatabase(t *testing.T) {
+	w, backup, saved, late := backedUp(t)
+	killed := t.TempDir()
+	s := w.open(true)
+	third := w.active(w.accounts[0].ID)
+	w.must(s.Issue(w.ctx, third.row))
+	for _, end := range []string{"", "-wal"} {
+		content, err := os.ReadFile(filepath.Join(w.at.Folder, store.DatabaseFile+end))
+		w.must(err)
+		w.must(os.WriteFile(filepath.Join(killed, store.DatabaseFile+end), content, 0o600))
+	}
+	kept, err := store.Restore(w.ctx, killed, backup)
+	w.must(err)
+	w.intact(killed)
+	w.holds(killed, []life{saved})
+	_, err = store.Restore(w.ctx, killed, kept)
+	w.must(err)
+	w.holds(killed, []life{saved, late, third})
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, words string
+		prepare     func(w *world, backup string)
+	}{
+		{"while a server runs on the folder", "a server runs", func(w *world, _ string) { w.open(true) }},
+		{"a backup that is missing", "no such file", func(w *world, backup string) { w.must(os.Remove(backup)) }},
+		{"an empty file", "not a", func(w *world, backup string) { w.must(os.Truncate(backup, 0)) }},
+		{"a file of another kind", "not a whole database", func(w *world, backup string) {
+			w.must(os.WriteFile(backup, []byte(strings.Repeat("no database ", 1000)), 0o600))
+		}},
+		{"a file that was cut off", "not a whole database", func(w *world, backup string) { w.must(os.Truncate(backup, 20_000)) }},
+		{"the database of another program", "not a backup of Latchkey", func(w *world, backup string) {
+			w.must(os.Remove(backup))
+			_, err := w.sqlite(backup).ExecContext(w.ctx, `create table t (x)`)
+			w.must(err)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, backup, saved, late := backedUp(t)
+			c.prepare(w, backup)
+			_, err := store.Restore(w.ctx, w.at.Folder, backup)
+			w.says(err, c.words)
+			w.holds(w.at.Folder, []life{saved, late})
+		})
+	}
+}

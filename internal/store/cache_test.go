@@ -1,0 +1,148 @@
+package store
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// numbered makes ids that fall into the shards in turn.
+func numbered(n int) oauth.ID {
+	return oauth.ID{0: byte(n >> 16), 1: byte(n >> 8), 15: byte(n)}
+}
+
+func fillWith(value int) func() (int, error) { return func() (int, error) { return value, nil } }
+
+func TestCacheKeepsNothingOlderThanADrop(t *testing.T) {
+	one, sameShard, otherShard := numbered(1), numbered(1+cacheShards), numbered(2)
+	for _, c := range []struct {
+		name      string
+		meanwhile func(*cache[int])
+		kept      bool
+	}{
+		{"nothing is dropped meanwhile", func(*cache[int]) {}, true},
+		{"the record is dropped meanwhile", func(c *cache[int]) { c.drop(one) }, false},
+		{"a neighbour in the shard is dropped meanwhile", func(c *cache[int]) { c.drop(sameShard) }, false},
+		{"a record of another shard is dropped meanwhile", func(c *cache[int]) { c.drop(otherShard) }, true},
+		{"everything is dropped meanwhile", func(c *cache[int]) { c.empty() }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			records := newCache[int](1000, 0)
+			value, err := records.fill(one, func() (int, error) {
+				c.meanwhile(records)
+				return 7, nil
+			})
+			if value != 7 || err != nil {
+				t.Errorf("the reader got %d, %v", value, err)
+			}
+			if _, kept := records.get(one); kept != c.kept {
+				t.Errorf("kept: %v; want %v", kept, c.kept)
+			}
+		})
+	}
+}
+
+func TestCacheKeepsNoErrors(t *testing.T) {
+	records := newCache[int](1000, 0)
+	fault := errors.New("fault")
+	if _, err := records.fill(numbered(1), func() (int, error) { return 7, fault }); !errors.Is(err, fault) {
+		t.Errorf("the reader got %v", err)
+	}
+	if _, kept := records.get(numbered(1)); kept {
+		t.Error("the result of a failed read is kept")
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	const limit = 10 * cacheShards
+	records := newCache[int](limit, 0)
+	for n := range 5 * limit {
+		if _, err := records.fill(numbered(n), fillWith(n)); err != nil {
+			t.Fatal(err)
+		}
+		if value, ok := records.get(numbered(n)); !ok || value != n {
+			t.Fatalf("record %d, which was kept just now, is %d, %v", n, value, ok)
+		}
+	}
+	total := 0
+	for i := range records.shards {
+		total += len(records.shards[i].records)
+	}
+	if total != limit {
+		t.Errorf("%d records are kept; the limit is %d", total, limit)
+	}
+}
+
+func TestCacheTrustsARecordForAWhile(t *testing.T) {
+	records := newCache[int](1000, time.Minute)
+	fresh, old, renewed := numbered(1), numbered(2), numbered(3)
+	// The life of a record begins with the read, not with its end.
+	records.keep(fresh, ticket{at: time.Now().Add(-59 * time.Second)}, 1)
+	records.keep(old, ticket{at: time.Now().Add(-time.Minute)}, 2)
+	records.keep(renewed, ticket{at: time.Now().Add(-time.Minute)}, 3)
+	records.keep(renewed, records.begin(renewed), 4)
+	if _, ok := records.get(fresh); !ok {
+		t.Error("a record is forgotten before its time")
+	}
+	if _, ok := records.get(old); ok {
+		t.Error("a record is trusted for too long")
+	}
+	if value, ok := records.get(renewed); !ok || value != 4 {
+		t.Errorf("a record that was read anew is %d, %v", value, ok)
+	}
+}
+
+func TestMemoryIsNotAskedWhileItCannotBeTrusted(t *testing.T) {
+	trusted := true
+	m := newMemory(0, func() bool { return trusted })
+	id, reads := numbered(1), 0
+	ask := func() bool {
+		disabled, err := remembered(m, m.disabled, id, always, func() (bool, error) {
+			reads++
+			return reads > 1, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return disabled
+	}
+	for range 2 {
+		if ask() || reads != 1 {
+			t.Errorf("%d reads; want 1", reads)
+		}
+	}
+	if trusted = false; !ask() || reads != 2 {
+		t.Error("an untrusted memory was asked")
+	}
+	m.drop(change{kind: accountChanged, id: id})
+	if trusted = true; !ask() || reads != 3 {
+		t.Error("what was dropped was answered from memory")
+	}
+}
+
+func TestPayloadsSurviveTheirText(t *testing.T) {
+	var changes []change
+	for n := range 1000 {
+		changes = append(changes, change{kind: []changeKind{authorizationChanged, applicationChanged, accountChanged}[n%3], id: numbered(n)})
+	}
+	var heard []change
+	for _, payload := range payloads(changes) {
+		if len(payload) > maxPayload {
+			t.Errorf("a payload has %d bytes", len(payload))
+		}
+		heard = append(heard, parsePayload(payload)...)
+	}
+	if len(heard) != len(changes) {
+		t.Fatalf("%d changes were heard of %d", len(heard), len(changes))
+	}
+	for i := range changes {
+		if heard[i] != changes[i] {
+			t.Fatalf("change %d is %v; want %v", i, heard[i], changes[i])
+		}
+	}
+	if got := parsePayload("a***********************"); len(got) != 1 || got[0].kind != everythingChanged {
+		t.Errorf("what cannot be read is taken for %v", got)
+	}
+}

@@ -1,0 +1,254 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/e2e/postgres"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// unlucky is an event whose commit has an accident.
+type unlucky struct {
+	name string
+	// prepare makes the row as it is before.
+	prepare func(w *world, s *store.Store) life
+	event   func(w *world, s *store.Store, l life) error
+	// happened is what the row has to be after an answer without an error.
+	happened func(w *world, l life, row oauth.Authorization) bool
+	// again is what a repetition of an event that did happen may answer.
+	again error
+}
+
+var unluckyEvents = []unlucky{
+	{
+		name:    "a redemption",
+		prepare: (*world).issuedPending,
+		event: func(w *world, s *store.Store, l life) error {
+			row, err := s.RedeemCode(w.ctx, l.redemption())
+			return w.answered(row, err, l.access)
+		},
+		happened: func(_ *world, l life, row oauth.Authorization) bool {
+			return row.Status == oauth.StatusActive && row.Generation == 1 && row.RefreshHash == l.redemption().RefreshHash
+		},
+	},
+	{
+		name:    "a refresh",
+		prepare: (*world).issuedActive,
+		event: func(w *world, s *store.Store, l life) error {
+			e, access, _ := w.rotation(l.refresh)
+			row, err := s.RotateRefresh(w.ctx, e)
+			return w.answered(row, err, access)
+		},
+		happened: func(w *world, l life, row oauth.Authorization) bool {
+			e, _, _ := w.rotation(l.refresh)
+			return row.Status == oauth.StatusActive && row.Generation == 2 && row.RefreshHash == e.RefreshHash
+		},
+	},
+	{
+		name:    "a revocation",
+		prepare: (*world).issuedActive,
+		event: func(w *world, s *store.Store, l life) error {
+			return s.Revoke(w.ctx, oauth.Revocation{ID: l.row.ID, Reason: oauth.ReasonRequested})
+		},
+		happened: func(_ *world, _ life, row oauth.Authorization) bool {
+			return row.Status == oauth.StatusRevoked && row.RevokedReason == oauth.ReasonRequested
+		},
+	},
+	{
+		name:    "an issue",
+		prepare: func(w *world, _ *store.Store) life { return w.active(w.accounts[0].ID) },
+		event:   func(w *world, s *store.Store, l life) error { return s.Issue(w.ctx, l.row) },
+		happened: func(_ *world, l life, row oauth.Authorization) bool {
+			return row == l.row
+		},
+	},
+	{
+		name:    "an approval",
+		prepare: func(w *world, _ *store.Store) life { return w.pending(w.accounts[0].ID) },
+		event: func(w *world, s *store.Store, l life) error {
+			return s.Approve(w.ctx, store.Approval{Authorization: l.row, Identity: w.application.Identity(), Asked: true})
+		},
+		happened: func(_ *world, l life, row oauth.Authorization) bool { return row == l.row },
+		again:    store.ErrAnswered,
+	},
+	{
+		name:    "a disconnection",
+		prepare: (*world).issuedActive,
+		event: func(w *world, s *store.Store, _ life) error {
+			return s.Disconnect(w.ctx, w.accounts[0].ID, w.application.ID)
+		},
+		happened: func(_ *world, _ life, row oauth.Authorization) bool { return row.Status == oauth.StatusRevoked },
+	},
+}
+
+func (w *world) issuedPending(s *store.Store) life {
+	w.Helper()
+	l := w.pending(w.accounts[0].ID)
+	w.must(s.Issue(w.ctx, l.row))
+	return l
+}
+
+func (w *world) issuedActive(s *store.Store) life {
+	w.Helper()
+	l := w.active(w.accounts[0].ID)
+	w.must(s.Issue(w.ctx, l.row))
+	return l
+}
+
+// answered checks that an answer without an error has the tokens of the request.
+func (w *world) answered(row oauth.Authorization, err error, access oauth.Token) error {
+	if err == nil && row.Access.Hash != access.Hash(oauth.KindAccessToken) {
+		return errors.New("the answer has other tokens")
+	}
+	return err
+}
+
+// TestCommitsWithUnknownOutcome loses the connection while a commit is under way.
+// The answer has to be right all the same, and no retry of ours may count as a
+// replay.
+func TestCommitsWithUnknownOutcome(t *testing.T) {
+	server := postgres.Start(t)
+	for _, e := range unluckyEvents {
+		for name, fate := range map[string]accident{"never arrives": lostBefore, "is done": lostAfter, "arrives late": late} {
+			t.Run(fmt.Sprintf("%s whose commit %s", e.name, name), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, store.Options{Database: server.Database(t)})
+				calm := w.open(false)
+				w.populate(calm, 1)
+				p, through := startProxy(t, w.at.Database)
+				w.at.Database = through
+				s := w.open(true)
+				w.trusting(s)
+				e.play(w, p, fate, calm, s)
+			})
+		}
+	}
+}
+
+// play lets the event happen through the proxy, and looks at it from the calm side.
+func (e unlucky) play(w *world, p *proxy, fate accident, calm, s *store.Store) {
+	w.Helper()
+	l := e.prepare(w, calm)
+	before := w.accepts(s, l.access)
+	p.next.Store(int32(fate))
+	answer := make(chan error, 1)
+	go func() { answer <- e.event(w, s, l) }()
+	if fate == late {
+		w.awaitWaiting(answer)
+		// What is read now is from before the commit.
+		w.accepts(s, l.access)
+		p.deliver <- struct{}{}
+	}
+	began := time.Now()
+	err := <-answer
+	if took := time.Since(began); took > 10*time.Second {
+		w.Errorf("the answer took %v", took)
+	}
+	if p.happened.Load() != 1 && fate != late {
+		w.Fatalf("%d accidents happened; want 1", p.happened.Load())
+	}
+	w.checkAnswer(calm, e, l, err)
+	if err != nil {
+		// What a client does that is told to come again.
+		w.eventually("the late commit is done", 10*time.Second, func() bool { return p.happened.Load() == 1 })
+		if err := e.event(w, s, l); err != nil && (e.again == nil || !errors.Is(err, e.again)) {
+			w.Errorf("the repetition is answered %v", err)
+		}
+		w.checkAnswer(calm, e, l, nil)
+	}
+	row, err := calm.Authorization(w.ctx, l.row.ID)
+	w.must(err)
+	if before && row.Status == oauth.StatusRevoked && w.accepts(s, l.access) {
+		w.Error("a token of a revoked authorization is still accepted")
+	}
+}
+
+// awaitWaiting waits until somebody waits for the locks of a late commit, or has
+// answered without.
+func (w *world) awaitWaiting(answer chan error) {
+	w.Helper()
+	conn := w.connect()
+	w.eventually("somebody waits for the late commit, or answers", 10*time.Second, func() bool {
+		var waiting int
+		w.must(conn.QueryRow(w.ctx, `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).Scan(&waiting))
+		return waiting > 0 || len(answer) > 0
+	})
+}
+
+func (w *world) checkAnswer(s *store.Store, e unlucky, l life, answer error) {
+	w.Helper()
+	if answer != nil {
+		w.must(refusedAs(answer, oauth.Unavailable))
+		return
+	}
+	row, err := s.Authorization(w.ctx, l.row.ID)
+	if err != nil || !e.happened(w, l, row) {
+		w.Errorf("the event was acknowledged, but the row has status %v (%s), generation %d, %v", row.Status, row.RevokedReason, row.Generation, err)
+	}
+}
+
+// TestBackendsAreTerminated ends the connections again and again while tokens are
+// refreshed: every answer is right or 503, and nothing is revoked by our retries.
+func TestBackendsAreTerminated(t *testing.T) {
+	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	s := w.open(false)
+	w.populate(s, 1)
+	stop, ended := make(chan struct{}), make(chan struct{})
+	conn := w.connect()
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(30 * time.Millisecond):
+			}
+			if _, err := conn.Exec(w.ctx, `select pg_terminate_backend(pid) from pg_stat_activity
+				where datname = current_database() and application_name = 'latchkey'`); err != nil {
+				w.Error(err)
+			}
+		}
+	}()
+	const refreshes = 20
+	each(16, 200, func(int) {
+		l := w.pending(w.accounts[0].ID)
+		if !w.retry("issue", func() error { return s.Issue(w.ctx, l.row) }) || !w.retry("redeem", func() error { _, err := s.RedeemCode(w.ctx, l.redemption()); return err }) {
+			return
+		}
+		refresh := l.refresh
+		for range refreshes {
+			e, _, next := w.rotation(refresh)
+			if !w.retry("refresh", func() error { _, err := s.RotateRefresh(w.ctx, e); return err }) {
+				return
+			}
+			refresh = next
+		}
+		row, err := s.Authorization(w.ctx, l.row.ID)
+		if err != nil || row.Generation != refreshes+1 || row.Status != oauth.StatusActive {
+			w.Errorf("after %d refreshes: status %v, generation %d, %v", refreshes, row.Status, row.Generation, err)
+		}
+	})
+	close(stop)
+	<-ended
+}
+
+// retry repeats what is answered with 503, but for a redemption: it may have
+// happened, so that its repetition would be a replay.
+func (w *world) retry(what string, call func() error) bool {
+	for range 5 {
+		err := call()
+		if err == nil {
+			return true
+		}
+		if what == "redeem" || refusedAs(err, oauth.Unavailable) != nil {
+			w.Errorf("%s: %v", what, err)
+			return false
+		}
+	}
+	w.Errorf("%s is answered with 503 again and again", what)
+	return false
+}

@@ -1,0 +1,158 @@
+package store_test
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+const swept = 700
+
+// sow adds authorizations in every state, and a session each.
+func (w *world) sow(s *store.Store, n int) []life {
+	w.Helper()
+	lives := make([]life, n)
+	each(writers, n, func(i int) {
+		account := w.accounts[i%len(w.accounts)]
+		l := w.pending(account.ID)
+		if i%4 == 1 {
+			l = w.active(account.ID)
+		}
+		if i%4 == 2 {
+			l = w.active(account.ID)
+			l.row = l.row.Revoked(oauth.ReasonRequested, w.clock.Now())
+		}
+		if i%4 == 3 {
+			l = w.active(account.ID)
+			l.row.GrantType, l.row.RefreshHash = oauth.GrantClientCredentials, oauth.Hash{}
+			l.row = l.row.Issued()
+		}
+		if err := errors.Join(s.Issue(w.ctx, l.row), s.StartSession(w.ctx, w.session(account), "hash", oauth.ID{})); err != nil {
+			w.Error(err)
+		}
+		lives[i] = l
+	})
+	return lives
+}
+
+func (w *world) session(account oauth.Account) oauth.Session {
+	w.Helper()
+	now, token := w.clock.Now(), w.token(w.id())
+	return oauth.Session{
+		ID: token.ID, AccountID: account.ID, Hash: token.Hash(oauth.KindSession), UserAgent: "test", Address: "192.0.2.1",
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour),
+	}
+}
+
+// left counts the rows of both tables.
+func (w *world) left(s *store.Store) (authorizations, sessions int) {
+	w.Helper()
+	all, err := s.Authorizations(w.ctx, store.AuthorizationFilter{Limit: 1_000_000})
+	w.must(err)
+	for _, a := range w.accounts {
+		theirs, err := s.Sessions(w.ctx, a.ID)
+		w.must(err)
+		sessions += len(theirs)
+	}
+	return len(all), sessions
+}
+
+// sweep sweeps until nothing is left to do, and returns how much it was.
+func (w *world) sweep(s *store.Store) (total int) {
+	w.Helper()
+	for {
+		removed, err := s.Sweep(w.ctx)
+		w.must(err)
+		if total += removed; removed == 0 {
+			return total
+		}
+	}
+}
+
+func sweepEverything(w *world) {
+	s := w.open(false)
+	w.populate(s, 10)
+	var first int64
+	for round := range 4 {
+		w.sow(s, swept)
+		if w.onSQLite() {
+			total, _ := w.pages()
+			if first == 0 {
+				first = total
+			}
+			if float64(total) > 1.05*float64(first) {
+				w.Errorf("the file has grown from %d to %d bytes in round %d, though everything was swept", first, total, round)
+			}
+		}
+		w.clock.Add(idle + 8*24*time.Hour)
+		if n := w.sweep(s); n != 2*swept {
+			w.Errorf("%d authorizations and sessions were swept; want %d", n, 2*swept)
+		}
+		if rows, sessions := w.left(s); rows != 0 || sessions != 0 {
+			w.Errorf("%d authorizations and %d sessions are left", rows, sessions)
+		}
+	}
+}
+
+func sweepNothingAlive(w *world) {
+	s := w.open(false)
+	w.populate(s, 10)
+	w.sow(s, 40)
+	for _, c := range []struct {
+		name     string
+		pass     time.Duration
+		rows     int
+		sessions int
+	}{
+		{"at once", 0, 40, 40},
+		{"while the access tokens and questions are alive", time.Hour - time.Second, 40, 40},
+		{"after the sessions", time.Second, 40, 0},
+		{"after the questions and the tokens of client_credentials", 2 * time.Hour, 20, 0},
+		{"after the reasons of revocations", 24 * time.Hour, 10, 0},
+		{"while the refresh tokens can live", idle - 28*time.Hour, 10, 0},
+		{"after everything", 8 * 24 * time.Hour, 0, 0},
+	} {
+		w.clock.Add(c.pass)
+		w.sweep(s)
+		if rows, sessions := w.left(s); rows != c.rows || sessions != c.sessions {
+			w.Errorf("%s: %d authorizations and %d sessions are left; want %d and %d", c.name, rows, sessions, c.rows, c.sessions)
+		}
+	}
+}
+
+func sweepTwice(w *world) {
+	stores := []*store.Store{w.open(false), w.open(false)}
+	w.populate(stores[0], 10)
+	w.sow(stores[0], swept)
+	w.clock.Add(idle + 8*24*time.Hour)
+	// What is alive has to survive among them.
+	living := w.active(w.accounts[0].ID)
+	w.must(stores[0].Issue(w.ctx, living.row))
+	var total atomic.Int64
+	var done sync.WaitGroup
+	for i := range 4 {
+		done.Go(func() {
+			for range swept {
+				removed, err := stores[i%2].Sweep(w.ctx)
+				if err != nil {
+					w.Errorf("sweep: %v", err)
+				}
+				if total.Add(int64(removed)); removed == 0 {
+					return
+				}
+			}
+		})
+	}
+	done.Wait()
+	// One may have skipped what another had locked.
+	if n := int(total.Load()) + w.sweep(stores[0]); n != 2*swept {
+		w.Errorf("%d authorizations and sessions were swept; want %d", n, 2*swept)
+	}
+	if rows, _ := w.left(stores[0]); rows != 1 {
+		w.Errorf("%d authorizations are left; want 1", rows)
+	}
+}
