@@ -53,7 +53,7 @@ func (r room) allows(imported string) bool {
 	case "standard library":
 		return false
 	case "nothing internal":
-		return !inside
+		return !strings.HasPrefix(own, "internal/")
 	}
 	return !inside || slices.Contains(strings.Split(r.text, ", "), path.Base(own))
 }
