@@ -91,7 +91,7 @@ create table authorizations (
   revoked_at                 bigint  not null,
   revoked_reason             text    not null,
   sweep_after                bigint  not null
-) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02);
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 
 -- For connected applications and for the deletion of an application. Tokens of
 -- client_credentials stay out of it: they are many, and short-lived.
