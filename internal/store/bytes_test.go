@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"database/sql"
 	"math/rand/v2"
 	"path/filepath"
@@ -56,7 +57,7 @@ func (w *world) weigh(name string, refreshes int) (bytes float64) {
 func (w *world) beside() string {
 	w.Helper()
 	conn := w.connect()
-	name := conn.Config().Database + "_" + time.Now().Format("150405000000")
+	name := fmt.Sprintf("%s_%d", conn.Config().Database, rand.Uint64())
 	_, err := conn.Exec(w.ctx, `create database `+name)
 	w.must(err)
 	return "postgres://latchkey@" + conn.PgConn().Conn().RemoteAddr().String() + "/" + name + "?sslmode=disable"
