@@ -1,8 +1,8 @@
 package store_test
 
 import (
-	"fmt"
 	"database/sql"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
