@@ -16,10 +16,9 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 	if r.Code == "" {
 		return Tokens{}, oauth.NewError(oauth.InvalidRequest, "code is missing")
 	}
-	unknown := oauth.NewError(oauth.InvalidGrant, "code is not one that was given to this application")
 	code, ok := oauth.ParseToken(r.Code, g.now())
 	if !ok {
-		return Tokens{}, unknown
+		return Tokens{}, oauth.ErrUnknownCode()
 	}
 	access, err := oauth.NewToken(g.random, code.ID)
 	if err != nil {
@@ -36,7 +35,7 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 		AccessLifetime: g.config.Refresh.AccessLifetime, RefreshIdle: g.config.Refresh.Idle,
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return Tokens{}, unknown
+		return Tokens{}, oauth.ErrUnknownCode()
 	}
 	if err != nil {
 		g.logEnd(a, err)

@@ -30,7 +30,7 @@ func (e Redemption) Repeatable() bool { return false }
 // already is revoked: its code was used twice (RFC 6749 §4.1.2).
 func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time) (Authorization, error) {
 	if a.ApplicationID != e.ApplicationID || !a.CodeHash.Matches(e.Code.Hash(KindCode)) {
-		return a, errUnknownCode()
+		return a, ErrUnknownCode()
 	}
 	// RFC 6749 §4.1.3: required and identical if the authorization request had it.
 	switch {
@@ -61,7 +61,8 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 	return a.untilIdle(e.RefreshIdle), nil
 }
 
-func errUnknownCode() *Error {
+// ErrUnknownCode is the answer to a code that proves nothing.
+func ErrUnknownCode() *Error {
 	return NewError(InvalidGrant, "code is not one that was given to this application")
 }
 

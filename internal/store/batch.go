@@ -108,7 +108,7 @@ func (w *work) decide(row oauth.Authorization, disabled bool, now time.Time) {
 		w.before, w.after = row, row
 		return
 	}
-	w.before, w.refusal = row, nil
+	w.before = row
 	w.after, w.refusal = w.event.Decide(row, disabled, now)
 }
 

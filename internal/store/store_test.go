@@ -10,9 +10,10 @@ import (
 	"github.com/latchkey/latchkey/internal/store/storetest"
 )
 
-func openSQLite(t *testing.T, folder string, clock *storetest.Clock) *store.Store {
+func open(t *testing.T, at store.Options) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Folder: folder, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
+	at.Log = slog.New(slog.DiscardHandler)
+	s, err := store.Open(t.Context(), at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,28 +27,14 @@ func openSQLite(t *testing.T, folder string, clock *storetest.Clock) *store.Stor
 
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) *store.Store {
-		return openSQLite(t, t.TempDir(), clock)
+		return open(t, store.Options{Folder: t.TempDir(), Now: clock.Now})
 	})
-}
-
-func openPostgres(t *testing.T, url string, clock *storetest.Clock) *store.Store {
-	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Database: url, Now: clock.Now, OwnClock: true, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
 }
 
 func TestPostgreSQL(t *testing.T) {
 	server := postgres.Start(t)
 	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) *store.Store {
-		return openPostgres(t, server.Database(t), clock)
+		return open(t, store.Options{Database: server.Database(t), Now: clock.Now, OwnClock: true})
 	})
 }
 
@@ -55,17 +42,7 @@ func TestReplicasGoByTheDatabasesClock(t *testing.T) {
 	url := postgres.Start(t).Database(t)
 	replica := func(ahead time.Duration) *store.Store {
 		t.Helper()
-		now := func() time.Time { return time.Now().Add(ahead) }
-		s, err := store.Open(t.Context(), store.Options{Database: url, Now: now, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		return s
+		return open(t, store.Options{Database: url, Now: func() time.Time { return time.Now().Add(ahead) }})
 	}
 	fast, slow := replica(30*time.Second), replica(-30*time.Second)
 	// Both measured the same clock; what remains is how long the measuring took.
