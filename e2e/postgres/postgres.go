@@ -1,11 +1,12 @@
-// Package postgres starts a real PostgreSQL for tests: Debian's package, on a free
-// port, in a temporary folder, as a user without privileges. What is tested on it
-// lives elsewhere.
+// Package postgres starts a real PostgreSQL for tests and the benchmark: Debian's
+// package, on a free port, in a temporary folder, as a user without privileges. What
+// is tested on it lives elsewhere.
 package postgres
 
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -35,75 +36,100 @@ type Server struct {
 // patience bounds how long a server may take to start or stop.
 const patience = time.Minute
 
-// Start makes a cluster and starts it. It is stopped and removed when the test ends.
+// New makes a cluster and starts it. Close stops and removes it.
+func New() (*Server, error) {
+	binaries, err := findBinaries()
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "latchkey-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{folder: folder, binaries: binaries, port: port}
+	if err := s.found(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Start is New for a test, with which it ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{binaries: findBinaries(t), port: freePort(t)}
-	folder, err := os.MkdirTemp("", "latchkey-postgres-")
+	s, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.folder = folder
 	t.Cleanup(func() {
-		s.stop(syscall.SIGQUIT)
-		if err := os.RemoveAll(folder); err != nil {
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	return s
+}
+
+// Close stops the server and removes all that it had.
+func (s *Server) Close() error {
+	s.stop(syscall.SIGQUIT)
+	return os.RemoveAll(s.folder)
+}
+
+// found makes the cluster and starts it.
+func (s *Server) found() error {
 	if os.Geteuid() == 0 {
-		s.becomeUnprivileged(t)
+		if err := s.becomeUnprivileged(); err != nil {
+			return err
+		}
 	}
 	initdb := s.command("initdb", "-D", s.data(), "-U", "latchkey", "-A", "trust", "-E", "UTF8", "--no-locale")
 	if out, err := initdb.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
+		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	s.Up(t)
-	return s
+	return s.up()
 }
 
 func (s *Server) data() string { return filepath.Join(s.folder, "data") }
 
-func findBinaries(t testing.TB) string {
-	t.Helper()
+func findBinaries() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path)
+		return filepath.Dir(path), nil
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
-		t.Fatal("PostgreSQL is not installed; run: apt-get install postgresql")
+		return "", errors.New("PostgreSQL is not installed; run: apt-get install postgresql")
 	}
 	slices.Sort(found)
-	return filepath.Dir(found[len(found)-1])
+	return filepath.Dir(found[len(found)-1]), nil
 }
 
-func freePort(t testing.TB) string {
-	t.Helper()
+func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }
 
 // becomeUnprivileged lets the server run as postgres or nobody: it refuses root.
-func (s *Server) becomeUnprivileged(t testing.TB) {
-	t.Helper()
+func (s *Server) becomeUnprivileged() error {
 	who, err := user.Lookup("postgres")
 	if err != nil {
 		if who, err = user.Lookup("nobody"); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
 	uid, uidErr := strconv.ParseUint(who.Uid, 10, 32)
 	gid, gidErr := strconv.ParseUint(who.Gid, 10, 32)
 	if uidErr != nil || gidErr != nil {
-		t.Fatalf("the user %s has no numbers", who.Username)
+		return fmt.Errorf("the user %s has no numbers", who.Username)
 	}
 	s.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	if err := os.Chown(s.folder, int(uid), int(gid)); err != nil {
-		t.Fatal(err)
-	}
+	return os.Chown(s.folder, int(uid), int(gid))
 }
 
 func (s *Server) command(name string, args ...string) *exec.Cmd {
@@ -117,6 +143,12 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 // Up starts the server and waits until it accepts connections.
 func (s *Server) Up(t testing.TB, settings ...string) {
 	t.Helper()
+	if err := s.up(settings...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Server) up(settings ...string) error {
 	args := []string{"-D", s.data(), "-p", s.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"}
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
@@ -124,10 +156,10 @@ func (s *Server) Up(t testing.TB, settings ...string) {
 	s.process = s.command("postgres", args...)
 	log, err := s.process.StderrPipe()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := s.process.Start(); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	ready, said := make(chan bool, 1), &strings.Builder{}
 	go func() {
@@ -145,12 +177,16 @@ func (s *Server) Up(t testing.TB, settings ...string) {
 	select {
 	case up := <-ready:
 		if !up {
-			t.Fatalf("PostgreSQL did not start:\n%s", said)
+			return fmt.Errorf("PostgreSQL did not start:\n%s", said)
 		}
+		return nil
 	case <-time.After(patience):
-		t.Fatal("PostgreSQL did not start in time")
+		return errors.New("PostgreSQL did not start in time")
 	}
 }
+
+// PID is the process whose children are the server's backends.
+func (s *Server) PID() int { return s.process.Process.Pid }
 
 // Kill stops the server at once, as a power cut would for its clients.
 func (s *Server) Kill() { s.stop(syscall.SIGQUIT) }
@@ -175,19 +211,26 @@ func (s *Server) URL(database string) string {
 	return fmt.Sprintf("postgres://latchkey@%s/%s?sslmode=disable", s.Address(), database)
 }
 
-// Database creates an empty database and returns its URL.
-func (s *Server) Database(t testing.TB) string {
-	t.Helper()
-	name := fmt.Sprintf("test%d", s.databases.Add(1))
+// Create makes an empty database and returns its URL.
+func (s *Server) Create() (string, error) {
+	name := fmt.Sprintf("database%d", s.databases.Add(1))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "create database "+name); err != nil {
+	_, err = conn.Exec(ctx, "create database "+name)
+	return s.URL(name), err
+}
+
+// Database is Create for a test.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	url, err := s.Create()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return s.URL(name)
+	return url
 }

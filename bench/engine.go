@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/latchkey/latchkey/e2e/postgres"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// engine is where a server under measurement keeps its data: a new data folder, and
+// a new PostgreSQL where there is one.
+type engine struct {
+	name   string
+	folder string
+	// database and url are of PostgreSQL alone.
+	database *postgres.Server
+	url      string
+}
+
+const (
+	onSQLite     = "sqlite"
+	onPostgreSQL = "postgres"
+)
+
+func newEngine(name string) (*engine, error) {
+	folder, err := os.MkdirTemp("", "latchkey-bench-")
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{name: name, folder: folder}
+	if name == onSQLite {
+		return e, nil
+	}
+	if e.database, err = postgres.New(); err == nil {
+		e.url, err = e.database.Create()
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return e, nil
+}
+
+// close removes everything.
+func (e *engine) close() error {
+	err := os.RemoveAll(e.folder)
+	if e.database != nil {
+		err = errors.Join(err, e.database.Close())
+	}
+	return err
+}
+
+// serve starts the server on the data.
+func (e *engine) serve(binary string, args ...string) (*process, error) {
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", e.folder}, args...)
+	if e.url != "" {
+		args = append(args, "--database", e.url)
+	}
+	p, err := start(binary, args...)
+	if err == nil && e.database != nil {
+		p.helpers = e.database.PID()
+	}
+	return p, err
+}
+
+// fill prepares the rows while no server runs.
+func (e *engine) fill(ctx context.Context, r rows, told func(done, all int)) (err error) {
+	s, err := store.Open(ctx, store.Options{Folder: e.folder, Database: e.url, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(r.fill(ctx, s, told), s.Close()); err != nil {
+		return err
+	}
+	return e.settle(ctx)
+}
+
+// settle lets the database finish what a fill leaves behind, so that it is not
+// measured with what follows.
+func (e *engine) settle(ctx context.Context) error {
+	if e.url == "" {
+		return nil
+	}
+	return e.ask(ctx, func(conn *pgx.Conn) error {
+		for _, statement := range []string{"vacuum analyze", "checkpoint"} {
+			if _, err := conn.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (e *engine) ask(ctx context.Context, f func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, e.url)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(conn), conn.Close(ctx))
+}
+
+// size is how many bytes the data takes on the disk: of PostgreSQL the table of the
+// authorizations with its indexes, of SQLite the whole folder.
+func (e *engine) size(ctx context.Context) (bytes int64, err error) {
+	if e.url != "" {
+		err = e.ask(ctx, func(conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, "select pg_total_relation_size('authorizations')").Scan(&bytes)
+		})
+		return bytes, err
+	}
+	err = filepath.WalkDir(e.folder, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		about, err := entry.Info()
+		if err == nil {
+			bytes += about.Size()
+		}
+		return err
+	})
+	return bytes, err
+}
+
+// fsync is the median of what the disk under the data takes to keep a few pages.
+func (e *engine) fsync() (time.Duration, error) {
+	f, err := os.CreateTemp(e.folder, "fsync-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	var h histogram
+	pages := make([]byte, 16<<10)
+	for range 200 {
+		began := time.Now()
+		if _, err := f.Write(pages); err != nil {
+			return 0, err
+		}
+		if err := f.Sync(); err != nil {
+			return 0, err
+		}
+		h.add(time.Since(began))
+	}
+	return h.quantile(0.5), nil
+}
