@@ -27,3 +27,18 @@ fuzz:
 screenshots:
 	go test -count 1 -run Browser ./e2e
 	cp e2e/screenshots/consent.png docs/consent.png
+
+# What Latchkey does under load, beside what is asked of it: make bench
+# BENCHFLAGS='-engines sqlite -workloads check'. The report is left in bench/report.
+.PHONY: bench bench-growth
+bench: build
+	go run ./bench $(BENCHFLAGS)
+
+# What it costs that a store grows. This takes half an hour or more, and 10 GB of the disk.
+bench-growth: build
+	go run ./bench -grow 1000,10000,100000,1000000,10000000 $(BENCHFLAGS)
+
+# Installs the servers that the benchmark also measures: it skips those that are missing.
+.PHONY: bench-peers
+bench-peers:
+	./scripts/install-bench-peers

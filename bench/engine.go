@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -59,25 +62,56 @@ func (e *engine) close() error {
 }
 
 // serve starts the server on the data.
-func (e *engine) serve(binary string, args ...string) (*process, error) {
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", e.folder}, args...)
-	if e.url != "" {
-		args = append(args, "--database", e.url)
+func (e *engine) serve(binary string) (*process, error) {
+	return e.command(e.folder, binary, nil)
+}
+
+// serveReplicas starts several servers on the database, which share a server key but
+// no folder. They are measured and stopped as one.
+func (e *engine) serveReplicas(binary string, count int) (*process, error) {
+	key := digest("server key", 0)
+	environment := []string{"LATCHKEY_SERVER_KEY=" + hex.EncodeToString(key[:])}
+	var first *process
+	for i := range count {
+		folder := filepath.Join(e.folder, fmt.Sprintf("replica%d-of-%d", i+1, count))
+		p, err := e.command(folder, binary, environment)
+		if err != nil && first != nil {
+			err = errors.Join(err, first.stop())
+		}
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = p
+			continue
+		}
+		// The database is counted with the first one.
+		p.helpers = 0
+		first.replicas = append(first.replicas, p)
 	}
-	p, err := start(binary, args...)
+	return first, nil
+}
+
+func (e *engine) command(folder, binary string, environment []string) (*process, error) {
+	cmd := exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--data", folder)
+	if e.url != "" {
+		cmd.Args = append(cmd.Args, "--database", e.url)
+	}
+	cmd.Env = append(os.Environ(), environment...)
+	p, err := startCommand(cmd)
 	if err == nil && e.database != nil {
 		p.helpers = e.database.PID()
 	}
 	return p, err
 }
 
-// fill prepares the rows while no server runs.
-func (e *engine) fill(ctx context.Context, r rows, told func(done, all int)) (err error) {
+// fill prepares rows while no server runs.
+func (e *engine) fill(ctx context.Context, with func(*store.Store) error) error {
 	s, err := store.Open(ctx, store.Options{Folder: e.folder, Database: e.url, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.fill(ctx, s, told), s.Close()); err != nil {
+	if err := errors.Join(with(s), s.Close()); err != nil {
 		return err
 	}
 	return e.settle(ctx)
@@ -129,25 +163,24 @@ func (e *engine) size(ctx context.Context) (bytes int64, err error) {
 	return bytes, err
 }
 
-// fsync is the median of what the disk under the data takes to keep a few pages.
-func (e *engine) fsync() (time.Duration, error) {
+// sync adds to a histogram what the disk under the data takes to keep a few pages.
+func (e *engine) sync(h *histogram) error {
 	f, err := os.CreateTemp(e.folder, "fsync-")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	var h histogram
 	pages := make([]byte, 16<<10)
-	for range 200 {
+	for range 100 {
 		began := time.Now()
 		if _, err := f.Write(pages); err != nil {
-			return 0, err
+			return err
 		}
 		if err := f.Sync(); err != nil {
-			return 0, err
+			return err
 		}
 		h.add(time.Since(began))
 	}
-	return h.quantile(0.5), nil
+	return nil
 }

@@ -35,8 +35,8 @@ func bucket(ns uint64) int {
 	return shift*steps + int(ns>>shift)
 }
 
-// floor is the smallest latency of a bucket.
-func floor(bucket int) time.Duration {
+// lowest is the smallest latency of a bucket.
+func lowest(bucket int) time.Duration {
 	if bucket < 2*steps {
 		return time.Duration(bucket)
 	}
@@ -44,12 +44,13 @@ func floor(bucket int) time.Duration {
 	return time.Duration(bucket-shift*steps) << shift
 }
 
-// quantile is the latency that the share q of all did not exceed.
+// quantile is the latency that the share q of all did not exceed: the middle of
+// its bucket.
 func (h *histogram) quantile(q float64) time.Duration {
 	rank, seen := uint64(q*float64(h.total)), uint64(0)
 	for i, n := range h.counts {
 		if seen += uint64(n); seen > rank {
-			return floor(i + 1)
+			return (lowest(i) + lowest(i+1)) / 2
 		}
 	}
 	return 0

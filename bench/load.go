@@ -32,23 +32,25 @@ func (r *result) rate() float64 { return float64(r.requests) / r.elapsed.Seconds
 // its stock.
 type errDry struct{}
 
-func (errDry) Error() string { return "the prepared rows are used up" }
+func (errDry) Error() string {
+	return "the prepared rows are used up: prepare more with -authorizations, or ask for less with -length and -rounds"
+}
 
 // closed has every client ask again as soon as it was answered. What happens
-// during warm is not counted.
-func closed(address string, clients []client, warm, length time.Duration) (*result, error) {
+// during warm is not counted. Clients are spread over the addresses in turn.
+func closed(addresses []string, clients []client, warm, length time.Duration) (*result, error) {
 	begin := time.Now().Add(warm)
 	end := begin.Add(length)
-	return drive(address, clients, begin, func() (time.Time, bool) {
+	return drive(addresses, clients, begin, func() (time.Time, bool) {
 		now := time.Now()
 		return now, now.Before(end)
 	})
 }
 
-// open asks at a rate, as callers who know nothing of each other would, whether or not the server keeps up: a latency counts
-// from the moment at which the request was due, so that waiting for a connection
-// is part of it.
-func open(address string, clients []client, rate float64, warm, length time.Duration) (*result, error) {
+// open asks at a rate, as callers who know nothing of each other would, whether or
+// not the server keeps up: a latency counts from the moment at which the request was
+// due, so that waiting for a connection is part of it.
+func open(addresses []string, clients []client, rate float64, warm, length time.Duration) (*result, error) {
 	due := make(chan time.Time, 1<<16)
 	begin := time.Now().Add(warm)
 	go func() {
@@ -56,6 +58,8 @@ func open(address string, clients []client, rate float64, warm, length time.Dura
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(due)
+		// Without it Linux may end a sleep 50 µs late.
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 		gap := float64(time.Second) / rate
 		for next := time.Now(); next.Before(begin.Add(length)); next = next.Add(time.Duration(gap * rand.ExpFloat64())) {
 			if wait := time.Until(next); wait > 0 {
@@ -65,11 +69,12 @@ func open(address string, clients []client, rate float64, warm, length time.Dura
 			select {
 			case due <- next:
 			default:
+				// So far behind that what was measured shows it.
 				return
 			}
 		}
 	}()
-	return drive(address, clients, begin, func() (time.Time, bool) {
+	return drive(addresses, clients, begin, func() (time.Time, bool) {
 		at, more := <-due
 		return at, more
 	})
@@ -77,10 +82,10 @@ func open(address string, clients []client, rate float64, warm, length time.Dura
 
 // drive runs the clients, each on its connection, until turn says that it is over.
 // turn returns the moment from which the next request counts.
-func drive(address string, clients []client, begin time.Time, turn func() (time.Time, bool)) (*result, error) {
+func drive(addresses []string, clients []client, begin time.Time, turn func() (time.Time, bool)) (*result, error) {
 	conns := make([]*conn, len(clients))
 	for i := range conns {
-		c, err := dial(address)
+		c, err := dial(addresses[i%len(addresses)])
 		if err != nil {
 			return nil, err
 		}

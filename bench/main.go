@@ -7,12 +7,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -26,6 +29,10 @@ type options struct {
 	length      time.Duration
 	rounds      int
 	folder      string
+	// grow are the sizes of the growth run; replicas is how many servers share a
+	// database at last. Where either is given, nothing else is measured.
+	grow     []int
+	replicas int
 }
 
 func main() {
@@ -34,7 +41,9 @@ func main() {
 	}
 	o, err := parse()
 	if err == nil {
-		err = run(context.Background(), o)
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		err = run(ctx, o)
+		stop()
 	}
 	exit(err)
 }
@@ -50,26 +59,59 @@ func exit(err error) {
 func parse() (o options, err error) {
 	flag.StringVar(&o.binary, "latchkey", "./latchkey", "the binary to measure")
 	flag.IntVar(&o.living, "authorizations", 1_000_000, "how many living authorizations there are")
-	flag.DurationVar(&o.length, "length", time.Second, "how long each load is counted")
-	flag.IntVar(&o.rounds, "rounds", 3, "how often each workload is measured at the most connections; the median counts")
-	flag.StringVar(&o.folder, "report", "bench/report", "folder for report.json and report.svg")
+	flag.DurationVar(&o.length, "length", 500*time.Millisecond, "how long each load is counted")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often each workload is measured where it has a floor; the median counts")
+	flag.StringVar(&o.folder, "report", "bench/report", "folder for the report and the plot")
+	flag.IntVar(&o.replicas, "replicas", 0, "measure 1 to this many servers on one PostgreSQL, nothing else")
 	engines := flag.String("engines", onSQLite+","+onPostgreSQL, "engines to measure")
 	connections := flag.String("connections", "1,16,64", "numbers of connections, ascending")
+	grow := flag.String("grow", "", "numbers of living authorizations, ascending: measure what growth costs, nothing else")
 	workloads := flag.String("workloads", "", "measure only the workloads whose name matches this regular expression")
 	flag.Parse()
-	o.engines = strings.Split(*engines, ",")
-	for n := range strings.SplitSeq(*connections, ",") {
-		number, err := strconv.Atoi(n)
-		if err != nil {
-			return o, fmt.Errorf("connections: %w", err)
+	for name := range strings.SplitSeq(*engines, ",") {
+		if name != onSQLite && name != onPostgreSQL {
+			return o, fmt.Errorf("engines: %q is neither %s nor %s", name, onSQLite, onPostgreSQL)
 		}
-		o.connections = append(o.connections, number)
+		o.engines = append(o.engines, name)
+	}
+	if o.connections, err = ascending(*connections); err != nil {
+		return o, fmt.Errorf("connections: %w", err)
+	}
+	if *grow != "" {
+		if o.grow, err = ascending(*grow); err != nil {
+			return o, fmt.Errorf("grow: %w", err)
+		}
+	}
+	if o.living < 2 || o.rounds < 1 || o.length <= 0 || o.replicas < 0 {
+		return o, errors.New("authorizations, rounds, length and replicas are to be positive")
 	}
 	o.workloads, err = regexp.Compile(*workloads)
 	return o, err
 }
 
-func run(ctx context.Context, o options) error {
+// ascending reads numbers above zero that grow, separated by commas.
+func ascending(list string) ([]int, error) {
+	var numbers []int
+	for text := range strings.SplitSeq(list, ",") {
+		number, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, err
+		}
+		if number <= 0 || len(numbers) > 0 && number <= numbers[len(numbers)-1] {
+			return nil, fmt.Errorf("%d does not come in ascending order", number)
+		}
+		numbers = append(numbers, number)
+	}
+	return numbers, nil
+}
+
+// run measures what the options ask for, and reports it: also what there was before
+// an error.
+func run(ctx context.Context, o options) (err error) {
+	r, err := newReport(ctx, o)
+	if err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -78,85 +120,43 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer ceiling.stop()
-	b := &bench{ceiling: ceiling, before: map[int]float64{}, length: o.length, rounds: o.rounds, told: func(format string, args ...any) {
+	defer func() { err = errors.Join(err, ceiling.stop()) }()
+	b := &bench{ceiling: ceiling, before: map[int]ceilingRate{}, length: o.length, rounds: o.rounds, told: func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, format+"\n", args...)
 	}}
+	name, measure := "report", b.servers
+	switch {
+	case len(o.grow) > 0:
+		name, measure = "growth", b.growth
+		r.Authorizations = o.grow[len(o.grow)-1]
+	case o.replicas > 0:
+		name, measure = "replicas", b.replicas
+	}
+	failed := measure(ctx, o, r)
+	r.Floors = r.judge()
+	r.print(os.Stdout)
+	return errors.Join(failed, r.write(o.folder, name), r.verdict())
+}
+
+// servers measures the ceiling, the engines and the peers.
+func (b *bench) servers(ctx context.Context, o options, r *report) (err error) {
+	bare := workload{ceilingItself, "none", func(int) client { return bareClient() }}
+	if r.Ceiling, err = b.measure(ctx, b.ceiling, bare, o.connections); err != nil {
+		return err
+	}
 	for _, name := range o.engines {
-		if _, err := b.engine(ctx, o, name); err != nil {
+		report := &engineReport{Engine: name}
+		r.Engines = append(r.Engines, report)
+		if err := b.onEngine(ctx, o, r, report); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return nil
-}
-
-// engineReport is what was measured on one engine.
-type engineReport struct {
-	Engine string
-	// FirstAnswer is from exec to the first answer on the filled store.
-	FirstAnswer time.Duration
-	// IdleMemory and MixMemory are resident sets in bytes: after the start on an empty
-	// store, and after the mix.
-	IdleMemory, MixMemory int64
-	// BytesPerAuthorization is what a living one takes on the disk.
-	BytesPerAuthorization float64
-	// Fsync is the median of what the disk takes to keep a few pages.
-	Fsync        time.Duration
-	Measurements []measurement
-}
-
-// engine measures all workloads on one engine.
-func (b *bench) engine(ctx context.Context, o options, name string) (*engineReport, error) {
-	e, err := newEngine(name)
-	if err != nil {
-		return nil, err
+	// They have no floors: one round will do.
+	once := *b
+	once.rounds, o.rounds = 1, 1
+	if r.Peers, err = once.peers(ctx, o); err != nil {
+		// What a peer cannot do says nothing about Latchkey.
+		b.told("the peers: %v", err)
 	}
-	defer e.close()
-	report := &engineReport{Engine: name}
-	if report.Fsync, err = e.fsync(); err != nil {
-		return nil, err
-	}
-	p, err := e.serve(o.binary)
-	if err != nil {
-		return nil, err
-	}
-	report.IdleMemory = p.memory()
-	if err := p.stop(); err != nil {
-		return nil, err
-	}
-	r := rows{born: time.Now().Add(-time.Hour), living: o.living + spare, pending: 400_000}
-	began := time.Now()
-	err = e.fill(ctx, r, func(done, all int) { b.told("%s: %d of %d authorizations are prepared", name, done, all) })
-	if err != nil {
-		return nil, fmt.Errorf("prepare the rows: %w", err)
-	}
-	size, err := e.size(ctx)
-	if err != nil {
-		return nil, err
-	}
-	report.BytesPerAuthorization = float64(size) / float64(r.living+r.pending)
-	b.told("%s: prepared in %v, %.0f bytes each", name, time.Since(began).Round(time.Second), report.BytesPerAuthorization)
-	if p, err = e.serve(o.binary); err != nil {
-		return nil, err
-	}
-	defer p.stop()
-	report.FirstAnswer = p.first
-	for _, w := range workloads(r, o.living) {
-		if !o.workloads.MatchString(w.name) {
-			continue
-		}
-		most := o.connections[len(o.connections)-1]
-		clients := make([]client, most)
-		for i := range clients {
-			clients[i] = w.client(i)
-		}
-		for _, connections := range o.connections {
-			m, err := b.run(p, w, clients[:connections], connections == most)
-			if err != nil {
-				return nil, err
-			}
-			report.Measurements = append(report.Measurements, m)
-		}
-	}
-	return report, nil
+	return ctx.Err()
 }

@@ -2,9 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,12 +24,25 @@ type process struct {
 	// helpers is the process whose children work for this one: PostgreSQL's. It is
 	// zero where there is none.
 	helpers int
+	// replicas are others that share the load.
+	replicas []*process
+	// ended is closed when the process has ended; from then on outcome tells how, and
+	// said holds what it wrote to its standard error.
+	ended   chan struct{}
+	outcome error
+	said    bytes.Buffer
 }
 
 // start runs a server that prints where it listens, and waits for its first answer.
 func start(name string, args ...string) (*process, error) {
-	cmd := exec.Command(name, args...)
-	cmd.Stderr = os.Stderr
+	return startCommand(exec.Command(name, args...))
+}
+
+func startCommand(cmd *exec.Cmd) (*process, error) {
+	p := &process{cmd: cmd, ended: make(chan struct{})}
+	cmd.Stderr = &p.said
+	// Its children may outlive it and hold its standard error.
+	cmd.WaitDelay = patience
 	// It must not outlive a benchmark that is killed.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
@@ -39,52 +53,100 @@ func start(name string, args ...string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd}
-	line, err := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	go func() {
+		p.outcome = cmd.Wait()
+		close(p.ended)
+	}()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s did not say where it listens: %w", filepath.Base(name), err), p.stop())
+		return nil, p.abandoned(fmt.Errorf("it did not say where it listens: %w", err))
 	}
+	// What it goes on to print must not fill the pipe.
+	go func() { _, _ = io.Copy(io.Discard, lines) }()
 	_, p.address, _ = strings.Cut(strings.TrimSpace(line), "http://")
 	if p.first, err = answered(p.address, began); err != nil {
-		return nil, errors.Join(err, p.stop())
+		return nil, p.abandoned(err)
 	}
 	return p, nil
+}
+
+// abandoned stops a server that did not start, and adds what it said.
+func (p *process) abandoned(err error) error {
+	stopped := p.stop()
+	return errors.Join(fmt.Errorf("%s: %w\n%s", p.name(), err, p.said.String()), stopped)
+}
+
+func (p *process) name() string { return filepath.Base(p.cmd.Path) }
+
+// patience bounds how long a server may take to stop.
+const patience = 30 * time.Second
+
+// died is what a server said that has ended by itself; nil of one that runs.
+func (p *process) died() error {
+	for _, one := range p.all() {
+		select {
+		case <-one.ended:
+			return fmt.Errorf("%s has ended: %v\n%s", one.name(), one.outcome, one.said.String())
+		case <-time.After(time.Second):
+		}
+	}
+	return nil
+}
+
+// all is the process with its replicas.
+func (p *process) all() []*process { return append([]*process{p}, p.replicas...) }
+
+func (p *process) addresses() []string {
+	var addresses []string
+	for _, one := range p.all() {
+		addresses = append(addresses, one.address)
+	}
+	return addresses
 }
 
 // answered waits for the first answer, whatever it is.
 func answered(address string, began time.Time) (time.Duration, error) {
 	c, err := dial(address)
 	if err != nil {
-		return 0, fmt.Errorf("the server does not answer: %w", err)
+		return 0, fmt.Errorf("it does not answer: %w", err)
 	}
 	defer c.close()
 	if _, _, err := c.exchange([]byte("GET /healthz HTTP/1.1\r\nHost: " + address + "\r\n\r\n")); err != nil {
-		return 0, fmt.Errorf("the server does not answer: %w", err)
+		return 0, fmt.Errorf("it does not answer: %w", err)
 	}
 	return time.Since(began), nil
 }
 
-// stop ends the server in its own way and waits for it.
+// stop ends the server in its own way and waits for it. Servers differ in how they
+// exit on a signal, so only one that does not is an error.
 func (p *process) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
+	var failed error
+	for _, one := range p.all() {
+		// It fails where the process has ended.
+		_ = one.cmd.Process.Signal(syscall.SIGTERM)
 	}
-	err := p.cmd.Wait()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		// Servers differ in how they exit on a signal.
-		return nil
+	for _, one := range p.all() {
+		select {
+		case <-one.ended:
+		case <-time.After(patience):
+			failed = errors.Join(failed, fmt.Errorf("%s does not stop", one.name()), one.cmd.Process.Kill())
+			<-one.ended
+		}
 	}
-	return err
+	return failed
 }
 
 // cpu is the time that the server, and those who work for it, have computed.
 func (p *process) cpu() time.Duration {
-	total := cpuOf(p.cmd.Process.Pid)
-	if p.helpers != 0 {
-		total += cpuOf(p.helpers)
-		for _, child := range childrenOf(p.helpers) {
-			total += cpuOf(child)
+	var total time.Duration
+	for _, one := range p.all() {
+		total += cpuOf(one.cmd.Process.Pid)
+		if one.helpers != 0 {
+			total += cpuOf(one.helpers)
+			for _, child := range childrenOf(one.helpers) {
+				total += cpuOf(child)
+			}
 		}
 	}
 	return total
@@ -128,21 +190,16 @@ func childrenOf(pid int) []int {
 
 // memory is the resident set of the server in bytes.
 func (p *process) memory() int64 {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0
+	var total int64
+	for _, one := range p.all() {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", one.cmd.Process.Pid))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(raw), "VmRSS:")
+		kib, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		n, _ := strconv.ParseInt(kib, 10, 64)
+		total += n << 10
 	}
-	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
-	kib, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	n, _ := strconv.ParseInt(kib, 10, 64)
-	return n << 10
-}
-
-// freeAddress picks a port that nobody listens on.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
+	return total
 }

@@ -19,11 +19,21 @@ import (
 // one is computed from its number, so that neither the fill nor the load has to
 // remember any.
 type rows struct {
-	// born is when the first was made; the others follow in the order of their numbers.
-	born time.Time
-	// living authorizations of the code grant have the numbers from 0; pending ones,
-	// whose codes wait, follow behind them.
-	living, pending int
+	// Authorizations are numbered from 0: first the spare ones, which are living and
+	// kept for chains of refreshes and for the revocations of the mix; then those that
+	// are living and drawn from; then the pending ones, whose codes wait.
+	spare, drawn, pending int
+	// used is how many of the spare ones earlier loads have used.
+	used int
+	// batches are when they were made.
+	batches []batch
+}
+
+// batch is authorizations that were made one after another, from a number to the
+// beginning of the next batch.
+type batch struct {
+	first int
+	began time.Time
 }
 
 const (
@@ -32,7 +42,43 @@ const (
 	redirectURI  = "https://app.example.com/callback"
 	verifier     = "dBjftJeZ4CVP-mBbQ2LeQw8nKUlz0w1cTJq9sVxYzAE"
 	grantedScope = "profile library"
+	// gap lies between two authorizations. It is shorter than what it takes to prepare
+	// one, so that ids are not of the future.
+	gap = 10 * time.Microsecond
 )
+
+func newRows(spare, drawn, pending int, now time.Time) rows {
+	return rows{spare: spare, drawn: drawn, pending: pending, batches: []batch{{0, now}}}
+}
+
+// grown has more rows to draw from; there may be none pending. Those from number
+// all of the old ones are to be prepared.
+func (r rows) grown(drawn int, now time.Time) rows {
+	if last := r.madeAt(r.all()); last.After(now) {
+		now = last
+	}
+	r.batches = append(r.batches[:len(r.batches):len(r.batches)], batch{r.all(), now})
+	r.drawn = drawn
+	return r
+}
+
+// all is how many authorizations there are.
+func (r rows) all() int { return r.spare + r.drawn + r.pending }
+
+// living is how many of them are not pending.
+func (r rows) living() int { return r.spare + r.drawn }
+
+func (r rows) born() time.Time { return r.batches[0].began }
+
+func (r rows) madeAt(number int) time.Time {
+	b := r.batches[0]
+	for _, next := range r.batches[1:] {
+		if number >= next.first {
+			b = next
+		}
+	}
+	return b.began.Add(time.Duration(number-b.first) * gap)
+}
 
 // digest is what is drawn at random for a number, by purpose.
 func digest(purpose string, number int) [sha256.Size]byte {
@@ -42,9 +88,8 @@ func digest(purpose string, number int) [sha256.Size]byte {
 	return sha256.Sum256(b[:n+8])
 }
 
-func (r rows) id(purpose string, number int, gap time.Duration) oauth.ID {
-	drawn := digest(purpose, number)
-	id, err := oauth.NewID(bytesReader(drawn[:]), r.born.Add(time.Duration(number)*gap))
+func idOf(drawn [sha256.Size]byte, at time.Time) oauth.ID {
+	id, err := oauth.NewID(bytesReader(drawn[:]), at)
 	if err != nil {
 		panic(err) // a digest is long enough
 	}
@@ -55,12 +100,16 @@ type bytesReader []byte
 
 func (b bytesReader) Read(p []byte) (int, error) { return copy(p, b), nil }
 
-func (r rows) account(number int) oauth.ID     { return r.id("account", number, 0) }
-func (r rows) application(number int) oauth.ID { return r.id("application", number, 0) }
+func (r rows) account(number int) oauth.ID     { return idOf(digest("account", number), r.born()) }
+func (r rows) application(number int) oauth.ID { return idOf(digest("application", number), r.born()) }
 
-// authorization ids grow with their numbers: a millisecond apart, as in a busy hour.
+// authorization ids grow with their numbers.
 func (r rows) authorization(number int) oauth.ID {
-	return r.id("authorization", number, time.Hour/time.Duration(max(1, r.living+r.pending)))
+	at := r.madeAt(number)
+	drawn := digest("authorization", number)
+	// The first 12 bits are the fraction of the millisecond (RFC 9562 §6.2, method 3).
+	binary.BigEndian.PutUint16(drawn[:], uint16(at.Nanosecond()%1e6*4096/1e6))
+	return idOf(drawn, at)
 }
 
 func (r rows) accountOf(number int) oauth.ID {
@@ -92,37 +141,41 @@ func clientSecret(application int) string {
 	return hex.EncodeToString(drawn[:])
 }
 
-// fill prepares everything through the store. told hears how far it is.
-func (r rows) fill(ctx context.Context, s *store.Store, told func(done, all int)) error {
-	if err := r.fillPeople(ctx, s); err != nil {
-		return err
-	}
-	all := r.living + r.pending
-	return together(all, func(number int) error {
-		if number%50_000 == 0 {
-			told(number, all)
+// fill prepares the authorizations from a number on through the store. told hears
+// how many there are.
+func (r rows) fill(ctx context.Context, s *store.Store, from int, told func(done int)) error {
+	all := r.all()
+	step := max(50_000, all/20)
+	err := together(from, all, func(number int) error {
+		if number%step == 0 && number > from {
+			told(number)
 		}
 		return s.Issue(ctx, r.row(number))
 	})
+	if err != nil {
+		return fmt.Errorf("fill in the authorizations: %w", err)
+	}
+	return nil
 }
 
+// fillPeople prepares the accounts and their applications.
 func (r rows) fillPeople(ctx context.Context, s *store.Store) error {
-	err := together(accounts, func(number int) error {
+	err := together(0, accounts, func(number int) error {
 		name := fmt.Sprintf("person%d", number)
 		return s.CreateAccount(ctx, oauth.Account{
-			ID: r.account(number), Email: name + "@example.com", Username: name, Name: "Person " + name, CreatedAt: r.born,
+			ID: r.account(number), Email: name + "@example.com", Username: name, Name: "Person " + name, CreatedAt: r.born(),
 		}, "nobody signs in")
 	})
 	if err != nil {
 		return fmt.Errorf("fill in the accounts: %w", err)
 	}
-	err = together(applications, func(number int) error {
+	err = together(0, applications, func(number int) error {
 		return s.RegisterApplication(ctx, oauth.Application{
 			ID: r.application(number), ClientID: r.clientID(number), OwnerID: r.account(number),
 			Name: fmt.Sprintf("Application %d", number), RedirectURIs: []string{redirectURI}, Scope: grantedScope,
 			// The first one is the API that introspects.
 			ResourceServer: number == 0, SecretHash: oauth.HashClientSecret(r.application(number), clientSecret(number)),
-			SecretCreatedAt: r.born, CreatedAt: r.born,
+			SecretCreatedAt: r.born(), CreatedAt: r.born(),
 		})
 	})
 	if err != nil {
@@ -141,7 +194,7 @@ func (r rows) row(number int) oauth.Authorization {
 		RedirectURI: redirectURI, RedirectURISent: true, Challenge: challenge(),
 		SweepAfter: now.Add(30 * 24 * time.Hour).Truncate(7 * 24 * time.Hour),
 	}
-	if number < r.living {
+	if number < r.living() {
 		a.Status, a.Generation, a.RotatedAt = oauth.StatusActive, 1, now
 		a.Access = oauth.AccessToken{
 			Hash:  r.token(oauth.KindAccessToken, number).Hash(oauth.KindAccessToken),
@@ -152,17 +205,18 @@ func (r rows) row(number int) oauth.Authorization {
 	return a
 }
 
-// together calls f for every number below all, roughly in their order, as many at
-// once as fill the store's batches.
-func together(all int, f func(number int) error) error {
+// together calls f for every number from one to below another, roughly in their
+// order, as many at once as fill the store's batches.
+func together(from, to int, f func(number int) error) error {
 	var next atomic.Int64
+	next.Store(int64(from))
 	var failed atomic.Pointer[error]
 	var wait sync.WaitGroup
 	for range 512 {
 		wait.Go(func() {
 			for failed.Load() == nil {
 				number := int(next.Add(1)) - 1
-				if number >= all {
+				if number >= to {
 					return
 				}
 				if err := f(number); err != nil {

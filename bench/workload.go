@@ -30,42 +30,66 @@ var latchkeyPaths = paths{
 	check: "/irk/oauth/check?scope=profile", me: "/irk/api/v1/me",
 }
 
-// spare is how many living rows are kept for chains of refreshes, and for
-// revocations in the mix.
-const spare = 100_000
+// The workloads, by the names that floors and reports know them by.
+const (
+	forCredentials       = "client_credentials"
+	forChain             = "refresh, own chain"
+	forCode              = "code exchange, in id order"
+	forIntrospectZipf    = "introspect, Zipf"
+	forCheckZipf         = "check, Zipf"
+	forMeZipf            = "me, Zipf"
+	forIntrospectUniform = "introspect, uniform"
+	forCheckUniform      = "check, uniform"
+	forMeUniform         = "me, uniform"
+	forMix               = "mix"
+	forRefreshRandom     = "refresh, random"
+	forRevokeInOrder     = "revoke, in id order"
+	forRevokeRandom      = "revoke, random"
+)
 
-// workloads of a filled store. drawn is how many living rows they draw from; behind
-// these are the spare ones.
-func workloads(r rows, drawn int) []workload {
-	w := &draws{rows: r, drawn: drawn, order: rand.New(rand.NewPCG(1, 2)).Perm(drawn)}
-	w.spare.Store(int64(drawn))
-	w.code.Store(int64(r.living))
-	zipf, uniform := fmt.Sprintf("%d living, by a Zipf law with s = 1.1, the popular ones scattered", drawn), fmt.Sprintf("%d living, each as likely", drawn)
+// workloads of a filled store, in the order in which they can be measured.
+func workloads(r rows) []workload {
+	w := newDraws(r)
+	zipf := fmt.Sprintf("%d living, by a Zipf law with s = 1.1, the popular ones scattered", r.drawn)
+	uniform := fmt.Sprintf("%d living, each as likely", r.drawn)
+	once := fmt.Sprintf("%d living, each once, ", r.drawn)
 	return []workload{
-		{"client_credentials", "adds rows", w.credentials},
-		{"refresh, own chain", "each connection goes on with its own row", w.chain},
-		{"code exchange, in id order", "pending rows, in the order of their ids", w.exchange},
-		{"introspect, Zipf", zipf, w.reading(w.introspect, w.zipf)},
-		{"check, Zipf", zipf, w.reading(w.check, w.zipf)},
-		{"me, Zipf", zipf, w.reading(w.me, w.zipf)},
-		{"introspect, uniform", uniform, w.reading(w.introspect, w.uniform)},
-		{"check, uniform", uniform, w.reading(w.check, w.uniform)},
-		{"me, uniform", uniform, w.reading(w.me, w.uniform)},
-		{"mix", "80 % checks by the Zipf law, 10 % refreshes of an own chain, 5 % client_credentials, 4 % code exchanges in id order, 1 % revocations in id order", w.mix},
-		{"refresh, random", fmt.Sprintf("%d living, each once, shuffled", drawn), w.refreshRandom},
-		{"revoke, in id order", fmt.Sprintf("%d living, each once, in the order of their ids", drawn), w.revokeInOrder},
-		{"revoke, random", fmt.Sprintf("%d living, each once, shuffled, without those that are revoked already", drawn), w.revokeRandom},
+		{forCredentials, "adds rows", w.credentials},
+		{forChain, "each connection goes on with its own row", w.chain},
+		{forCode, "pending rows, in the order of their ids", w.exchange},
+		{forIntrospectZipf, zipf, w.reading(w.introspect, w.zipf)},
+		{forCheckZipf, zipf, w.reading(w.check, w.zipf)},
+		{forMeZipf, zipf, w.reading(w.me, w.zipf)},
+		{forIntrospectUniform, uniform, w.reading(w.introspect, w.uniform)},
+		{forCheckUniform, uniform, w.reading(w.check, w.uniform)},
+		{forMeUniform, uniform, w.reading(w.me, w.uniform)},
+		{forMix, "80 % checks by the Zipf law, 10 % refreshes of an own chain, 5 % client_credentials, 4 % code exchanges in id order, 1 % revocations in id order", w.mix},
+		{forRefreshRandom, once + "shuffled", w.refreshRandom},
+		{forRevokeInOrder, once + "in the order of their ids", w.revokeInOrder},
+		{forRevokeRandom, once + "shuffled, without those that were refreshed or revoked already", w.revokeRandom},
 	}
 }
 
-// draws hands out rows to the clients of all connections.
+// draws hands out rows to the clients of all connections. No two workloads share a
+// sequence of draws: the later one would find in memory what the earlier one read.
 type draws struct {
-	rows  rows
-	drawn int
-	// order is a shuffle of the drawn rows.
+	rows rows
+	// order is a shuffle of the drawn rows, counted from the first of them: the popular
+	// ones of the Zipf law from its beginning, those that are used once from its end.
 	order []int
-	// spare, code, refreshed and revoked are the next to be used of each kind.
-	spare, code, refreshed, revoked, revokedRandom atomic.Int64
+	// spare and code are the numbers of the next rows of their kind.
+	spare, code atomic.Int64
+	// shuffled is how many of the order are used, revoked how many of the drawn rows.
+	shuffled, revoked atomic.Int64
+	// streams counts the generators of random numbers.
+	streams atomic.Uint64
+}
+
+func newDraws(r rows) *draws {
+	w := &draws{rows: r, order: rand.New(rand.NewPCG(1, 2)).Perm(r.drawn)}
+	w.spare.Store(int64(r.used))
+	w.code.Store(int64(r.living()))
+	return w
 }
 
 // exchangeOf is a client that is made of two functions.
@@ -163,7 +187,10 @@ func (w *draws) credentials(connection int) client {
 
 // chain refreshes one authorization again and again.
 func (w *draws) chain(int) client {
-	row := int(w.spare.Add(1)) - 1
+	row := w.nextSpare()
+	if row < 0 {
+		return exchangeOf{func() []byte { return nil }, ok}
+	}
 	t := newTemplate(w.ownPost(latchkeyPaths.token, applicationOf(row), "grant_type", "refresh_token", "refresh_token", placeholder))
 	t.with(w.rows.token(oauth.KindRefreshToken, row))
 	key := []byte(`"refresh_token":"`)
@@ -179,32 +206,34 @@ func (w *draws) chain(int) client {
 
 func (w *draws) exchange(int) client {
 	templates := w.perApplication(latchkeyPaths.token, "grant_type", "authorization_code", "code", placeholder, "redirect_uri", redirectURI, "code_verifier", verifier)
-	return exchangeOf{func() []byte {
-		row := int(w.code.Add(1)) - 1
-		if row >= w.rows.living+w.rows.pending {
-			return nil
+	return w.using(func() int {
+		if row := int(w.code.Add(1)) - 1; row < w.rows.all() {
+			return row
 		}
-		return templates[applicationOf(row)].with(w.rows.token(oauth.KindCode, row))
-	}, issued}
+		return -1
+	}, templates, oauth.KindCode, issued)
 }
 
 // reading makes clients that ask about access tokens.
-func (w *draws) reading(request func() (*template, func(int, []byte) error), source func(connection int) func() int) func(int) client {
-	return func(connection int) client {
+func (w *draws) reading(request func() (*template, func(int, []byte) error), source func() func() int) func(int) client {
+	return func(int) client {
 		t, accept := request()
-		draw := source(connection)
+		draw := source()
 		return exchangeOf{func() []byte { return t.with(w.rows.token(oauth.KindAccessToken, draw())) }, accept}
 	}
 }
 
-func (w *draws) zipf(connection int) func() int {
-	z := rand.NewZipf(rand.New(rand.NewPCG(3, uint64(connection))), 1.1, 1, uint64(w.drawn-1))
-	return func() int { return w.order[z.Uint64()] }
+// random is a generator of its own.
+func (w *draws) random() *rand.Rand { return rand.New(rand.NewPCG(3, w.streams.Add(1))) }
+
+func (w *draws) zipf() func() int {
+	z := rand.NewZipf(w.random(), 1.1, 1, uint64(w.rows.drawn-1))
+	return func() int { return w.rows.spare + w.order[z.Uint64()] }
 }
 
-func (w *draws) uniform(connection int) func() int {
-	r := rand.New(rand.NewPCG(4, uint64(connection)))
-	return func() int { return r.IntN(w.drawn) }
+func (w *draws) uniform() func() int {
+	r := w.random()
+	return func() int { return w.rows.spare + r.IntN(w.rows.drawn) }
 }
 
 func (w *draws) introspect() (*template, func(int, []byte) error) {
@@ -219,64 +248,67 @@ func (w *draws) me() (*template, func(int, []byte) error) {
 	return newTemplate(get(latchkeyPaths.me)), holds(`"username":"person`)
 }
 
-func (w *draws) refreshRandom(int) client {
-	templates := w.perApplication(latchkeyPaths.token, "grant_type", "refresh_token", "refresh_token", placeholder)
-	return exchangeOf{func() []byte {
-		n := int(w.refreshed.Add(1)) - 1
-		if n >= w.drawn {
-			return nil
+// nextShuffled is a drawn row that was neither refreshed nor revoked, negative when
+// there is none left.
+func (w *draws) nextShuffled() int {
+	for {
+		n := w.rows.drawn - int(w.shuffled.Add(1))
+		if n < 0 {
+			return -1
 		}
-		row := w.order[n]
-		return templates[applicationOf(row)].with(w.rows.token(oauth.KindRefreshToken, row))
-	}, issued}
+		if w.order[n] >= int(w.revoked.Load()) {
+			return w.rows.spare + w.order[n]
+		}
+	}
 }
 
-// revoking ends the rows that draw names, until it names one below zero.
-func (w *draws) revoking(draw func() int) client {
-	templates := w.perApplication(latchkeyPaths.revoke, "token", placeholder)
+func (w *draws) refreshRandom(int) client {
+	templates := w.perApplication(latchkeyPaths.token, "grant_type", "refresh_token", "refresh_token", placeholder)
+	return w.using(w.nextShuffled, templates, oauth.KindRefreshToken, issued)
+}
+
+// using sends a token of each row that draw names, until it names a negative one.
+func (w *draws) using(draw func() int, templates []*template, kind oauth.Kind, accept func(int, []byte) error) client {
 	return exchangeOf{func() []byte {
 		row := draw()
 		if row < 0 {
 			return nil
 		}
-		return templates[applicationOf(row)].with(w.rows.token(oauth.KindRefreshToken, row))
-	}, ok}
+		return templates[applicationOf(row)].with(w.rows.token(kind, row))
+	}, accept}
+}
+
+func (w *draws) revoking(draw func() int) client {
+	return w.using(draw, w.perApplication(latchkeyPaths.revoke, "token", placeholder), oauth.KindRefreshToken, ok)
 }
 
 func (w *draws) revokeInOrder(int) client {
 	return w.revoking(func() int {
-		if n := int(w.revoked.Add(1)) - 1; n < w.drawn {
-			return n
+		if n := int(w.revoked.Add(1)) - 1; n < w.rows.drawn {
+			return w.rows.spare + n
 		}
 		return -1
 	})
 }
 
-// revokeRandom leaves out what revokeInOrder has ended.
-func (w *draws) revokeRandom(int) client {
-	return w.revoking(func() int {
-		for {
-			n := int(w.revokedRandom.Add(1)) - 1
-			if n >= w.drawn {
-				return -1
-			}
-			if row := w.order[n]; row >= int(w.revoked.Load()) {
-				return row
-			}
-		}
-	})
+func (w *draws) revokeRandom(int) client { return w.revoking(w.nextShuffled) }
+
+// nextSpare is a row that no other client uses, negative when there is none left.
+func (w *draws) nextSpare() int {
+	if row := int(w.spare.Add(1)) - 1; row < w.rows.spare {
+		return row
+	}
+	return -1
 }
 
 // mix is what a platform sees of all.
 func (w *draws) mix(connection int) client {
-	parts := []client{w.reading(w.check, w.zipf)(connection), w.chain(connection), w.credentials(connection), w.exchange(connection), w.revoking(func() int {
-		if row := int(w.spare.Add(1)) - 1; row < w.rows.living {
-			return row
-		}
-		return -1
-	})}
+	parts := []client{
+		w.reading(w.check, w.zipf)(connection), w.chain(connection), w.credentials(connection),
+		w.exchange(connection), w.revoking(w.nextSpare),
+	}
 	until := []int{80, 90, 95, 99, 100}
-	r, now := rand.New(rand.NewPCG(5, uint64(connection))), 0
+	r, now := w.random(), 0
 	return exchangeOf{func() []byte {
 		percent := r.IntN(100)
 		for now = 0; until[now] <= percent; now++ {
