@@ -55,6 +55,7 @@ func (c *config) serve(ctx context.Context) (err error) {
 	}
 	defer stopMetrics()
 	fmt.Fprintf(c.out, "listening on http://%s\n", c.listeningOn(listener.Addr()))
+	go keepHeadroom(ctx)
 	h.log.Info("serving", "issuer", issuer, "data", c.data)
 	return s.Serve(ctx, listener)
 }

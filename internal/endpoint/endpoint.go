@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -74,15 +75,18 @@ func (e *Endpoints) serve(r rules, h handler) http.Handler {
 		allowed = append(allowed, http.MethodHead)
 	}
 	allow := strings.Join(allowed, ", ")
+	common := http.Header{
+		"Cache-Control":          {"no-store"},
+		"Pragma":                 {"no-cache"}, // RFC 6749 §5.1
+		"X-Content-Type-Options": {"nosniff"},
+	}
+	if r.open {
+		common.Set("Access-Control-Allow-Origin", "*")
+		common.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		header := w.Header()
-		header.Set("Cache-Control", "no-store")
-		header.Set("Pragma", "no-cache") // RFC 6749 §5.1
-		header.Set("X-Content-Type-Options", "nosniff")
-		if r.open {
-			header.Set("Access-Control-Allow-Origin", "*")
-			header.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
-		}
+		maps.Copy(header, common)
 		switch {
 		case r.open && q.Method == http.MethodOptions:
 			header.Set("Allow", allow)
@@ -136,6 +140,8 @@ func errorBody(err *oauth.Error) any {
 	}{err.Code.Wire, err.Description}
 }
 
+var applicationJSON = []string{"application/json"}
+
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -143,8 +149,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 		http.Error(w, "the answer could not be written", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(encoded)))
+	w.Header()["Content-Type"] = applicationJSON
 	w.WriteHeader(status)
 	// The client is gone if this fails, and nobody is left to tell.
 	_, _ = w.Write(encoded)

@@ -20,17 +20,17 @@ func readParameters(w http.ResponseWriter, r *http.Request) (oauth.Parameters, e
 	if len(r.Header["Content-Type"]) > 1 {
 		return none, oauth.NewError(oauth.InvalidRequest, "there are several Content-Type headers")
 	}
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	mediaType, err := mediaTypeOf(r.Header.Get("Content-Type"))
 	var parse func([]byte) (oauth.Parameters, error)
 	switch {
-	case err == nil && mediaType == "application/x-www-form-urlencoded":
+	case err == nil && mediaType == typeForm:
 		parse = func(b []byte) (oauth.Parameters, error) { return oauth.ParseParameters(string(b)) }
-	case err == nil && mediaType == "application/json":
+	case err == nil && mediaType == typeJSON:
 		parse = oauth.ParseJSONParameters
 	default:
 		return none, oauth.NewError(oauth.InvalidRequest, "Content-Type must be application/x-www-form-urlencoded or application/json")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -46,6 +46,30 @@ func readParameters(w http.ResponseWriter, r *http.Request) (oauth.Parameters, e
 		return none, refusal
 	}
 	return p, nil
+}
+
+const (
+	typeForm = "application/x-www-form-urlencoded"
+	typeJSON = "application/json"
+)
+
+// mediaTypeOf is the value of a Content-Type without its parameters.
+func mediaTypeOf(value string) (string, error) {
+	if value == typeForm || value == typeJSON {
+		return value, nil
+	}
+	mediaType, _, err := mime.ParseMediaType(value)
+	return mediaType, err
+}
+
+// readBody makes room for what the request announces, within the limit.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
 }
 
 // credentials finds what an application sent of itself, in HTTP Basic or in the

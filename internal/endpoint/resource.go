@@ -55,7 +55,10 @@ func (e *Endpoints) Me() http.Handler {
 		if err != nil {
 			return err
 		}
-		a := access.Account
+		a, err := e.grants.Account(r.Context(), access)
+		if err != nil {
+			return err
+		}
 		body := meBody{User: user{
 			ID: a.ID.String(), Username: a.Username, Name: a.Name, Email: a.Email, CreatedAt: a.CreatedAt.Format(time.RFC3339),
 		}}
@@ -94,7 +97,7 @@ func (e *Endpoints) Check() http.Handler {
 			return err
 		}
 		h := w.Header()
-		h.Set("X-Account-Id", access.Account.ID.String())
+		h.Set("X-Account-Id", access.AccountID.String())
 		h.Set("X-Client-Id", access.Application.ClientID)
 		h.Set("X-Scope", string(access.Scope))
 		h.Set("X-Grant-Type", string(access.GrantType))

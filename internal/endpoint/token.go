@@ -84,9 +84,13 @@ func (e *Endpoints) Introspect() http.Handler {
 		}
 		body := introspection{Active: active}
 		if active {
+			account, err := e.grants.Account(r.Context(), access)
+			if err != nil {
+				return err
+			}
 			body = introspection{
 				Active: true, Scope: string(access.Scope), ClientID: access.Application.ClientID,
-				Username: access.Account.Username, Subject: access.Account.ID.String(), TokenType: "Bearer",
+				Username: account.Username, Subject: account.ID.String(), TokenType: "Bearer",
 				GrantType: string(access.GrantType), ExpiresAt: access.Token.ExpiresAt.Unix(), IssuedAt: access.Token.IssuedAt.Unix(),
 			}
 		}

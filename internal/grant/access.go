@@ -11,8 +11,9 @@ import (
 // Access is what a living access token stands for.
 type Access struct {
 	Application oauth.Application
-	Account     oauth.Account
-	GrantType   oauth.GrantType
+	// AccountID names the account, which is not disabled; Account reads it.
+	AccountID oauth.ID
+	GrantType oauth.GrantType
 	// Token holds when the token was issued and when it expires.
 	Token oauth.AccessToken
 	// Scope is what the token may do now.
@@ -40,26 +41,28 @@ func (g *Grants) Access(ctx context.Context, token string) (Access, error) {
 }
 
 func (g *Grants) access(ctx context.Context, presented oauth.Token) (Access, error) {
-	row, living, err := g.store.AccessToken(ctx, presented.ID, presented.Hash(oauth.KindAccessToken))
+	check, living, err := g.store.AccessToken(ctx, presented.ID, presented.Hash(oauth.KindAccessToken))
 	if err != nil {
 		return Access{}, err
 	}
-	application, err := g.store.RememberedApplication(ctx, row.ApplicationID)
+	application, err := g.store.RememberedApplication(ctx, check.ApplicationID)
 	if err != nil {
 		return Access{}, err
 	}
-	account, err := g.store.RememberedAccount(ctx, row.AccountID)
-	if err != nil {
-		return Access{}, err
-	}
-	if application.Suspended() || account.Disabled {
+	if application.Suspended() {
 		return Access{}, errDead()
 	}
 	scope := living.Scope.Within(g.Allowed(application))
-	if row.GrantType == oauth.GrantClientCredentials {
-		scope = scope.Within(g.config.Catalogue.ForApplicationsAlone())
+	if check.GrantType == oauth.GrantClientCredentials {
+		scope = scope.Within(g.alone)
 	}
-	return Access{Application: application, Account: account, GrantType: row.GrantType, Token: living, Scope: scope}, nil
+	return Access{Application: application, AccountID: check.AccountID, GrantType: check.GrantType, Token: living, Scope: scope}, nil
+}
+
+// Account reads whom an access is about.
+func (g *Grants) Account(ctx context.Context, a Access) (oauth.Account, error) {
+	account, err := g.store.RememberedAccount(ctx, a.AccountID)
+	return account, failure(err)
 }
 
 // Require refuses an access that lacks any token of the scope (RFC 6750 §3.1).

@@ -25,28 +25,31 @@ func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error
 	if c.ClientID == "" {
 		return Client{}, oauth.NewError(oauth.InvalidClient, "client_id is missing: send the credentials by HTTP Basic, or client_id and client_secret in the body")
 	}
-	unknown := oauth.NewError(oauth.InvalidClient, "client_id is unknown, or client_secret is wrong")
 	now := g.now()
 	id, ok := oauth.ParseClientID(c.ClientID, now)
 	if !ok {
-		return Client{}, unknown
+		return Client{}, errUnknownClient()
 	}
 	a, err := g.store.RememberedApplication(ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return Client{}, unknown
+		return Client{}, errUnknownClient()
 	case err != nil:
 		return Client{}, failure(err)
 	case a.ClientID != c.ClientID:
-		return Client{}, unknown
+		return Client{}, errUnknownClient()
 	case a.Public && c.Secret != "":
 		return Client{}, oauth.NewError(oauth.InvalidClient, "this is a public application: it has no client_secret, send client_id alone")
 	case !a.Public && c.Secret == "":
 		return Client{}, oauth.NewError(oauth.InvalidClient, "client_secret is missing")
 	case !a.Public && !a.AcceptsSecret(c.Secret, now):
-		return Client{}, unknown
+		return Client{}, errUnknownClient()
 	case a.Suspended():
 		return Client{}, oauth.NewError(oauth.InvalidClient, "this application is suspended; ask those who run this platform")
 	}
 	return Client{application: a}, nil
+}
+
+func errUnknownClient() error {
+	return oauth.NewError(oauth.InvalidClient, "client_id is unknown, or client_secret is wrong")
 }

@@ -16,8 +16,7 @@ func (g *Grants) ClientCredentials(ctx context.Context, c Client, scope string) 
 	if refusal != nil {
 		return Tokens{}, refusal
 	}
-	alone := g.config.Catalogue.ForApplicationsAlone()
-	if refused := granted.Without(alone); refused != "" {
+	if refused := granted.Without(g.alone); refused != "" {
 		return Tokens{}, oauth.NewError(oauth.InvalidScope, "only a person can give the scope: %s; use the grant authorization_code for it", refused)
 	}
 	id, err := g.NewID()

@@ -37,6 +37,9 @@ type Grants struct {
 	now    func() time.Time
 	log    *slog.Logger
 	config Config
+	// all and alone are the scopes of the catalogue: every one, and those that need no
+	// person.
+	all, alone oauth.Scope
 	// walks counts, for each authorization, refresh tokens that proved nothing.
 	walks *throttle.Throttle
 }
@@ -45,6 +48,7 @@ type Grants struct {
 func New(s *store.Store, key oauth.Key, random io.Reader, now func() time.Time, log *slog.Logger, config Config) *Grants {
 	return &Grants{
 		store: s, key: key, keyID: key.ID(), random: random, now: now, log: log, config: config,
+		all: config.Catalogue.All(), alone: config.Catalogue.ForApplicationsAlone(),
 		walks: throttle.New(5, 12*time.Second, config.Exempt, now),
 	}
 }
@@ -55,7 +59,7 @@ func (g *Grants) Catalogue() oauth.Catalogue { return g.config.Catalogue }
 // Allowed is what an application may be granted: its scope as far as it is still
 // configured.
 func (g *Grants) Allowed(a oauth.Application) oauth.Scope {
-	return a.Scope.Within(g.config.Catalogue.All())
+	return a.Scope.Within(g.all)
 }
 
 // Tokens is the answer to a token request (RFC 6749 §5.1).

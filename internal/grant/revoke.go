@@ -20,6 +20,22 @@ func (g *Grants) RevokeToken(ctx context.Context, c Client, token string, from n
 	if !ok {
 		return nil
 	}
+	err := g.store.Revoke(ctx, oauth.Revocation{
+		ID: presented.ID, Reason: oauth.ReasonRequested,
+		By: oauth.Revoker{ApplicationID: c.application.ID, Public: c.application.Public, Token: presented},
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case errors.Is(err, oauth.ErrUnrecognised):
+		return g.revokeOlder(ctx, c, presented, from)
+	}
+	return failure(err)
+}
+
+// revokeOlder ends an authorization of a public application for a token of an older
+// generation; any other token that proves nothing changes nothing.
+func (g *Grants) revokeOlder(ctx context.Context, c Client, presented oauth.Token, from netip.Addr) error {
 	a, err := g.store.Authorization(ctx, presented.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -29,12 +45,8 @@ func (g *Grants) RevokeToken(ctx context.Context, c Client, token string, from n
 	case a.ApplicationID != c.application.ID || a.Status == oauth.StatusRevoked:
 		return nil
 	}
-	// Whoever has the secret of a confidential application may name its
-	// authorization by the id half alone; of a public one the token must prove itself.
-	if c.application.Public && !a.HasHeld(presented) {
-		if older, err := g.isOlder(a, presented, from); err != nil || !older {
-			return err
-		}
+	if older, err := g.isOlder(a, presented, from); err != nil || !older {
+		return err
 	}
 	return failure(g.store.Revoke(ctx, oauth.Revocation{ID: a.ID, Reason: oauth.ReasonRequested}))
 }

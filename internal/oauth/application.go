@@ -69,11 +69,10 @@ func NewClientSecret(random io.Reader) (string, error) {
 // HashClientSecret is what is stored of a client secret. The secret has 256
 // bits, so a fast hash keeps it.
 func HashClientSecret(application ID, secret string) Hash {
-	h := sha256.New()
-	h.Write([]byte("latchkey.client_secret\x00"))
-	h.Write(application[:])
-	h.Write([]byte(secret))
-	return Hash(h.Sum(nil))
+	var room [128]byte
+	b := append(room[:0], "latchkey.client_secret\x00"...)
+	b = append(b, application[:]...)
+	return sha256.Sum256(append(b, secret...))
 }
 
 // AcceptsSecret compares in constant time with the current secret and, while it

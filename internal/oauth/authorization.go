@@ -87,8 +87,8 @@ type Authorization struct {
 	RevokedReason Reason
 
 	// SweepAfter is when the row can no longer matter to anybody. It is rounded
-	// up, to a week while the authorization is refreshed, so that a refresh
-	// seldom changes it: it has an index.
+	// up, to a week while the authorization is refreshed, so that an event seldom
+	// changes it: it has an index. See EarlySweep.
 	SweepAfter time.Time
 }
 
@@ -109,14 +109,45 @@ func (a Authorization) Issued() Authorization {
 	return a
 }
 
-// untilIdle keeps the row as long as its refresh token can live.
-func (a Authorization) untilIdle(idle time.Duration) Authorization {
-	a.SweepAfter = roundUp(a.RotatedAt.Add(idle), 7*24*time.Hour)
+// UntilIdle keeps the row as long as its refresh token can live, or the one that its
+// code will be redeemed for.
+func (a Authorization) UntilIdle(idle time.Duration) Authorization {
+	from := a.RotatedAt
+	if a.Status == StatusPending {
+		from = a.CreatedAt
+	}
+	a.SweepAfter = roundUp(from.Add(idle), 7*24*time.Hour)
 	return a
+}
+
+// EarlySweep is when the row stops to matter if nothing happens to it any more, where
+// that is before SweepAfter: it was revoked, or its code waits. Otherwise it is zero.
+func (a Authorization) EarlySweep() time.Time {
+	var early time.Time
+	switch a.Status {
+	case StatusPending:
+		early = a.Asked().SweepAfter
+	case StatusRevoked:
+		early = a.keptRevoked()
+	}
+	if early.Before(a.SweepAfter) {
+		return early
+	}
+	return time.Time{}
+}
+
+// Sweepable reports whether a row that has come to its EarlySweep may go.
+func (a Authorization) Sweepable(now time.Time) bool {
+	early := a.EarlySweep()
+	return !early.IsZero() && !now.Before(early)
 }
 
 // revokedKept is how long the reason of a revocation can be told.
 const revokedKept = 24 * time.Hour
+
+func (a Authorization) keptRevoked() time.Time {
+	return roundUp(a.RevokedAt.Add(revokedKept), time.Hour)
+}
 
 func roundUp(t time.Time, d time.Duration) time.Time { return t.Truncate(d).Add(d) }
 
@@ -132,17 +163,34 @@ func (t AccessToken) accepts(presented Hash, now time.Time) bool {
 	return t.Hash.Matches(presented) && now.Before(t.ExpiresAt)
 }
 
+// Check is what of an authorization decides whether an access token lives, and
+// whose it is.
+type Check struct {
+	ApplicationID, AccountID ID
+	GrantType                GrantType
+	Status                   Status
+	Access, PreviousAccess   AccessToken
+}
+
+// Check is what decides about the access tokens of the authorization.
+func (a Authorization) Check() Check {
+	return Check{
+		ApplicationID: a.ApplicationID, AccountID: a.AccountID, GrantType: a.GrantType, Status: a.Status,
+		Access: a.Access, PreviousAccess: a.PreviousAccess,
+	}
+}
+
 // AccessTokenFor finds the living access token whose hash is presented.
-func (a Authorization) AccessTokenFor(presented Hash, now time.Time) (AccessToken, bool) {
-	current := a.Access.accepts(presented, now)
-	previous := a.PreviousAccess.accepts(presented, now)
+func (c Check) AccessTokenFor(presented Hash, now time.Time) (AccessToken, bool) {
+	current := c.Access.accepts(presented, now)
+	previous := c.PreviousAccess.accepts(presented, now)
 	switch {
-	case a.Status != StatusActive:
+	case c.Status != StatusActive:
 		return AccessToken{}, false
 	case current:
-		return a.Access, true
+		return c.Access, true
 	case previous:
-		return a.PreviousAccess, true
+		return c.PreviousAccess, true
 	}
 	return AccessToken{}, false
 }
@@ -166,7 +214,9 @@ func (a Authorization) Idle(limit time.Duration, now time.Time) bool {
 // Revoked is the authorization after it was ended.
 func (a Authorization) Revoked(reason Reason, now time.Time) Authorization {
 	a.Status, a.RevokedAt, a.RevokedReason = StatusRevoked, now, reason
-	a.SweepAfter = roundUp(now.Add(revokedKept), time.Hour)
+	if kept := a.keptRevoked(); a.SweepAfter.Before(kept) {
+		a.SweepAfter = kept
+	}
 	return a
 }
 

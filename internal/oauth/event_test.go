@@ -119,7 +119,7 @@ func (l *life) rotate() (presented oauth.Token) {
 }
 
 func (l *life) accepts(token oauth.Token) bool {
-	_, ok := l.row.AccessTokenFor(token.Hash(oauth.KindAccessToken), l.now)
+	_, ok := l.row.Check().AccessTokenFor(token.Hash(oauth.KindAccessToken), l.now)
 	return ok
 }
 
@@ -266,7 +266,7 @@ func TestRefreshScope(t *testing.T) {
 	if l.row.Access.Scope != "profile" || l.row.Scope != "profile community" {
 		t.Errorf("after narrowing: access %q, granted %q", l.row.Access.Scope, l.row.Scope)
 	}
-	if old, ok := l.row.AccessTokenFor(l.access.Hash(oauth.KindAccessToken), l.now); !ok || old.Scope != "profile community" {
+	if old, ok := l.row.Check().AccessTokenFor(l.access.Hash(oauth.KindAccessToken), l.now); !ok || old.Scope != "profile community" {
 		t.Errorf("the access token before the rotation has the scope %q", old.Scope)
 	}
 	before := l.row

@@ -15,44 +15,86 @@ import (
 // Parameters are what a request says. An empty parameter counts as absent (RFC
 // 6749 §3.1), so a missing name and "" mean the same.
 type Parameters struct {
-	values map[string]string
-	// repeated are the names that were sent twice. Which value was meant cannot
-	// be known, so they have none.
-	repeated []string
-	pairs    []Parameter
+	pairs []pair
+	// index finds pairs by name where there are many.
+	index map[string]int
+	// refused is the first name that was sent twice, with refuse.
+	refused string
+	refuse  bool
 }
+
+// pair is a parameter as it came. Which value of a name that was sent twice was
+// meant cannot be known, so it has none.
+type pair struct {
+	Parameter
+	twice bool
+}
+
+// few is how many parameters are found faster one by one than by an index.
+const few = 16
 
 // Encode writes all parameters as a query, in the order in which they came. The
 // same parameters always give the same string.
 func (p Parameters) Encode() string {
-	return strings.TrimPrefix(AddToRedirectURI("", p.pairs...), "?")
+	pairs := make([]Parameter, len(p.pairs))
+	for i := range p.pairs {
+		pairs[i] = p.pairs[i].Parameter
+	}
+	return strings.TrimPrefix(AddToRedirectURI("", pairs...), "?")
+}
+
+func (p Parameters) find(name string) (int, bool) {
+	if p.index != nil {
+		i, ok := p.index[name]
+		return i, ok
+	}
+	for i := range p.pairs {
+		if p.pairs[i].Name == name {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // Get is the value of a parameter, or "".
-func (p Parameters) Get(name string) string { return p.values[name] }
+func (p Parameters) Get(name string) string {
+	if i, ok := p.find(name); ok && !p.pairs[i].twice {
+		return p.pairs[i].Value
+	}
+	return ""
+}
 
 // Repeated reports whether the parameter was sent twice.
-func (p Parameters) Repeated(name string) bool { return slices.Contains(p.repeated, name) }
+func (p Parameters) Repeated(name string) bool {
+	i, ok := p.find(name)
+	return ok && p.pairs[i].twice
+}
 
 // RefuseRepeated is the error of a request in which any parameter was sent twice.
 func (p Parameters) RefuseRepeated() *Error {
-	if len(p.repeated) == 0 {
+	if !p.refuse {
 		return nil
 	}
-	return NewError(InvalidRequest, "the parameter %s was sent twice", p.repeated[0])
+	return NewError(InvalidRequest, "the parameter %s was sent twice", p.refused)
 }
 
 func (p *Parameters) add(name, value string) {
-	p.pairs = append(p.pairs, Parameter{name, value})
-	if _, twice := p.values[name]; twice || p.Repeated(name) {
-		delete(p.values, name)
-		p.repeated = append(p.repeated, name)
-		return
+	i, known := p.find(name)
+	p.pairs = append(p.pairs, pair{Parameter: Parameter{name, value}})
+	switch {
+	case known:
+		p.pairs[i].twice = true
+		if !p.refuse {
+			p.refused, p.refuse = name, true
+		}
+	case p.index != nil:
+		p.index[name] = len(p.pairs) - 1
+	case len(p.pairs) > few:
+		p.index = make(map[string]int, 2*few)
+		for i := range slices.Backward(p.pairs) {
+			p.index[p.pairs[i].Name] = i
+		}
 	}
-	if p.values == nil {
-		p.values = map[string]string{}
-	}
-	p.values[name] = value
 }
 
 // ParseParameters reads application/x-www-form-urlencoded: a query or a form body.
@@ -78,6 +120,9 @@ func ParseParameters(encoded string) (Parameters, error) {
 
 // ParseJSONParameters reads one JSON object whose values are all strings.
 func ParseJSONParameters(body []byte) (Parameters, error) {
+	if p, ok := parsePlainJSON(string(body)); ok {
+		return p, nil
+	}
 	if !utf8.Valid(body) {
 		return Parameters{}, errors.New("the body is not UTF-8")
 	}
@@ -109,4 +154,56 @@ func ParseJSONParameters(body []byte) (Parameters, error) {
 		return Parameters{}, errors.New("the body has something behind its JSON object")
 	}
 	return p, nil
+}
+
+// parsePlainJSON reads an object of strings that needs no decoder: ASCII without
+// escapes. Whatever else it meets, right or wrong, it leaves to encoding/json.
+func parsePlainJSON(s string) (p Parameters, ok bool) {
+	s, ok = cutByte(s, '{')
+	for ok {
+		var name, value string
+		if name, s, ok = cutPlainString(s); !ok {
+			break
+		}
+		if s, ok = cutByte(s, ':'); !ok {
+			break
+		}
+		if value, s, ok = cutPlainString(s); !ok {
+			break
+		}
+		p.add(name, value)
+		if rest, more := cutByte(s, ','); more {
+			s = rest
+			continue
+		}
+		s, ok = cutByte(s, '}')
+		return p, ok && skipSpace(s) == ""
+	}
+	return p, false
+}
+
+// skipSpace leaves out what RFC 8259 §2 allows between tokens.
+func skipSpace(s string) string { return strings.TrimLeft(s, " \t\r\n") }
+
+func cutByte(s string, c byte) (rest string, ok bool) {
+	s = skipSpace(s)
+	if s == "" || s[0] != c {
+		return s, false
+	}
+	return s[1:], true
+}
+
+func cutPlainString(s string) (text, rest string, ok bool) {
+	if s, ok = cutByte(s, '"'); !ok {
+		return "", s, false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"':
+			return s[:i], s[i+1:], true
+		case c < 0x20 || c > 0x7e || c == '\\':
+			return "", s, false
+		}
+	}
+	return "", s, false
 }

@@ -58,7 +58,7 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 	a.Generation, a.RotatedAt = 1, now
 	a.Access = AccessToken{Hash: e.AccessHash, Scope: a.Scope, IssuedAt: now, ExpiresAt: now.Add(e.AccessLifetime)}
 	a.RefreshHash = e.RefreshHash
-	return a.untilIdle(e.RefreshIdle), nil
+	return a.UntilIdle(e.RefreshIdle), nil
 }
 
 // ErrUnknownCode is the answer to a code that proves nothing.

@@ -33,10 +33,10 @@ type RefreshLimits struct {
 	ReplayWindow time.Duration
 }
 
-// ErrUnrecognised is returned for a refresh token that is neither the current
-// nor the previous one of its authorization. Whether it is an older one is found
-// out by Key.Reaches, outside the store's batch.
-var ErrUnrecognised = errors.New("refresh token is neither the current nor the previous one")
+// ErrUnrecognised is returned for a token that is none of the current or the
+// previous generation of its authorization. Whether it is an older one is found out
+// by Key.Reaches, outside the store's batch.
+var ErrUnrecognised = errors.New("token is neither of the current nor of the previous generation")
 
 // AuthorizationID names the row that the refresh token points to.
 func (e Rotation) AuthorizationID() ID { return e.Refresh.ID }
@@ -86,7 +86,7 @@ func (e Rotation) rotate(a Authorization, now time.Time) (Authorization, error) 
 	a.RefreshHash, a.KeyID = e.RefreshHash, e.KeyID
 	a.Generation++
 	a.RotatedAt, a.ReplayedAt = now, time.Time{}
-	return a.untilIdle(e.Limits.Idle), nil
+	return a.UntilIdle(e.Limits.Idle), nil
 }
 
 // narrow decides the scope of the answer: what was granted, or less.

@@ -54,16 +54,34 @@ func (s Scope) Has(token string) bool {
 }
 
 // Covers reports whether every token of other is in s.
-func (s Scope) Covers(other Scope) bool { return other.Without(s) == "" }
+func (s Scope) Covers(other Scope) bool {
+	if s == other {
+		return true
+	}
+	for t := range strings.SplitSeq(string(other), " ") {
+		if t != "" && !s.Has(t) {
+			return false
+		}
+	}
+	return true
+}
 
 // Equal reports whether both hold the same tokens, in whatever order.
 func (s Scope) Equal(other Scope) bool { return s.Covers(other) && other.Covers(s) }
 
 // Within keeps the tokens of s that limit has too, in the order of s.
-func (s Scope) Within(limit Scope) Scope { return s.filter(limit.Has) }
+func (s Scope) Within(limit Scope) Scope {
+	if limit.Covers(s) {
+		return s
+	}
+	return s.filter(limit.Has)
+}
 
 // Without keeps the tokens of s that other does not have.
 func (s Scope) Without(other Scope) Scope {
+	if other.Covers(s) {
+		return ""
+	}
 	return s.filter(func(t string) bool { return !other.Has(t) })
 }
 
@@ -73,12 +91,7 @@ func (s Scope) With(other Scope) Scope {
 }
 
 func (s Scope) filter(keep func(string) bool) Scope {
-	tokens := s.Tokens()
-	kept := slices.DeleteFunc(slices.Clone(tokens), func(t string) bool { return !keep(t) })
-	if len(kept) == len(tokens) {
-		return s
-	}
-	return ScopeOf(kept...)
+	return ScopeOf(slices.DeleteFunc(s.Tokens(), func(t string) bool { return !keep(t) })...)
 }
 
 // Permission is a scope that the platform has configured.
@@ -124,6 +137,16 @@ func (c Catalogue) WithoutApproval() Scope {
 	return c.where(func(p Permission) bool { return !p.NeedsApproval })
 }
 
+// unknown is what of a scope is not configured.
+func (c Catalogue) unknown(s Scope) Scope {
+	for t := range strings.SplitSeq(string(s), " ") {
+		if _, known := c.Find(t); !known {
+			return s.Without(c.All())
+		}
+	}
+	return ""
+}
+
 func (c Catalogue) where(keep func(Permission) bool) Scope {
 	var names []string
 	for _, p := range c.Permissions {
@@ -149,7 +172,7 @@ func (c Catalogue) Request(parameter string, allowed Scope) (Scope, *Error) {
 	if scope == "" {
 		return "", NewError(InvalidScope, "scope is missing, and this server has no default scope; ask for at least one")
 	}
-	if unknown := scope.Without(c.All()); unknown != "" {
+	if unknown := c.unknown(scope); unknown != "" {
 		return "", NewError(InvalidScope, "unknown scope: %s; known are: %s", unknown, c.All())
 	}
 	if refused := scope.Without(allowed); refused != "" {

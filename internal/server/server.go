@@ -88,10 +88,38 @@ const answerTime = 9 * time.Second
 
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), answerTime)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		b := &bound{Context: r.Context(), until: time.Now().Add(answerTime)}
+		defer b.release()
+		next.ServeHTTP(w, r.WithContext(b))
 	})
+}
+
+// bound is a context with a deadline whose timer is not made before somebody waits:
+// most requests are answered without.
+type bound struct {
+	context.Context
+	until  time.Time
+	once   sync.Once
+	timed  context.Context
+	cancel context.CancelFunc
+}
+
+func (b *bound) Deadline() (time.Time, bool) { return b.until, true }
+
+func (b *bound) wait() context.Context {
+	b.once.Do(func() { b.timed, b.cancel = context.WithDeadline(b.Context, b.until) })
+	return b.timed
+}
+
+func (b *bound) Done() <-chan struct{} { return b.wait().Done() }
+
+func (b *bound) Err() error { return b.wait().Err() }
+
+// release lets go of the timer. Whoever asks later sees the request's own context,
+// which ends with its handler.
+func (b *bound) release() {
+	b.once.Do(func() { b.timed, b.cancel = b.Context, func() {} })
+	b.cancel()
 }
 
 // maxForm is the size of a form of the pages in bytes.
@@ -240,11 +268,14 @@ const (
 	maxHeader    = 64 << 10
 )
 
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
 // Serve answers on the listener until ctx ends, then lets the requests in flight
 // finish.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	h := &http.Server{
-		Handler:           s.handler,
+		Handler:           s,
 		ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: requestTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),

@@ -49,43 +49,13 @@ func checkTaken(tx *transaction, a oauth.Account) error {
 
 // Account reads an account.
 func (s *Store) Account(ctx context.Context, id oauth.ID) (oauth.Account, error) {
-	a, _, err := scanAccount(s.engine.db().QueryRowContext(ctx, selectAccount+` where id = $1`, id[:]))
-	return a, err
+	a, err := s.engine.account(ctx, id)
+	return a, fault(err)
 }
 
 // RememberedAccount is Account, from memory where that can be trusted.
 func (s *Store) RememberedAccount(ctx context.Context, id oauth.ID) (oauth.Account, error) {
-	return remembered(s.memory, s.memory.accounts, id, always, func() (oauth.Account, error) { return s.Account(ctx, id) })
-}
-
-func always[V any](V) bool { return true }
-
-// disabledAccounts tells which of the accounts are disabled, from memory where
-// that can be trusted.
-func (s *Store) disabledAccounts(ctx context.Context, q queryer, accounts []oauth.ID) (map[oauth.ID]bool, error) {
-	if !s.memory.trusted() {
-		return readDisabled(ctx, q, accounts)
-	}
-	known, unknown, tickets := map[oauth.ID]bool{}, []oauth.ID{}, []ticket{}
-	for _, id := range accounts {
-		if disabled, ok := s.memory.disabled.get(id); ok {
-			known[id] = disabled
-		} else {
-			unknown, tickets = append(unknown, id), append(tickets, s.memory.disabled.begin(id))
-		}
-	}
-	if len(unknown) == 0 {
-		return known, nil
-	}
-	read, err := readDisabled(ctx, q, unknown)
-	if err != nil {
-		return nil, err
-	}
-	for i, id := range unknown {
-		known[id] = read[id]
-		s.memory.disabled.keep(id, tickets[i], read[id])
-	}
-	return known, nil
+	return remembered(s.memory, s.memory.accounts, id, func() (oauth.Account, error) { return s.Account(ctx, id) })
 }
 
 // AccountByEmail reads an account and the hash of its password.

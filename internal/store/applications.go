@@ -42,7 +42,7 @@ func (s *Store) Application(ctx context.Context, id oauth.ID) (oauth.Application
 
 // RememberedApplication is Application, from memory where that can be trusted.
 func (s *Store) RememberedApplication(ctx context.Context, id oauth.ID) (oauth.Application, error) {
-	return remembered(s.memory, s.memory.applications, id, always, func() (oauth.Application, error) { return s.Application(ctx, id) })
+	return remembered(s.memory, s.memory.applications, id, func() (oauth.Application, error) { return s.Application(ctx, id) })
 }
 
 // Applications lists the applications of an owner, or of everybody when owner is

@@ -18,13 +18,19 @@ const selectAuthorization = `select ` + authorizationColumns + ` from authorizat
 
 func scanAuthorization(r row) (oauth.Authorization, error) {
 	var a oauth.Authorization
-	err := r.Scan(fixed(a.ID[:]), fixed(a.ApplicationID[:]), fixed(a.AccountID[:]), &a.GrantType, &a.Status, &a.Scope, millis{&a.CreatedAt},
+	err := r.Scan(authorizationDestinations(&a)...)
+	return a, notFound(err)
+}
+
+func authorizationDestinations(a *oauth.Authorization) []any {
+	return []any{
+		fixed(a.ID[:]), fixed(a.ApplicationID[:]), fixed(a.AccountID[:]), &a.GrantType, &a.Status, &a.Scope, millis{&a.CreatedAt},
 		fixed(a.CodeHash[:]), millis{&a.CodeExpiresAt}, &a.RedirectURI, &a.RedirectURISent, &a.Challenge,
 		&a.Generation, millis{&a.RotatedAt}, millis{&a.ReplayedAt}, fixed(a.KeyID[:]),
 		fixed(a.Access.Hash[:]), &a.Access.Scope, millis{&a.Access.IssuedAt}, millis{&a.Access.ExpiresAt}, fixed(a.RefreshHash[:]),
 		fixed(a.PreviousAccess.Hash[:]), &a.PreviousAccess.Scope, millis{&a.PreviousAccess.IssuedAt}, millis{&a.PreviousAccess.ExpiresAt},
-		fixed(a.PreviousRefreshHash[:]), millis{&a.RevokedAt}, &a.RevokedReason, millis{&a.SweepAfter})
-	return a, notFound(err)
+		fixed(a.PreviousRefreshHash[:]), millis{&a.RevokedAt}, &a.RevokedReason, millis{&a.SweepAfter},
+	}
 }
 
 // insertAuthorization adds the row unless its id is taken, and reports whether it did.
@@ -38,7 +44,24 @@ func insertAuthorization(tx *transaction, a oauth.Authorization) (bool, error) {
 		blob(a.Access.Hash[:]), string(a.Access.Scope), toMillis(a.Access.IssuedAt), toMillis(a.Access.ExpiresAt), blob(a.RefreshHash[:]),
 		blob(a.PreviousAccess.Hash[:]), string(a.PreviousAccess.Scope), toMillis(a.PreviousAccess.IssuedAt), toMillis(a.PreviousAccess.ExpiresAt),
 		blob(a.PreviousRefreshHash[:]), toMillis(a.RevokedAt), string(a.RevokedReason), toMillis(a.SweepAfter))
+	if err == nil && n == 1 {
+		err = sweepEarly(tx, a)
+	}
 	return n == 1, err
+}
+
+// sweepEarly lets the sweeper look at a row before its SweepAfter, where that is due.
+func sweepEarly(tx *transaction, a oauth.Authorization) error {
+	after := a.EarlySweep()
+	if after.IsZero() {
+		return nil
+	}
+	return addEarlySweep(tx, toMillis(after), a.ID)
+}
+
+func addEarlySweep(tx *transaction, after int64, id oauth.ID) error {
+	_, err := tx.exec(`insert into early_sweeps (after, id) values ($1, $2) on conflict do nothing`, after, id[:])
+	return err
 }
 
 // Authorization reads one authorization.
@@ -48,26 +71,25 @@ func (s *Store) Authorization(ctx context.Context, id oauth.ID) (oauth.Authoriza
 }
 
 // AccessToken finds the authorization of an access token whose hash is presented,
-// and what the row keeps of the token. ErrNotFound: it does not live. It answers
-// from memory where that can be trusted; a token that does not match what is
-// remembered is looked up again.
-func (s *Store) AccessToken(ctx context.Context, id oauth.ID, presented oauth.Hash) (oauth.Authorization, oauth.AccessToken, error) {
+// and what the row keeps of the token. ErrNotFound: it does not live, or its account
+// is disabled. It answers from memory where that can be trusted; a token that does not
+// match what is remembered is looked up again.
+func (s *Store) AccessToken(ctx context.Context, id oauth.ID, presented oauth.Hash) (oauth.Check, oauth.AccessToken, error) {
 	now := s.Now()
-	lives := func(a oauth.Authorization) bool {
-		_, ok := a.AccessTokenFor(presented, now)
-		return ok
+	if c, ok := s.memory.recall(id); ok {
+		if token, lives := c.check.AccessTokenFor(presented, now); lives && !c.disabled {
+			return c.check, token, nil
+		}
 	}
-	a, err := remembered(s.memory, s.memory.authorizations, id, lives, func() (oauth.Authorization, error) {
-		return s.Authorization(ctx, id)
-	})
+	c, err := s.memory.learn(id, func() (checked, error) { return s.engine.check(ctx, id) })
 	if err != nil {
-		return a, oauth.AccessToken{}, err
+		return oauth.Check{}, oauth.AccessToken{}, fault(err)
 	}
-	token, ok := a.AccessTokenFor(presented, now)
-	if !ok {
-		return a, token, ErrNotFound
+	token, lives := c.check.AccessTokenFor(presented, now)
+	if !lives || c.disabled {
+		return c.check, token, ErrNotFound
 	}
-	return a, token, nil
+	return c.check, token, nil
 }
 
 // RedeemCode exchanges a code. The error is an *oauth.Error where the rule refuses.
@@ -93,7 +115,7 @@ func (s *Store) change(ctx context.Context, e oauth.Event) (oauth.Authorization,
 	var refusal *oauth.Error
 	_, revocation := e.(oauth.Revocation)
 	// A revocation is announced also when its outcome is unknown.
-	if ended := errors.As(err, &refusal) && refusal.Ended; !ended && (!revocation || errors.Is(err, ErrNotFound)) {
+	if ended := errors.As(err, &refusal) && refusal.Ended; !ended && (!revocation || errors.Is(err, ErrNotFound) || errors.Is(err, oauth.ErrUnrecognised)) {
 		// Other replicas need not hear of it: what they remember only gets older.
 		s.memory.drop(changed)
 		return after, fault(err)
@@ -213,9 +235,17 @@ func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason
 		return nil, err
 	}
 	ended := oauth.Authorization{}.Revoked(reason, s.engine.now())
-	_, err = tx.exec(`update authorizations set status = 3, revoked_at = $1, revoked_reason = $2, sweep_after = $3
+	kept := toMillis(ended.SweepAfter)
+	_, err = tx.exec(`insert into early_sweeps (after, id) select $1, id from authorizations
+		where grant_type = 'authorization_code' and status <> 3 and application_id = $2 and ($3 or account_id = $4)
+		and sweep_after > $1 on conflict do nothing`, kept, application[:], account.IsZero(), account[:])
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.exec(`update authorizations set status = 3, revoked_at = $1, revoked_reason = $2,
+			sweep_after = case when sweep_after < $3 then $3 else sweep_after end
 		where grant_type = 'authorization_code' and status <> 3 and application_id = $4 and ($5 or account_id = $6)`,
-		toMillis(ended.RevokedAt), string(ended.RevokedReason), toMillis(ended.SweepAfter), application[:], account.IsZero(), account[:])
+		toMillis(ended.RevokedAt), string(ended.RevokedReason), kept, application[:], account.IsZero(), account[:])
 	return changes, err
 }
 

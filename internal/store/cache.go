@@ -2,16 +2,20 @@ package store
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 // cache keeps what was read, up to a bound, until it is dropped. It is safe for
-// concurrent use.
+// concurrent use. Where V has no pointers, the garbage collector need not look at
+// what it keeps.
 type cache[V any] struct {
 	shards [cacheShards]cacheShard[V]
-	limit  int
+	// drops counts what was dropped of all shards.
+	drops atomic.Uint64
+	limit int
 	// life is how long a record is trusted; zero stands for ever.
 	life time.Duration
 }
@@ -19,13 +23,22 @@ type cache[V any] struct {
 type cacheShard[V any] struct {
 	mu sync.Mutex
 	// drops counts what was dropped: a read that began before one must not be kept.
-	drops   uint64
-	records map[oauth.ID]cached[V]
+	drops uint64
+	// places says where in records an id is; free are the places that were dropped.
+	places  map[oauth.ID]uint32
+	records []cached[V]
+	free    []uint32
+	// hand is where the search for a record to replace goes on.
+	hand int
 }
 
 type cached[V any] struct {
 	value V
-	until time.Time
+	id    oauth.ID
+	// until is in Unix nanoseconds.
+	until int64
+	// used since the hand last came by: such a record gets another round.
+	used bool
 }
 
 const cacheShards = 64
@@ -33,7 +46,7 @@ const cacheShards = 64
 func newCache[V any](limit int, life time.Duration) *cache[V] {
 	c := &cache[V]{limit: max(1, limit/cacheShards), life: life}
 	for i := range c.shards {
-		c.shards[i].records = map[oauth.ID]cached[V]{}
+		c.shards[i].places = map[oauth.ID]uint32{}
 	}
 	return c
 }
@@ -41,15 +54,19 @@ func newCache[V any](limit int, life time.Duration) *cache[V] {
 // shard goes by the last byte, which is random.
 func (c *cache[V]) shard(id oauth.ID) *cacheShard[V] { return &c.shards[id[15]%cacheShards] }
 
-func (c *cache[V]) get(id oauth.ID) (V, bool) {
+func (c *cache[V]) get(id oauth.ID) (value V, ok bool) {
 	s := c.shard(id)
 	s.mu.Lock()
-	record, ok := s.records[id]
-	s.mu.Unlock()
-	if !ok || c.life > 0 && time.Now().After(record.until) {
-		var none V
-		return none, false
+	defer s.mu.Unlock()
+	place, ok := s.places[id]
+	if !ok {
+		return value, false
 	}
+	record := &s.records[place]
+	if c.life > 0 && time.Now().UnixNano() > record.until {
+		return value, false
+	}
+	record.used = true
 	return record.value, true
 }
 
@@ -57,6 +74,7 @@ func (c *cache[V]) get(id oauth.ID) (V, bool) {
 // of its shard was dropped since: it may be from before the drop.
 type ticket struct {
 	drops uint64
+	any   bool
 	at    time.Time
 }
 
@@ -67,21 +85,48 @@ func (c *cache[V]) begin(id oauth.ID) ticket {
 	return ticket{drops: s.drops, at: time.Now()}
 }
 
+// beginAny is a ticket for a read of which it is not known yet what it will find.
+func (c *cache[V]) beginAny() ticket { return ticket{any: true, drops: c.drops.Load(), at: time.Now()} }
+
 func (c *cache[V]) keep(id oauth.ID, began ticket, value V) {
 	s := c.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.drops != began.drops {
+	drops := s.drops
+	if began.any {
+		drops = c.drops.Load()
+	}
+	if drops != began.drops {
 		return
 	}
-	if _, known := s.records[id]; !known && len(s.records) >= c.limit {
-		// Any one will do: the order of a map is random.
-		for other := range s.records {
-			delete(s.records, other)
-			break
-		}
+	place, known := s.places[id]
+	if !known {
+		place = s.place(c.limit)
+		s.places[id] = place
 	}
-	s.records[id] = cached[V]{value: value, until: began.at.Add(c.life)}
+	s.records[place] = cached[V]{value: value, id: id, until: began.at.Add(c.life).UnixNano()}
+}
+
+// place finds room for a record: what was dropped, or new room up to the limit, or
+// that of the first record that nobody used since the hand last came by.
+func (s *cacheShard[V]) place(limit int) uint32 {
+	if last := len(s.free) - 1; last >= 0 {
+		place := s.free[last]
+		s.free = s.free[:last]
+		return place
+	}
+	if len(s.records) < limit {
+		s.records = append(s.records, cached[V]{})
+		return uint32(len(s.records) - 1)
+	}
+	for s.records[s.hand].used {
+		s.records[s.hand].used = false
+		s.hand = (s.hand + 1) % limit
+	}
+	place := s.hand
+	s.hand = (s.hand + 1) % limit
+	delete(s.places, s.records[place].id)
+	return uint32(place)
 }
 
 // fill reads a record and keeps it.
@@ -95,26 +140,34 @@ func (c *cache[V]) fill(id oauth.ID, read func() (V, error)) (V, error) {
 }
 
 func (c *cache[V]) drop(id oauth.ID) {
+	c.drops.Add(1)
 	s := c.shard(id)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.drops++
-	delete(s.records, id)
-	s.mu.Unlock()
+	if place, ok := s.places[id]; ok {
+		delete(s.places, id)
+		s.records[place] = cached[V]{}
+		s.free = append(s.free, place)
+	}
 }
 
 func (c *cache[V]) empty() {
+	c.drops.Add(1)
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
 		s.drops++
-		clear(s.records)
+		clear(s.places)
+		s.records, s.free, s.hand = nil, nil, 0
 		s.mu.Unlock()
 	}
 }
 
 // memory is what a store remembers of its database.
 type memory struct {
-	authorizations *cache[oauth.Authorization]
+	authorizations *cache[checkRecord]
+	scopes         scopeNumbers
 	applications   *cache[oauth.Application]
 	accounts       *cache[oauth.Account]
 	// disabled tells of accounts whether they are.
@@ -130,17 +183,18 @@ const cachedLife = 10 * time.Second
 
 // The bounds of the memory in records.
 const (
-	maxCachedAuthorizations = 100_000
+	maxCachedAuthorizations = 250_000
 	maxCachedApplications   = 10_000
-	maxCachedAccounts       = 50_000
+	maxCachedAccounts       = 100_000
+	maxCachedDisabled       = 200_000
 )
 
 func newMemory(life time.Duration, trusted func() bool) *memory {
 	return &memory{
-		authorizations: newCache[oauth.Authorization](maxCachedAuthorizations, life),
+		authorizations: newCache[checkRecord](maxCachedAuthorizations, life),
 		applications:   newCache[oauth.Application](maxCachedApplications, life),
 		accounts:       newCache[oauth.Account](maxCachedAccounts, life),
-		disabled:       newCache[bool](maxCachedAccounts, life),
+		disabled:       newCache[bool](maxCachedDisabled, life),
 		trusted:        trusted,
 	}
 }
@@ -184,12 +238,41 @@ func (m *memory) drop(c change) {
 	}
 }
 
+// recall is what is remembered to judge the access tokens of an authorization.
+func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
+	if !m.trusted() {
+		return c, false
+	}
+	r, ok := m.authorizations.get(id)
+	if !ok {
+		return c, false
+	}
+	c.check = m.scopes.open(r)
+	c.disabled, ok = m.disabled.get(c.check.AccountID)
+	return c, ok
+}
+
+// learn reads what recall does not know, and keeps it.
+func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, error) {
+	trusted := m.trusted()
+	began, beganAny := m.authorizations.begin(id), m.disabled.beginAny()
+	c, err := read()
+	if err != nil || !trusted {
+		return c, err
+	}
+	if r, ok := m.scopes.seal(c.check); ok {
+		m.authorizations.keep(id, began, r)
+	}
+	m.disabled.keep(c.check.AccountID, beganAny, c.disabled)
+	return c, nil
+}
+
 // remembered returns a record from the cache where that can be trusted, or reads it.
-func remembered[V any](m *memory, c *cache[V], id oauth.ID, good func(V) bool, read func() (V, error)) (V, error) {
+func remembered[V any](m *memory, c *cache[V], id oauth.ID, read func() (V, error)) (V, error) {
 	if !m.trusted() {
 		return read()
 	}
-	if value, ok := c.get(id); ok && good(value) {
+	if value, ok := c.get(id); ok {
 		return value, nil
 	}
 	return c.fill(id, read)

@@ -68,7 +68,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	total := 0
 	for i := range records.shards {
-		total += len(records.shards[i].records)
+		total += len(records.shards[i].places)
 	}
 	if total != limit {
 		t.Errorf("%d records are kept; the limit is %d", total, limit)
@@ -99,7 +99,7 @@ func TestMemoryIsNotAskedWhileItCannotBeTrusted(t *testing.T) {
 	m := newMemory(0, func() bool { return trusted })
 	id, reads := numbered(1), 0
 	ask := func() bool {
-		disabled, err := remembered(m, m.disabled, id, always, func() (bool, error) {
+		disabled, err := remembered(m, m.disabled, id, func() (bool, error) {
 			reads++
 			return reads > 1, nil
 		})

@@ -24,8 +24,13 @@ type engine interface {
 	issue(ctx context.Context, a oauth.Authorization) error
 	// authorization reads one row.
 	authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error)
+	// check reads what of a row decides about access tokens, and whether its account is
+	// disabled.
+	check(ctx context.Context, id oauth.ID) (checked, error)
+	// account reads an account.
+	account(ctx context.Context, id oauth.ID) (oauth.Account, error)
 	// db is for reading the small tables.
-	db() *sql.DB
+	db() reader
 	// now is the clock that every expiry is judged by.
 	now() time.Time
 	// sweeper keeps other processes from sweeping until release; ok is false
@@ -44,13 +49,18 @@ type engine interface {
 	close() error
 }
 
+// reader runs queries.
+type reader interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // transaction is what a write runs in.
 type transaction struct {
 	ctx  context.Context
 	conn interface {
+		reader
 		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	}
 	// lock is put behind a select whose rows must not change until the commit. On
 	// SQLite it is empty: there is one writer.

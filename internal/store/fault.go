@@ -19,12 +19,15 @@ import (
 // was asked something wrong: the first is an answer of the protocol, and waiting
 // helps.
 func fault(err error) error {
+	if err == nil {
+		return nil
+	}
 	var refusal *oauth.Error
 	var fromSQLite *driversqlite.Error
 	var fromPostgres *pgconn.PgError
 	var connecting *pgconn.ConnectError
 	switch {
-	case err == nil, errors.As(err, &refusal), errors.Is(err, context.Canceled), errors.Is(err, errUnknownOutcome):
+	case errors.As(err, &refusal), errors.Is(err, context.Canceled), errors.Is(err, errUnknownOutcome):
 		return err
 	case errors.As(err, &fromSQLite):
 		switch fromSQLite.Code() & 0xff {

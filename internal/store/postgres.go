@@ -30,16 +30,15 @@ type postgres struct {
 	// skew is how far the database's clock is ahead of ours.
 	skew     atomic.Int64
 	ownClock bool
-	// disabled tells which of the accounts are disabled. It is set by the store,
-	// which may know without asking the database.
-	disabled func(context.Context, queryer, []oauth.ID) (map[oauth.ID]bool, error)
 
 	events  chan *operation
-	reads   chan *lookup
 	closing chan struct{}
 	workers sync.WaitGroup
 	random  io.Reader
 	bell    *bell
+	// checks and accounts are read in groups.
+	checks   *grouped[checked]
+	accounts *grouped[oauth.Account]
 }
 
 // Limits on work with PostgreSQL.
@@ -70,9 +69,13 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	}
 	p := &postgres{
 		pool: pool, small: stdlib.OpenDBFromPool(pool), log: o.Log, clock: clock, ownClock: o.OwnClock, random: rand.Reader,
-		events: make(chan *operation, maxQueue), reads: make(chan *lookup, maxQueue), closing: make(chan struct{}),
+		events: make(chan *operation, maxQueue), closing: make(chan struct{}),
 	}
-	p.disabled = readDisabled
+	p.checks = newGrouped(p, selectCheck, scanCheck)
+	p.accounts = newGrouped(p, selectAccount, func(r row) (oauth.ID, oauth.Account, error) {
+		a, _, err := scanAccount(r)
+		return a.ID, a, err
+	})
 	if err := p.start(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -84,7 +87,8 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	p.workers.Go(p.bell.announce)
 	p.workers.Go(p.writeLoop)
 	for range groupReaders {
-		p.workers.Go(p.readLoop)
+		p.workers.Go(p.checks.loop)
+		p.workers.Go(p.accounts.loop)
 	}
 	return p, nil
 }
@@ -173,7 +177,7 @@ func (p *postgres) announce(changes []change, committed bool) error {
 
 func (p *postgres) trusted() bool { return p.bell.trusted() }
 
-func (p *postgres) db() *sql.DB { return p.small }
+func (p *postgres) db() reader { return p.small }
 
 func (p *postgres) close() error {
 	close(p.closing)

@@ -14,11 +14,6 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// queryer is a connection, with or without a transaction.
-type queryer interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
 func (p *postgres) change(ctx context.Context, e oauth.Event) (oauth.Authorization, error) {
 	return p.submit(ctx, &operation{event: e})
 }
@@ -137,14 +132,20 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 			events = append(events, w)
 		}
 	}
-	found, err := p.load(ctx, conn.Conn(), inserts, events)
-	if err == nil {
-		err = p.decide(ctx, conn.Conn(), events, found)
+	if len(events) == 0 {
+		return p.add(ctx, conn.Conn(), inserts)
 	}
+	if len(inserts) == 0 {
+		if events, err = p.endByID(ctx, conn.Conn(), events); err != nil || len(events) == 0 {
+			return err
+		}
+	}
+	found, err := p.load(ctx, conn.Conn(), inserts, events)
 	if err != nil {
 		abandon(conn.Conn())
 		return err
 	}
+	p.decide(events, found)
 	changed := slices.DeleteFunc(slices.Clone(events), func(w *work) bool { return w.after == w.before })
 	if err := finish(ctx, conn.Conn(), changed); err != nil {
 		if !isUndone(err) {
@@ -169,6 +170,77 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 	return nil
 }
 
+// add commits new rows alone, in one round trip.
+func (p *postgres) add(ctx context.Context, conn *pgx.Conn, inserts []*work) error {
+	var b pgx.Batch
+	queueInserts(&b, inserts)
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		abandon(conn)
+		return fmt.Errorf("insert: %w", err)
+	}
+	for _, w := range inserts {
+		w.answer(w.row, nil)
+	}
+	return nil
+}
+
+// endByID ends, in one round trip, what revocations name by ids that decide alone, if
+// the batch has nothing else. It answers these, and leaves the others to the rule. The
+// rows are locked in the order of their ids, as everywhere.
+func (p *postgres) endByID(ctx context.Context, conn *pgx.Conn, events []*work) (left []*work, err error) {
+	ids, applications, reasons := make([][]byte, len(events)), make([][]byte, len(events)), make([]string, len(events))
+	for i, w := range events {
+		r, ok := w.event.(oauth.Revocation)
+		if !ok || !r.By.ByID() {
+			return events, nil
+		}
+		ids[i], applications[i], reasons[i] = r.ID[:], r.By.ApplicationID[:], string(r.Reason)
+	}
+	after := oauth.Authorization{}.Revoked("", p.now())
+	rows, err := conn.Query(ctx, endMany, ids, applications, reasons, toMillis(after.RevokedAt), toMillis(after.SweepAfter))
+	var ended []oauth.ID
+	if err == nil {
+		ended, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (id oauth.ID, err error) {
+			err = row.Scan(fixed(id[:]))
+			return id, err
+		})
+	}
+	if err != nil {
+		abandon(conn)
+		return events, fmt.Errorf("revoke: %w", err)
+	}
+	return slices.DeleteFunc(events, func(w *work) bool {
+		done := slices.Contains(ended, w.id())
+		if done {
+			w.answer(oauth.Authorization{}, nil)
+		}
+		return done
+	}), nil
+}
+
+// queueInserts adds the statements for new rows. A row that is there already is our
+// own, from a commit whose outcome was unknown: its id has 74 random bits.
+func queueInserts(b *pgx.Batch, inserts []*work) {
+	var credentials, others, early []oauth.Authorization
+	for _, w := range inserts {
+		if !w.row.EarlySweep().IsZero() {
+			early = append(early, w.row)
+		}
+		if w.row.GrantType == oauth.GrantClientCredentials {
+			credentials = append(credentials, w.row)
+		} else {
+			others = append(others, w.row)
+		}
+	}
+	if len(credentials) > 0 {
+		b.Queue(insertCredentialsRows, credentialsColumnsOf(credentials)...)
+	}
+	if len(others) > 0 {
+		b.Queue(insertRows, columnsOf(others)...)
+	}
+	queueEarlySweeps(b, early)
+}
+
 // abandon gives up a transaction; the pool replaces the connection.
 func abandon(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -179,43 +251,29 @@ func abandon(conn *pgx.Conn) {
 // load begins, inserts the new rows, and locks and reads those of the events, in
 // the order of their ids: whoever locks several rows does it in this order, so
 // replicas never wait for each other in a circle.
-func (p *postgres) load(ctx context.Context, conn *pgx.Conn, inserts, events []*work) (map[oauth.ID]oauth.Authorization, error) {
+func (p *postgres) load(ctx context.Context, conn *pgx.Conn, inserts, events []*work) (map[oauth.ID]loaded, error) {
 	var b pgx.Batch
 	b.Queue("begin")
-	if len(inserts) > 0 {
-		rows := make([]oauth.Authorization, len(inserts))
-		for i, w := range inserts {
-			rows[i] = w.row
-		}
-		b.Queue(insertMany, columnsOf(rows)...)
+	queueInserts(&b, inserts)
+	before := b.Len()
+	ids := make([][]byte, len(events))
+	for i, w := range events {
+		id := w.id()
+		ids[i] = id[:]
 	}
-	if len(events) > 0 {
-		ids := make([][]byte, len(events))
-		for i, w := range events {
-			id := w.id()
-			ids[i] = id[:]
-		}
-		slices.SortFunc(ids, bytes.Compare)
-		b.Queue(selectAuthorization+` where id = any($1) order by id for update`, ids)
-	}
+	slices.SortFunc(ids, bytes.Compare)
+	b.Queue(selectLoaded+` where id = any($1) order by id for update`, ids)
 	results := conn.SendBatch(ctx, &b)
-	found, err := readLoaded(results, len(inserts) > 0, len(events) > 0)
+	found, err := readLoaded(results, before)
 	return found, errors.Join(err, results.Close())
 }
 
-func readLoaded(results pgx.BatchResults, inserted, selected bool) (map[oauth.ID]oauth.Authorization, error) {
-	if _, err := results.Exec(); err != nil {
-		return nil, fmt.Errorf("begin: %w", err)
-	}
-	if inserted {
-		// A row that is there already is our own, from a commit whose outcome was
-		// unknown: its id has 74 random bits.
+// readLoaded reads the rows behind the statements that come before them.
+func readLoaded(results pgx.BatchResults, before int) (map[oauth.ID]loaded, error) {
+	for range before {
 		if _, err := results.Exec(); err != nil {
-			return nil, fmt.Errorf("insert: %w", err)
+			return nil, fmt.Errorf("begin and insert: %w", err)
 		}
-	}
-	if !selected {
-		return nil, nil
 	}
 	rows, err := results.Query()
 	if err != nil {
@@ -224,91 +282,94 @@ func readLoaded(results pgx.BatchResults, inserted, selected bool) (map[oauth.ID
 	return scanMany(rows)
 }
 
-func scanMany(rows pgx.Rows) (map[oauth.ID]oauth.Authorization, error) {
+// loaded is a row with what an event has to know beside it.
+type loaded struct {
+	row      oauth.Authorization
+	disabled bool
+}
+
+const selectLoaded = `select ` + authorizationColumns + `,
+	coalesce((select disabled_at <> 0 from accounts where accounts.id = account_id), false) from authorizations`
+
+func scanMany(rows pgx.Rows) (map[oauth.ID]loaded, error) {
 	defer rows.Close()
-	found := map[oauth.ID]oauth.Authorization{}
+	found := map[oauth.ID]loaded{}
 	for rows.Next() {
-		a, err := scanAuthorization(rows)
-		if err != nil {
+		var l loaded
+		if err := rows.Scan(append(authorizationDestinations(&l.row), &l.disabled)...); err != nil {
 			return nil, err
 		}
-		found[a.ID] = a
+		found[l.row.ID] = l
 	}
 	return found, rows.Err()
 }
 
 // decide lets every event decide on its row.
-func (p *postgres) decide(ctx context.Context, conn *pgx.Conn, events []*work, found map[oauth.ID]oauth.Authorization) error {
-	accounts := make([]oauth.ID, 0, len(events))
-	for _, w := range events {
-		if row, ok := found[w.id()]; ok {
-			accounts = append(accounts, row.AccountID)
-		}
-	}
-	var disabled map[oauth.ID]bool
-	if len(accounts) > 0 {
-		var err error
-		if disabled, err = p.disabled(ctx, conn, accounts); err != nil {
-			return fmt.Errorf("look for disabled accounts: %w", err)
-		}
-	}
+func (p *postgres) decide(events []*work, found map[oauth.ID]loaded) {
 	now := p.now()
 	for _, w := range events {
-		row, ok := found[w.id()]
-		if !ok {
+		if l, ok := found[w.id()]; ok {
+			w.decide(l.row, l.disabled, now)
+		} else {
 			w.before, w.after = oauth.Authorization{}, oauth.Authorization{}
-			continue
 		}
-		w.decide(row, disabled[row.AccountID], now)
 	}
-	return nil
-}
-
-// readDisabled asks the database which of the accounts are disabled.
-func readDisabled(ctx context.Context, q queryer, accounts []oauth.ID) (map[oauth.ID]bool, error) {
-	ids := make([][]byte, len(accounts))
-	for i := range accounts {
-		ids[i] = accounts[i][:]
-	}
-	rows, err := q.Query(ctx, `select id from accounts where id = any($1) and disabled_at <> 0`, ids)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	disabled := map[oauth.ID]bool{}
-	for rows.Next() {
-		var id oauth.ID
-		if err := rows.Scan(fixed(id[:])); err != nil {
-			return nil, err
-		}
-		disabled[id] = true
-	}
-	return disabled, rows.Err()
 }
 
 // finish writes the rows that changed, each only if it is still the one that the
 // decision was made on, and commits.
 func finish(ctx context.Context, conn *pgx.Conn, changed []*work) error {
-	var b pgx.Batch
-	if len(changed) > 0 {
-		rows, statuses, generations := make([]oauth.Authorization, len(changed)), make([]int16, len(changed)), make([]int64, len(changed))
-		for i, w := range changed {
-			rows[i], statuses[i], generations[i] = w.after, int16(w.before.Status), int64(w.before.Generation)
+	var revoked, others []*work
+	var ended []oauth.Authorization
+	for _, w := range changed {
+		if w.after == w.before.Revoked(w.after.RevokedReason, w.after.RevokedAt) && w.after.SweepAfter == w.before.SweepAfter {
+			revoked = append(revoked, w)
+		} else {
+			others = append(others, w)
 		}
-		b.Queue(updateMany, append(changingColumnsOf(rows), statuses, generations)...)
+		if w.after.Status != w.before.Status && !w.after.EarlySweep().IsZero() {
+			ended = append(ended, w.after)
+		}
 	}
+	var b pgx.Batch
+	queueUpdate(&b, revokeMany, revoked, revokingColumnsOf)
+	queueUpdate(&b, updateMany, others, changingColumnsOf)
+	updates := b.Len()
+	queueEarlySweeps(&b, ended)
 	b.Queue("commit")
 	results := conn.SendBatch(ctx, &b)
+	written := int64(0)
 	var err error
-	if len(changed) > 0 {
+	for i := 0; i < b.Len() && err == nil; i++ {
 		var tag pgconn.CommandTag
-		if tag, err = results.Exec(); err == nil && tag.RowsAffected() != int64(len(changed)) {
-			err = errors.Join(fmt.Errorf("%d of %d locked authorizations could be written", tag.RowsAffected(), len(changed)), results.Close())
-			return err
+		tag, err = results.Exec()
+		if i < updates {
+			written += tag.RowsAffected()
+		}
+		if err == nil && i == updates-1 && written != int64(len(changed)) {
+			err = fmt.Errorf("%d of %d locked authorizations could be written", written, len(changed))
 		}
 	}
-	if err == nil {
-		_, err = results.Exec()
-	}
 	return errors.Join(err, results.Close())
+}
+
+// queueUpdate adds a conditional update of the rows, if there are any.
+func queueUpdate(b *pgx.Batch, update string, of []*work, columns func([]oauth.Authorization) []any) {
+	if len(of) == 0 {
+		return
+	}
+	rows, statuses, generations := make([]oauth.Authorization, len(of)), make([]int16, len(of)), make([]int64, len(of))
+	for i, w := range of {
+		rows[i], statuses[i], generations[i] = w.after, int16(w.before.Status), int64(w.before.Generation)
+	}
+	b.Queue(update, append(columns(rows), statuses, generations)...)
+}
+
+func queueEarlySweeps(b *pgx.Batch, rows []oauth.Authorization) {
+	if len(rows) == 0 {
+		return
+	}
+	b.Queue(insertEarlySweeps,
+		column(rows, func(a *authorization) int64 { return toMillis(a.EarlySweep()) }),
+		column(rows, func(a *authorization) []byte { return a.ID[:] }))
 }

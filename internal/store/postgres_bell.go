@@ -132,7 +132,7 @@ func (b *bell) tell(changes []change) {
 	for _, payload := range payloads(changes) {
 		for {
 			attempt, stop := context.WithTimeout(limit, 2*time.Second)
-			_, err := b.p.pool.Exec(attempt, `select pg_notify($1, $2)`, bellChannel, payload)
+			_, err := b.p.pool.Exec(attempt, `select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`, bellChannel, payload)
 			stop()
 			if err == nil {
 				break

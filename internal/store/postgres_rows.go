@@ -8,7 +8,7 @@ import (
 )
 
 // insertMany adds rows from one array a column.
-const insertMany = `insert into authorizations (` + authorizationColumns + `)
+const insertRows = `insert into authorizations (` + authorizationColumns + `)
 	select * from unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[], $5::smallint[], $6::text[], $7::bigint[],
 		$8::bytea[], $9::bigint[], $10::text[], $11::boolean[], $12::text[],
 		$13::bigint[], $14::bigint[], $15::bigint[], $16::bytea[],
@@ -16,6 +16,62 @@ const insertMany = `insert into authorizations (` + authorizationColumns + `)
 		$22::bytea[], $23::text[], $24::bigint[], $25::bigint[],
 		$26::bytea[], $27::bigint[], $28::text[], $29::bigint[])
 	on conflict (id) do nothing`
+
+// insertCredentialsRows is insertRows for what client_credentials yields: an access
+// token and nothing else.
+const insertCredentialsRows = `insert into authorizations (` + authorizationColumns + `)
+	select id, application_id, account_id, 'client_credentials', 2, scope, created_at,
+		'', 0, '', false, '', 1, rotated_at, 0, '',
+		access_hash, access_scope, access_issued_at, access_expires_at, '', '', '', 0, 0, '', 0, '', sweep_after
+	from unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[], $5::bigint[], $6::bigint[],
+		$7::bytea[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
+		as v (id, application_id, account_id, scope, created_at, rotated_at,
+			access_hash, access_scope, access_issued_at, access_expires_at, sweep_after)
+	on conflict (id) do nothing`
+
+func credentialsColumnsOf(rows []oauth.Authorization) []any {
+	return []any{
+		column(rows, func(a *authorization) []byte { return a.ID[:] }),
+		column(rows, func(a *authorization) []byte { return a.ApplicationID[:] }),
+		column(rows, func(a *authorization) []byte { return a.AccountID[:] }),
+		column(rows, func(a *authorization) string { return string(a.Scope) }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.CreatedAt) }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.RotatedAt) }),
+		column(rows, func(a *authorization) []byte { return a.Access.Hash[:] }),
+		column(rows, func(a *authorization) string { return string(a.Access.Scope) }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.Access.IssuedAt) }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.Access.ExpiresAt) }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.SweepAfter) }),
+	}
+}
+
+// insertEarlySweeps lets the sweeper look at rows before their sweep_after.
+const insertEarlySweeps = `insert into early_sweeps (after, id) select * from unnest($1::bigint[], $2::bytea[]) on conflict do nothing`
+
+// endMany revokes by the ids of rows and their applications.
+const endMany = `with named as materialized (
+		select a.id, v.reason from authorizations as a join unnest($1::bytea[], $2::bytea[], $3::text[]) as v (id, application_id, reason)
+			on a.id = v.id and a.application_id = v.application_id
+		where a.status <> 3 and a.sweep_after > $5 order by a.id for update of a),
+	ended as (
+		update authorizations as a set status = 3, revoked_at = $4, revoked_reason = named.reason
+		from named where a.id = named.id returning a.id)
+	insert into early_sweeps (after, id) select $5, id from ended on conflict (after, id) do update set after = excluded.after returning id`
+
+// revokeMany is updateMany for what revocations change.
+const revokeMany = `update authorizations as a set status = v.status, revoked_at = v.revoked_at, revoked_reason = v.revoked_reason
+	from unnest($1::bytea[], $2::smallint[], $3::bigint[], $4::text[], $5::smallint[], $6::bigint[])
+		as v (id, status, revoked_at, revoked_reason, was_status, was_generation)
+	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
+
+func revokingColumnsOf(rows []oauth.Authorization) []any {
+	return []any{
+		column(rows, func(a *authorization) []byte { return a.ID[:] }),
+		column(rows, func(a *authorization) int16 { return int16(a.Status) }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.RevokedAt) }),
+		column(rows, func(a *authorization) string { return string(a.RevokedReason) }),
+	}
+}
 
 // updateMany writes what events change.
 const updateMany = `update authorizations as a set status = v.status,
@@ -93,89 +149,36 @@ func changingColumnsOf(rows []oauth.Authorization) []any {
 	}
 }
 
-// lookup is a row that somebody wants to read.
-type lookup struct {
-	ctx  context.Context
-	id   oauth.ID
-	done chan outcome
-}
-
 func (p *postgres) authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {
-	l := &lookup{ctx: ctx, id: id, done: make(chan outcome, 1)}
-	select {
-	case p.reads <- l:
-	default:
-		return oauth.Authorization{}, errBusy()
-	}
-	select {
-	case o := <-l.done:
-		return o.row, o.err
-	case <-ctx.Done():
-		return oauth.Authorization{}, ctx.Err()
-	}
-}
-
-// readLoop reads in groups what is wanted at the same time.
-func (p *postgres) readLoop() {
-	for {
-		select {
-		case first := <-p.reads:
-			p.readGroup(p.gatherReads(first))
-		case <-p.closing:
-			return
-		}
-	}
-}
-
-func (p *postgres) gatherReads(first *lookup) []*lookup {
-	group := []*lookup{first}
-	for len(group) < maxBatch {
-		select {
-		case l := <-p.reads:
-			group = append(group, l)
-		default:
-			return group
-		}
-	}
-	return group
-}
-
-func (p *postgres) readGroup(group []*lookup) {
-	ids := make([][]byte, len(group))
-	for i, l := range group {
-		ids[i] = l.id[:]
-	}
-	found, err := p.readMany(ids)
-	for _, l := range group {
-		row, ok := found[l.id]
-		switch {
-		case err != nil:
-			l.done <- outcome{err: fault(err)}
-		case !ok:
-			l.done <- outcome{err: ErrNotFound}
-		default:
-			l.done <- outcome{row: row}
-		}
-	}
-}
-
-// readMany tries again after an outage, once the pool has a new connection.
-func (p *postgres) readMany(ids [][]byte) (found map[oauth.ID]oauth.Authorization, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
-		rows, err := p.pool.Query(ctx, selectAuthorization+` where id = any($1)`, ids)
+	var found map[oauth.ID]loaded
+	err := p.patiently(ctx, func(ctx context.Context) error {
+		rows, err := p.pool.Query(ctx, selectLoaded+` where id = $1`, id[:])
 		if err == nil {
 			found, err = scanMany(rows)
 		}
+		return err
+	})
+	l, ok := found[id]
+	if err == nil && !ok {
+		err = ErrNotFound
+	}
+	return l.row, err
+}
+
+// patiently reads again after an outage, once the pool has a new connection.
+func (p *postgres) patiently(ctx context.Context, read func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
+		err := read(ctx)
 		if err == nil || !isOutage(err) {
-			return found, err
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return err
 		case <-p.closing:
-			return nil, err
+			return err
 		case <-time.After(wait):
 		}
 	}

@@ -22,7 +22,7 @@ import (
 // sqlite is the engine of a store in one data folder.
 type sqlite struct {
 	path    string
-	readers *sql.DB
+	readers *preparedReader
 	writers *sql.DB
 	writer  *writer
 	clock   func() time.Time
@@ -31,6 +31,8 @@ type sqlite struct {
 	socket  net.Listener
 	closing chan struct{}
 	workers sync.WaitGroup
+	// accountDisabled answers from memory, or reads. It is set by the store.
+	accountDisabled func(id oauth.ID, read func() (bool, error)) (bool, error)
 }
 
 // DatabaseFile is the name of the SQLite database in its data folder.
@@ -48,22 +50,24 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time) (*sq
 		return nil, err
 	}
 	var err error
-	if e.writers, err = connectSQLite(e.path, ""); err != nil {
+	if e.writers, err = connectSQLite(e.path, "&_pragma=cache_size(-8000)"); err != nil {
 		return nil, err
 	}
 	e.writers.SetMaxOpenConns(1)
-	if e.readers, err = connectSQLite(e.path, "&_pragma=query_only(1)"); err != nil {
+	readers, err := connectSQLite(e.path, "&_pragma=query_only(1)&_pragma=cache_size(-4000)")
+	if err != nil {
 		return nil, errors.Join(err, e.writers.Close())
 	}
-	e.readers.SetMaxOpenConns(maxReaders)
-	e.readers.SetMaxIdleConns(maxReaders)
+	readers.SetMaxOpenConns(maxReaders)
+	readers.SetMaxIdleConns(maxReaders)
+	e.readers = &preparedReader{db: readers}
 	if e.writer, err = startWriter(ctx, e.writers); err != nil {
 		return nil, errors.Join(err, e.readers.Close(), e.writers.Close())
 	}
 	return e, nil
 }
 
-const maxReaders = 8
+const maxReaders = 4
 
 // createPrivate makes the database file readable by its owner alone; SQLite
 // gives the files beside it the same mode.
@@ -80,7 +84,7 @@ func createPrivate(path string) error {
 func connectSQLite(path, extra string) (*sql.DB, error) {
 	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path}).String() +
 		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(64)&_pragma=journal_size_limit(67108864)" + extra
+		"&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(128)&_pragma=journal_size_limit(67108864)" + extra
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -108,7 +112,7 @@ func (e *sqlite) transact(ctx context.Context, f func(*transaction) error) error
 	return e.writer.write(ctx, f)
 }
 
-func (e *sqlite) db() *sql.DB { return e.readers }
+func (e *sqlite) db() reader { return e.readers }
 
 func (e *sqlite) now() time.Time { return e.clock() }
 
@@ -133,9 +137,19 @@ func (e *sqlite) authorization(ctx context.Context, id oauth.ID) (oauth.Authoriz
 	return scanAuthorization(e.readers.QueryRowContext(ctx, selectAuthorization+` where id = $1`, id[:]))
 }
 
+func (e *sqlite) check(ctx context.Context, id oauth.ID) (checked, error) {
+	_, c, err := scanCheck(e.readers.QueryRowContext(ctx, selectCheck+` where id = ?`, id[:]))
+	return c, err
+}
+
+func (e *sqlite) account(ctx context.Context, id oauth.ID) (oauth.Account, error) {
+	a, _, err := scanAccount(e.readers.QueryRowContext(ctx, selectAccount+` where id = ?`, id[:]))
+	return a, err
+}
+
 func (e *sqlite) issue(ctx context.Context, a oauth.Authorization) error {
 	return e.transact(ctx, func(tx *transaction) error {
-		inserted, err := insertAuthorization(tx, a)
+		inserted, err := insertIssued(tx, a)
 		if err == nil && !inserted {
 			err = fmt.Errorf("authorization %s exists already", a.ID)
 		}
@@ -147,15 +161,22 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 	var after oauth.Authorization
 	var refusal error
 	err := e.transact(ctx, func(tx *transaction) error {
-		id := event.AuthorizationID()
-		before, err := scanAuthorization(tx.queryRow(selectAuthorization+` where id = $1`, id[:]))
+		after, refusal = oauth.Authorization{}, nil
+		if r, ok := event.(oauth.Revocation); ok && r.By.ByID() {
+			if ended, err := endByID(tx, r, e.now()); err != nil || ended {
+				return err
+			}
+		}
+		before, err := loadFor(tx, event)
 		if err != nil {
 			return tx.absent(err)
 		}
-		var disabled bool
-		err = tx.queryRow(`select disabled_at <> 0 from accounts where id = $1`, before.AccountID[:]).Scan(&disabled)
+		disabled, err := e.accountDisabled(before.AccountID, func() (disabled bool, err error) {
+			err = tx.queryRow(`select disabled_at <> 0 from accounts where id = ?`, before.AccountID[:]).Scan(&disabled)
+			return disabled, notFound(err)
+		})
 		if err != nil {
-			return tx.absent(notFound(err))
+			return tx.absent(err)
 		}
 		after, refusal = event.Decide(before, disabled, e.now())
 		if after == before {
@@ -167,27 +188,6 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 		return oauth.Authorization{}, err
 	}
 	return after, refusal
-}
-
-// updateAuthorization writes what events change, only if the row is still the
-// one that the decision was made on.
-func updateAuthorization(tx *transaction, before, after oauth.Authorization) error {
-	n, err := tx.exec(`update authorizations set status = $1,
-			generation = $2, rotated_at = $3, replayed_at = $4, key_id = $5,
-			access_hash = $6, access_scope = $7, access_issued_at = $8, access_expires_at = $9, refresh_hash = $10,
-			previous_access_hash = $11, previous_access_scope = $12, previous_access_issued_at = $13, previous_access_expires_at = $14,
-			previous_refresh_hash = $15, revoked_at = $16, revoked_reason = $17, sweep_after = $18
-		where id = $19 and status = $20 and generation = $21`,
-		int64(after.Status),
-		int64(after.Generation), toMillis(after.RotatedAt), toMillis(after.ReplayedAt), blob(after.KeyID[:]),
-		blob(after.Access.Hash[:]), string(after.Access.Scope), toMillis(after.Access.IssuedAt), toMillis(after.Access.ExpiresAt), blob(after.RefreshHash[:]),
-		blob(after.PreviousAccess.Hash[:]), string(after.PreviousAccess.Scope), toMillis(after.PreviousAccess.IssuedAt), toMillis(after.PreviousAccess.ExpiresAt),
-		blob(after.PreviousRefreshHash[:]), toMillis(after.RevokedAt), string(after.RevokedReason), toMillis(after.SweepAfter),
-		after.ID[:], int64(before.Status), int64(before.Generation))
-	if err == nil && n != 1 {
-		err = fmt.Errorf("authorization %s changed while an event was decided on it", after.ID)
-	}
-	return err
 }
 
 func (e *sqlite) sweeper(context.Context) (release func(), ok bool, err error) {

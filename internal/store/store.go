@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 // What callers tell apart. Everything else is a fault of the database.
@@ -77,13 +79,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			return nil, err
 		}
 		s.engine, life = e, cachedLife
-		e.disabled = s.disabledAccounts
 	} else {
 		e, err := openSQLite(ctx, o.Folder, clock)
 		if err != nil {
 			return nil, err
 		}
 		s.engine = e
+		e.accountDisabled = func(id oauth.ID, read func() (bool, error)) (bool, error) {
+			return remembered(s.memory, s.memory.disabled, id, read)
+		}
 	}
 	s.memory = newMemory(life, s.engine.trusted)
 	if o.Serve {
@@ -190,6 +194,9 @@ func blob(b []byte) []byte {
 
 // notFound turns the driver's "no rows" into ErrNotFound.
 func notFound(err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}

@@ -48,7 +48,7 @@ func revokesSurplus(t *testing.T, o Options) {
 	used := func(account oauth.ID, grantType oauth.GrantType, status oauth.Status, ago time.Duration) oauth.ID {
 		a := oauth.Authorization{
 			ID: surplusID(t), ApplicationID: application, AccountID: account, GrantType: grantType, Status: status,
-			RotatedAt: surplusNow.Add(-ago), SweepAfter: surplusNow.Add(time.Hour),
+			CreatedAt: surplusNow, RotatedAt: surplusNow.Add(-ago), SweepAfter: surplusNow.Add(time.Hour),
 		}
 		if err := s.Issue(t.Context(), a); err != nil {
 			t.Fatal(err)

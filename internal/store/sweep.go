@@ -77,6 +77,60 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 		removed = int(authorizations + sessions)
 		return err
 	})
+	for seen := sweepBatch; seen == sweepBatch && removed < sweepBatch && err == nil; {
+		var early int
+		early, seen, err = s.sweepEarly(ctx)
+		removed += early
+	}
+	return removed, err
+}
+
+// sweepEarly looks at one batch of the rows that may go before their SweepAfter. Of
+// those seen, most codes were redeemed and stay.
+func (s *Store) sweepEarly(ctx context.Context) (removed, seen int, err error) {
+	now := s.Now()
+	err = s.write(ctx, func(tx *transaction) error {
+		removed = 0
+		rows, err := tx.query(`select after, id from early_sweeps where after <= $1 order by after, id limit $2`+tx.skipLocked(), toMillis(now), sweepBatch)
+		due, err := collect(rows, err, func(r row) (e earlySweep, err error) {
+			err = r.Scan(&e.after, fixed(e.id[:]))
+			return e, err
+		})
+		if seen = len(due); err != nil {
+			return err
+		}
+		for _, e := range due {
+			gone, err := e.sweep(tx, now)
+			if err != nil {
+				return err
+			}
+			removed += gone
+		}
+		return nil
+	})
+	return removed, seen, err
+}
+
+// earlySweep is an appointment of the sweeper with a row.
+type earlySweep struct {
+	after int64
+	id    oauth.ID
+}
+
+// sweep removes the row if nothing can matter of it any more, and the appointment.
+func (e earlySweep) sweep(tx *transaction, now time.Time) (removed int, err error) {
+	a, err := scanAuthorization(tx.queryRow(selectAuthorization+` where id = $1`+tx.lock, e.id[:]))
+	switch {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
+		return 0, err
+	case a.Sweepable(now):
+		if _, err := tx.exec(`delete from authorizations where id = $1`, e.id[:]); err != nil {
+			return 0, err
+		}
+		removed = 1
+	}
+	_, err = tx.exec(`delete from early_sweeps where after = $1 and id = $2`, e.after, e.id[:])
 	return removed, err
 }
 

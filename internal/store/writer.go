@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 )
 
 const (
@@ -88,6 +89,8 @@ func (w *writer) loop() {
 	for {
 		select {
 		case op := <-w.queue:
+			// Those who are about to write get the chance to come along.
+			runtime.Gosched()
 			batch = w.gather(append(batch[:0], op))
 			w.commit(batch)
 		case <-w.closing:

@@ -54,7 +54,7 @@ func raceRevokeRefresh(f *fixture) {
 		row := f.row(g)
 		f.equal("status after the revocation", row.Status, oauth.StatusRevoked)
 		access, next := key.Successors(g.refresh)
-		if _, alive := row.AccessTokenFor(access.Hash(oauth.KindAccessToken), f.clock.Now()); alive {
+		if _, alive := row.Check().AccessTokenFor(access.Hash(oauth.KindAccessToken), f.clock.Now()); alive {
 			f.Error("an access token survived the revocation")
 		}
 		_, err := f.store.RotateRefresh(f.ctx, rotation(key, g, next))

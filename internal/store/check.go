@@ -1,0 +1,118 @@
+package store
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// checked is what is read to judge an access token.
+type checked struct {
+	check    oauth.Check
+	disabled bool
+}
+
+// selectCheck is completed by the ids of the rows.
+const selectCheck = `select id, application_id, account_id, grant_type, status,
+	access_hash, access_scope, access_issued_at, access_expires_at,
+	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at,
+	coalesce((select disabled_at <> 0 from accounts where accounts.id = account_id), false) from authorizations`
+
+func scanCheck(r row) (id oauth.ID, c checked, err error) {
+	access, previous := &c.check.Access, &c.check.PreviousAccess
+	err = r.Scan(fixed(id[:]), fixed(c.check.ApplicationID[:]), fixed(c.check.AccountID[:]), &c.check.GrantType, &c.check.Status,
+		fixed(access.Hash[:]), &access.Scope, millis{&access.IssuedAt}, millis{&access.ExpiresAt},
+		fixed(previous.Hash[:]), &previous.Scope, millis{&previous.IssuedAt}, millis{&previous.ExpiresAt}, &c.disabled)
+	return id, c, notFound(err)
+}
+
+// checkRecord is an oauth.Check as the memory keeps it: without pointers, a third of
+// the size of a row.
+type checkRecord struct {
+	application, account oauth.ID
+	access, previous     accessRecord
+	status               oauth.Status
+	// alone tells the grants apart: an application's own, or a person's.
+	alone bool
+}
+
+type accessRecord struct {
+	hash oauth.Hash
+	// issued and expires are Unix milliseconds.
+	issued, expires int64
+	scope           uint32
+}
+
+// scopeNumbers gives scopes numbers, by which records name them. It is safe for
+// concurrent use.
+type scopeNumbers struct {
+	mu      sync.Mutex
+	numbers map[oauth.Scope]uint32
+	// scopes by their numbers; what is in it never changes.
+	scopes atomic.Pointer[[]oauth.Scope]
+}
+
+// maxScopes bounds how many scopes have numbers: clients may write one scope in many
+// orders.
+const maxScopes = 4096
+
+// number returns false for a scope that has no number and gets none.
+func (n *scopeNumbers) number(s oauth.Scope) (uint32, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if number, ok := n.numbers[s]; ok {
+		return number, true
+	}
+	var scopes []oauth.Scope
+	if old := n.scopes.Load(); old != nil {
+		scopes = *old
+	}
+	if len(scopes) == maxScopes {
+		return 0, false
+	}
+	if n.numbers == nil {
+		n.numbers = map[oauth.Scope]uint32{}
+	}
+	number := uint32(len(scopes))
+	n.numbers[s] = number
+	// Readers of the old slice end before what is appended.
+	scopes = append(scopes, s)
+	n.scopes.Store(&scopes)
+	return number, true
+}
+
+// seal makes the record of a check; false where it cannot be kept.
+func (n *scopeNumbers) seal(c oauth.Check) (checkRecord, bool) {
+	access, ok := n.sealAccess(c.Access)
+	if !ok {
+		return checkRecord{}, false
+	}
+	previous, ok := n.sealAccess(c.PreviousAccess)
+	return checkRecord{
+		application: c.ApplicationID, account: c.AccountID, access: access, previous: previous,
+		status: c.Status, alone: c.GrantType == oauth.GrantClientCredentials,
+	}, ok
+}
+
+func (n *scopeNumbers) sealAccess(t oauth.AccessToken) (accessRecord, bool) {
+	scope, ok := n.number(t.Scope)
+	return accessRecord{hash: t.Hash, issued: toMillis(t.IssuedAt), expires: toMillis(t.ExpiresAt), scope: scope}, ok
+}
+
+// open is the check of a record that seal made.
+func (n *scopeNumbers) open(r checkRecord) oauth.Check {
+	scopes := *n.scopes.Load()
+	c := oauth.Check{
+		ApplicationID: r.application, AccountID: r.account, GrantType: oauth.GrantAuthorizationCode, Status: r.status,
+		Access: r.access.open(scopes), PreviousAccess: r.previous.open(scopes),
+	}
+	if r.alone {
+		c.GrantType = oauth.GrantClientCredentials
+	}
+	return c
+}
+
+func (r accessRecord) open(scopes []oauth.Scope) oauth.AccessToken {
+	return oauth.AccessToken{Hash: r.hash, Scope: scopes[r.scope], IssuedAt: fromMillis(r.issued), ExpiresAt: fromMillis(r.expires)}
+}
