@@ -41,7 +41,7 @@ func (errDry) Error() string {
 func closed(addresses []string, clients []client, warm, length time.Duration) (*result, error) {
 	begin := time.Now().Add(warm)
 	end := begin.Add(length)
-	return drive(addresses, clients, begin, func() (time.Time, bool) {
+	return drive(addresses, clients, begin, end, func() (time.Time, bool) {
 		now := time.Now()
 		return now, now.Before(end)
 	})
@@ -59,7 +59,7 @@ func open(addresses []string, clients []client, rate float64, warm, length time.
 		defer runtime.UnlockOSThread()
 		defer close(due)
 		// Without it Linux may end a sleep 50 µs late.
-		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+		//_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 		gap := float64(time.Second) / rate
 		for next := time.Now(); next.Before(begin.Add(length)); next = next.Add(time.Duration(gap * rand.ExpFloat64())) {
 			if wait := time.Until(next); wait > 0 {
@@ -74,15 +74,16 @@ func open(addresses []string, clients []client, rate float64, warm, length time.
 			}
 		}
 	}()
-	return drive(addresses, clients, begin, func() (time.Time, bool) {
+	return drive(addresses, clients, begin, begin.Add(length), func() (time.Time, bool) {
 		at, more := <-due
 		return at, more
 	})
 }
 
 // drive runs the clients, each on its connection, until turn says that it is over.
-// turn returns the moment from which the next request counts.
-func drive(addresses []string, clients []client, begin time.Time, turn func() (time.Time, bool)) (*result, error) {
+// turn returns the moment at which the next request was due. Answers count between
+// begin and end; latencies, of what was due since begin.
+func drive(addresses []string, clients []client, begin, end time.Time, turn func() (time.Time, bool)) (*result, error) {
 	conns := make([]*conn, len(clients))
 	for i := range conns {
 		c, err := dial(addresses[i%len(addresses)])
@@ -97,7 +98,7 @@ func drive(addresses []string, clients []client, begin time.Time, turn func() (t
 	results := make([]result, len(clients))
 	for i := range clients {
 		wait.Go(func() {
-			if err := ask(conns[i], clients[i], &results[i], begin, turn, &failed); err != nil {
+			if err := ask(conns[i], clients[i], &results[i], begin, end, turn, &failed); err != nil {
 				failed.CompareAndSwap(nil, &err)
 			}
 		})
@@ -106,7 +107,7 @@ func drive(addresses []string, clients []client, begin time.Time, turn func() (t
 	if err := failed.Load(); err != nil {
 		return nil, *err
 	}
-	all := &result{elapsed: time.Since(begin)}
+	all := &result{elapsed: end.Sub(begin)}
 	for i := range results {
 		all.requests += results[i].requests
 		all.latency.merge(&results[i].latency)
@@ -114,7 +115,7 @@ func drive(addresses []string, clients []client, begin time.Time, turn func() (t
 	return all, nil
 }
 
-func ask(c *conn, of client, r *result, begin time.Time, turn func() (time.Time, bool), failed *atomic.Pointer[error]) error {
+func ask(c *conn, of client, r *result, begin, end time.Time, turn func() (time.Time, bool), failed *atomic.Pointer[error]) error {
 	for at, more := turn(); more && failed.Load() == nil; at, more = turn() {
 		request := of.next()
 		if request == nil {
@@ -127,9 +128,12 @@ func ask(c *conn, of client, r *result, begin time.Time, turn func() (time.Time,
 		if err := of.accept(status, body); err != nil {
 			return fmt.Errorf("%w: status %d: %s", err, status, body)
 		}
-		if !at.Before(begin) {
+		now := time.Now()
+		if !now.Before(begin) && now.Before(end) {
 			r.requests++
-			r.latency.add(time.Since(at))
+		}
+		if !at.Before(begin) {
+			r.latency.add(now.Sub(at))
 		}
 	}
 	return nil

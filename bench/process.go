@@ -142,11 +142,12 @@ func (p *process) cpu() time.Duration {
 	var total time.Duration
 	for _, one := range p.all() {
 		total += cpuOf(one.cmd.Process.Pid)
+		workers := childrenOf(one.cmd.Process.Pid)
 		if one.helpers != 0 {
-			total += cpuOf(one.helpers)
-			for _, child := range childrenOf(one.helpers) {
-				total += cpuOf(child)
-			}
+			workers = append(append(workers, one.helpers), childrenOf(one.helpers)...)
+		}
+		for _, worker := range workers {
+			total += cpuOf(worker)
 		}
 	}
 	return total

@@ -49,6 +49,18 @@ var unluckyEvents = []unlucky{
 		},
 	},
 	{
+		name:    "a revocation by an application",
+		prepare: (*world).issuedActive,
+		event: func(w *world, s *store.Store, l life) error {
+			return s.Revoke(w.ctx, oauth.Revocation{
+				ID: l.row.ID, Reason: oauth.ReasonRequested, By: oauth.Revoker{ApplicationID: l.row.ApplicationID, Token: l.access},
+			})
+		},
+		happened: func(_ *world, _ life, row oauth.Authorization) bool {
+			return row.Status == oauth.StatusRevoked && row.RevokedReason == oauth.ReasonRequested
+		},
+	},
+	{
 		name:    "a revocation",
 		prepare: (*world).issuedActive,
 		event: func(w *world, s *store.Store, l life) error {

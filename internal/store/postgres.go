@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -63,6 +64,9 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	// A backend must not outlive the patience of those who wait for it.
 	config.ConnConfig.RuntimeParams["statement_timeout"] = "6000"
 	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
+	if o.statement != nil {
+		config.ConnConfig.Tracer = tracer(o.statement)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connections to the database: %w", err)
@@ -92,6 +96,29 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	}
 	return p, nil
 }
+
+// tracer hears of each statement.
+type tracer func(sql string)
+
+// TraceQueryStart hears of a statement of its own.
+func (t tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	t(q.SQL)
+	return ctx
+}
+
+// TraceQueryEnd is asked for by pgx.
+func (tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TraceBatchStart is asked for by pgx.
+func (tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+// TraceBatchQuery hears of a statement of a batch.
+func (t tracer) TraceBatchQuery(_ context.Context, _ *pgx.Conn, q pgx.TraceBatchQueryData) { t(q.SQL) }
+
+// TraceBatchEnd is asked for by pgx.
+func (tracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 // start waits for the database, brings the schema up to date, and sets the clock.
 func (p *postgres) start(ctx context.Context) error {

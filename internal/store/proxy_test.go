@@ -151,11 +151,18 @@ func (c *conversation) isCommit(kind byte, message []byte) bool {
 	case 'P':
 		c.statements[string(words[0])] = string(words[1])
 	case 'B':
-		return strings.EqualFold(c.statements[string(words[1])], "commit")
+		return commits(c.statements[string(words[1])])
 	case 'Q':
-		return strings.EqualFold(string(words[0]), "commit")
+		return commits(string(words[0]))
 	}
 	return false
+}
+
+// commits reports whether a statement ends a transaction, or is one of those that a
+// batch commits alone.
+func commits(sql string) bool {
+	alone := strings.HasPrefix(sql, "insert into authorizations") && strings.Contains(sql, "unnest") || strings.HasPrefix(sql, "with named")
+	return alone || strings.EqualFold(sql, "commit")
 }
 
 func (c *conversation) suffer(fate accident, kind byte, message []byte, r *bufio.Reader) {
@@ -191,7 +198,7 @@ func (c *conversation) serverToClient() {
 			return
 		}
 		if c.deaf.Load() {
-			if kind == 'C' && bytes.HasPrefix(message[5:], []byte("COMMIT")) {
+			if kind == 'Z' { // ready for the next query
 				return
 			}
 			continue

@@ -38,7 +38,7 @@ type sqlite struct {
 // DatabaseFile is the name of the SQLite database in its data folder.
 const DatabaseFile = "latchkey.db"
 
-func openSQLite(ctx context.Context, folder string, clock func() time.Time) (*sqlite, error) {
+func openSQLite(ctx context.Context, folder string, clock func() time.Time, statement func(string)) (*sqlite, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data folder: %w", err)
 	}
@@ -60,8 +60,8 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time) (*sq
 	}
 	readers.SetMaxOpenConns(maxReaders)
 	readers.SetMaxIdleConns(maxReaders)
-	e.readers = &preparedReader{db: readers}
-	if e.writer, err = startWriter(ctx, e.writers); err != nil {
+	e.readers = &preparedReader{db: readers, ran: statement}
+	if e.writer, err = startWriter(ctx, e.writers, statement); err != nil {
 		return nil, errors.Join(err, e.readers.Close(), e.writers.Close())
 	}
 	return e, nil

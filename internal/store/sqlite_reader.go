@@ -12,9 +12,14 @@ type preparedReader struct {
 	db *sql.DB
 	// prepared are *sql.Stmt by their queries.
 	prepared sync.Map
+	// ran hears of each query, where it is not nil.
+	ran func(sql string)
 }
 
 func (r *preparedReader) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if r.ran != nil {
+		r.ran(query)
+	}
 	if s, ok := r.prepared.Load(query); ok {
 		return s.(*sql.Stmt), nil
 	}

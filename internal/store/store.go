@@ -61,6 +61,9 @@ type Options struct {
 	// may have for one application; zero stands for DefaultPerApplication.
 	PerApplication int
 	Log            *slog.Logger
+	// statement hears of each statement about accounts and authorizations, for the test
+	// that holds how many an operation needs.
+	statement func(sql string)
 }
 
 // DefaultPerApplication lets an account sign in with an application on as many
@@ -80,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 		s.engine, life = e, cachedLife
 	} else {
-		e, err := openSQLite(ctx, o.Folder, clock)
+		e, err := openSQLite(ctx, o.Folder, clock, o.statement)
 		if err != nil {
 			return nil, err
 		}

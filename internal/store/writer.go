@@ -34,7 +34,7 @@ type write struct {
 	done chan error
 }
 
-func startWriter(ctx context.Context, db *sql.DB) (*writer, error) {
+func startWriter(ctx context.Context, db *sql.DB, statement func(string)) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open the writing connection: %w", err)
@@ -43,7 +43,7 @@ func startWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 		queue:   make(chan *write, maxQueue),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
-		conn:    &preparedConn{conn: conn, prepared: map[string]*sql.Stmt{}},
+		conn:    &preparedConn{conn: conn, prepared: map[string]*sql.Stmt{}, ran: statement},
 	}
 	go w.loop()
 	return w, nil
@@ -165,6 +165,8 @@ var errBegin = errors.New("begin")
 type preparedConn struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
+	// ran hears of each statement, where it is not nil.
+	ran func(sql string)
 }
 
 // do runs f between begin and commit, and rolls back when either fails. The
@@ -190,6 +192,9 @@ func (c *preparedConn) do(f func(*transaction) error) error {
 }
 
 func (c *preparedConn) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if c.ran != nil {
+		c.ran(query)
+	}
 	if s := c.prepared[query]; s != nil {
 		return s, nil
 	}

@@ -363,7 +363,7 @@ func (p *play) compare(what string, token oauth.Token, l *life, alive bool) {
 		p.sure(err)
 	}
 	// The rows of a deleted application may be remembered: nobody can use them.
-	if (err == nil) != alive && !l.of.deleted {
+	if (err == nil) != (alive && !p.disabled) && !l.of.deleted {
 		p.r.Fatalf("%s: the store says %v; the model that it lives: %v", what, err, alive)
 	}
 	usable := alive && !l.of.suspended && !l.of.deleted && !p.orphaned && !p.disabled

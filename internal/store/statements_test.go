@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	realpostgres "github.com/latchkey/latchkey/e2e/postgres"
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// TestAnOperationNeedsFewStatements holds how many statements each operation runs when
+// nobody shares its batch. More than these is a loss that every request pays for.
+func TestAnOperationNeedsFewStatements(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) {
+		countStatements(t, Options{Folder: t.TempDir()}, map[string]int{
+			// Each write is between begin and commit; the account is remembered.
+			"client_credentials": 3, "code exchange": 4, "refresh": 4, "revoke": 4,
+			"check, not remembered": 1, "check, remembered": 0, "me, not remembered": 1, "me, remembered": 0,
+		})
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		countStatements(t, Options{Database: realpostgres.Start(t).Database(t)}, map[string]int{
+			// begin, load, update, commit; a revocation is one statement and its announcement.
+			"client_credentials": 1, "code exchange": 4, "refresh": 4, "revoke": 2,
+			"check, not remembered": 1, "check, remembered": 0, "me, not remembered": 1, "me, remembered": 0,
+		})
+	})
+}
+
+// statements counts what operations run. What the store does by itself is left out: its
+// heartbeat, its look at other processes, its sweeping.
+type statements struct {
+	mu  sync.Mutex
+	ran []string
+}
+
+func (s *statements) add(sql string) {
+	for _, own := range []string{"pg_notify($1, '')", "clock_timestamp", "data_version", "early_sweeps where", "sweep_after <=", "advisory", "analyze", "analysis", "sqlite_stat", "pg_stat", "count(*)", "expires_at <="} {
+		if strings.Contains(sql, own) {
+			return
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ran = append(s.ran, sql)
+}
+
+// of is what f ran.
+func (s *statements) of(f func()) []string {
+	s.mu.Lock()
+	s.ran = nil
+	s.mu.Unlock()
+	f()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ran
+}
+
+func countStatements(t *testing.T, o Options, want map[string]int) {
+	var seen statements
+	o.Now, o.Log, o.statement, o.Serve = time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)), seen.add, true
+	s, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	// No sweeping and no watch while statements are counted: they would share them.
+	s.stopSweeping()
+	s.sweeping.Wait()
+	for s.memory.trusted = s.engine.trusted; !s.memory.trusted(); {
+		time.Sleep(time.Millisecond)
+	}
+	run := func(name string, f func() error) {
+		t.Helper()
+		ran := seen.of(func() {
+			if err := f(); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		})
+		// On SQLite the look at other processes is a transaction of its own.
+		if len(ran) != want[name] {
+			t.Errorf("%s runs %d statements; want %d:\n%s", name, len(ran), want[name], strings.Join(ran, "\n"))
+		}
+	}
+	countOperations(t, s, run)
+}
+
+func countOperations(t *testing.T, s *Store, run func(string, func() error)) {
+	ctx, now := context.Background(), s.Now()
+	account, application := surplusID(t), surplusID(t)
+	if err := s.CreateAccount(ctx, oauth.Account{ID: account, Email: "ada@example.com", Username: "ada", CreatedAt: now}, ""); err != nil {
+		t.Fatal(err)
+	}
+	issue := func(status oauth.Status, grantType oauth.GrantType) oauth.Token {
+		t.Helper()
+		token := oauth.Token{ID: surplusID(t), Secret: oauth.Secret{1}}
+		a := oauth.Authorization{
+			ID: token.ID, ApplicationID: application, AccountID: account, GrantType: grantType, Status: status, Scope: "profile",
+			CreatedAt: now, RotatedAt: now, CodeHash: token.Hash(oauth.KindCode), CodeExpiresAt: now.Add(time.Hour),
+		}
+		if status == oauth.StatusActive {
+			a.Generation, a.RefreshHash = 1, token.Hash(oauth.KindRefreshToken)
+			a.Access = oauth.AccessToken{Hash: token.Hash(oauth.KindAccessToken), Scope: "profile", IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
+		}
+		if err := s.Issue(ctx, a.UntilIdle(24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	living := issue(oauth.StatusActive, oauth.GrantAuthorizationCode)
+	check := func() error {
+		_, _, err := s.AccessToken(ctx, living.ID, living.Hash(oauth.KindAccessToken))
+		return err
+	}
+	run("check, not remembered", check)
+	run("check, remembered", check)
+	me := func() error {
+		_, err := s.RememberedAccount(ctx, account)
+		return err
+	}
+	run("me, not remembered", me)
+	run("me, remembered", me)
+	run("client_credentials", func() error {
+		a := oauth.Authorization{
+			ID: surplusID(t), ApplicationID: application, AccountID: account, GrantType: oauth.GrantClientCredentials, Status: oauth.StatusActive,
+			Scope: "profile", CreatedAt: now, RotatedAt: now, Generation: 1, Access: oauth.AccessToken{Hash: oauth.Hash{1}, IssuedAt: now, ExpiresAt: now.Add(time.Hour)},
+		}
+		return s.Issue(ctx, a.Issued())
+	})
+	code := issue(oauth.StatusPending, oauth.GrantAuthorizationCode)
+	run("code exchange", func() error {
+		_, err := s.RedeemCode(ctx, oauth.Redemption{
+			Code: code, ApplicationID: application, Allowed: "profile", AccessHash: oauth.Hash{1}, RefreshHash: oauth.Hash{2},
+			AccessLifetime: time.Hour, RefreshIdle: 24 * time.Hour,
+		})
+		return err
+	})
+	run("refresh", func() error {
+		_, err := s.RotateRefresh(ctx, oauth.Rotation{
+			Refresh: living, ApplicationID: application, Allowed: "profile", AccessHash: oauth.Hash{3}, RefreshHash: oauth.Hash{4},
+			Limits: oauth.RefreshLimits{AccessLifetime: time.Hour, Idle: 24 * time.Hour, ReplayWindow: time.Second},
+		})
+		return err
+	})
+	long := issue(oauth.StatusActive, oauth.GrantAuthorizationCode)
+	run("revoke", func() error {
+		return s.Revoke(ctx, oauth.Revocation{ID: long.ID, Reason: oauth.ReasonRequested, By: oauth.Revoker{ApplicationID: application, Token: long}})
+	})
+}
