@@ -59,7 +59,7 @@ func open(addresses []string, clients []client, rate float64, warm, length time.
 		defer runtime.UnlockOSThread()
 		defer close(due)
 		// Without it Linux may end a sleep 50 µs late.
-		//_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 		gap := float64(time.Second) / rate
 		for next := time.Now(); next.Before(begin.Add(length)); next = next.Add(time.Duration(gap * rand.ExpFloat64())) {
 			if wait := time.Until(next); wait > 0 {
