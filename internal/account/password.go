@@ -32,15 +32,24 @@ const (
 type hasher struct {
 	random io.Reader
 	slots  chan struct{}
-	// decoy is compared with when there is no account, so that it takes as long.
+	// decoy is compared with when there is no account, so that it takes as long. It is
+	// the hash of no password: to compute one would hold up the start.
 	decoy string
 }
 
 func newHasher(random io.Reader, parallel int) (*hasher, error) {
-	h := &hasher{random: random, slots: make(chan struct{}, parallel)}
-	var err error
-	h.decoy, err = h.hash(context.Background(), "")
-	return h, err
+	var drawn [16 + argonKeySize]byte
+	if _, err := io.ReadFull(random, drawn[:]); err != nil {
+		return nil, fmt.Errorf("draw a decoy: %w", err)
+	}
+	return &hasher{random: random, slots: make(chan struct{}, parallel), decoy: phc(drawn[:16], drawn[16:])}, nil
+}
+
+// phc writes a salt and a key in the form in which they are stored.
+func phc(salt, key []byte) string {
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
+		b64.EncodeToString(salt), b64.EncodeToString(key))
 }
 
 func (h *hasher) key(ctx context.Context, password string, salt []byte) ([]byte, error) {
@@ -63,9 +72,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
-		b64.EncodeToString(salt[:]), b64.EncodeToString(key)), nil
+	return phc(salt[:], key), nil
 }
 
 // verify compares a password with a stored PHC string.
