@@ -17,6 +17,7 @@ import (
 
 	"github.com/latchkey/latchkey/internal/endpoint"
 	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/store"
 	"github.com/latchkey/latchkey/internal/throttle"
 )
@@ -47,6 +48,7 @@ type config struct {
 	defaultScope                  []string
 	limits                        limitsConfig
 	paths                         pathsConfig
+	brand                         page.Brand
 	exempt                        throttle.Exempt
 	trusted                       []netip.Prefix
 	// catalogue is nil when no file configures scopes.
@@ -255,7 +257,7 @@ func checkPath(s string) error {
 	if !plain {
 		return fmt.Errorf("paths: %q is not a plain path such as /oauth/token", s)
 	}
-	for _, taken := range []string{"/settings", "/sign-in", "/sign-up", "/sign-out", "/assets", "/healthz", "/readyz", "/.well-known"} {
+	for _, taken := range []string{"/settings", "/admin", "/docs", "/pictures", "/language", "/first-run", "/sign-in", "/sign-up", "/sign-out", "/assets", "/healthz", "/readyz", "/.well-known"} {
 		if s == taken || strings.HasPrefix(s, taken+"/") {
 			return fmt.Errorf("paths: %s is taken by %s", s, taken)
 		}

@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/latchkey/latchkey/internal/page"
 )
 
 // fileConfig are the keys of the file that are more than a flag.
@@ -20,6 +24,7 @@ type fileConfig struct {
 	DefaultScope []string      `yaml:"default_scope"`
 	Limits       limitsConfig  `yaml:"limits"`
 	Paths        pathsConfig   `yaml:"paths"`
+	Brand        brandConfig   `yaml:"brand"`
 }
 
 type scopeConfig struct {
@@ -27,6 +32,57 @@ type scopeConfig struct {
 	Description string `yaml:"description" json:"description"`
 	Approval    string `yaml:"approval" json:"approval,omitempty"`
 	Consent     string `yaml:"consent" json:"consent,omitempty"`
+}
+
+// brandConfig is how a platform makes the pages its own. Logo and CSS name files,
+// relative to the configuration.
+type brandConfig struct {
+	Name   string `yaml:"name"`
+	Logo   string `yaml:"logo"`
+	Accent string `yaml:"accent"`
+	CSS    string `yaml:"css"`
+}
+
+// maxBrandFile is the size of a logo or a stylesheet in bytes: they are on every page.
+const maxBrandFile = 20 << 10
+
+// read reads the files of a brand that lie beside the configuration.
+func (b brandConfig) read(folder string) (page.Brand, error) {
+	brand := page.Brand{Name: b.Name, Accent: b.Accent}
+	var err error
+	if brand.CSS, err = brandFile(folder, "css", b.CSS); err != nil {
+		return brand, err
+	}
+	if brand.Logo, err = brandFile(folder, "logo", b.Logo); err != nil {
+		return brand, err
+	}
+	switch kind := http.DetectContentType(brand.Logo); {
+	case brand.Logo == nil:
+	case strings.EqualFold(filepath.Ext(b.Logo), ".svg"):
+		brand.LogoType = "image/svg+xml"
+	case strings.HasPrefix(kind, "image/"):
+		brand.LogoType = kind
+	default:
+		return brand, fmt.Errorf("brand: logo: %s is not an image", b.Logo)
+	}
+	return brand, brand.Check()
+}
+
+func brandFile(folder, key, name string) ([]byte, error) {
+	if name == "" {
+		return nil, nil
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(folder, name)
+	}
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("brand: %s: %w", key, err)
+	}
+	if len(raw) > maxBrandFile {
+		return nil, fmt.Errorf("brand: %s: %s has more than %d KiB", key, name, maxBrandFile>>10)
+	}
+	return raw, nil
 }
 
 type limitsConfig struct {
@@ -89,6 +145,9 @@ func (c *config) readStructured(rest map[string]yaml.Node) error {
 		return fileError{fmt.Errorf("%s: %s", c.file, readableYAML(err))}
 	}
 	c.scopes, c.defaultScope, c.limits, c.paths = f.Scopes, f.DefaultScope, f.Limits, f.Paths
+	if c.brand, err = f.Brand.read(filepath.Dir(c.file)); err != nil {
+		return fileError{fmt.Errorf("%s: %w", c.file, err)}
+	}
 	return nil
 }
 

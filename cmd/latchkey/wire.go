@@ -84,7 +84,8 @@ func (c *config) onData(command func(ctx context.Context, h *house, args []strin
 		if err != nil {
 			return err
 		}
-		return errors.Join(command(cmd.Context(), h, args), h.store.Close())
+		ctx := oauth.WithActor(cmd.Context(), oauth.Actor{Name: "command line"})
+		return errors.Join(command(ctx, h, args), h.store.Close())
 	}
 }
 
@@ -117,11 +118,11 @@ func (h *house) server(c *config, issuer string) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := page.New(h.log)
+	secure := strings.HasPrefix(issuer, "https:")
+	pages, err := page.New(c.brand, secure, h.log)
 	if err != nil {
 		return nil, err
 	}
-	secure := strings.HasPrefix(issuer, "https:")
 	door := signin.New(h.accounts, pages, h.log, secure)
 	return server.New(server.Rooms{
 		Endpoints: endpoint.New(h.grants, issuer, paths, h.log),

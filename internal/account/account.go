@@ -58,13 +58,13 @@ func New(s *store.Store, random io.Reader, now func() time.Time, config Config) 
 type Problem struct {
 	// Field names the input; empty when the problem is not one input's.
 	Field   string
-	Message string
+	Message oauth.Sentence
 	// RetryAfter is set when there were too many attempts.
 	RetryAfter time.Duration
 }
 
 // Error is the message.
-func (p *Problem) Error() string { return p.Message }
+func (p *Problem) Error() string { return p.Message.String() }
 
 // ErrNotFound: there is no such account, or nobody is signed in.
 var ErrNotFound = store.ErrNotFound
@@ -121,7 +121,7 @@ func (a *Accounts) create(ctx context.Context, r Registration) (made oauth.Accou
 			return made, "", err
 		}
 	}
-	if wrong := checkPassword(r.Password, email, name, r.Username); wrong != "" {
+	if wrong := checkPassword(r.Password, email, name, r.Username); !wrong.IsZero() {
 		return made, "", &Problem{Field: "password", Message: wrong}
 	}
 	password, err = a.hasher.hash(ctx, r.Password)
@@ -179,9 +179,9 @@ func usernameFrom(n oauth.Account, attempt int) string {
 func takenProblem(err error) error {
 	switch {
 	case errors.Is(err, store.ErrEmailTaken):
-		return &Problem{Field: "email", Message: "There is an account with this email address already."}
+		return &Problem{Field: "email", Message: oauth.Say("There is an account with this email address already.")}
 	case errors.Is(err, store.ErrUsernameTaken):
-		return &Problem{Field: "username", Message: "This username is taken."}
+		return &Problem{Field: "username", Message: oauth.Say("This username is taken.")}
 	}
 	return err
 }
@@ -192,14 +192,14 @@ func cleanEmail(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	parsed, err := mail.ParseAddress(s)
 	if err != nil || parsed.Address != s || len(s) > maxEmail || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }) {
-		return "", &Problem{Field: "email", Message: "Enter an email address, such as ada@example.com."}
+		return "", &Problem{Field: "email", Message: oauth.Say("Enter an email address, such as ada@example.com.")}
 	}
 	return s, nil
 }
 
 func cleanName(s string) (string, error) {
 	name, wrong := oauth.CleanName(s)
-	if wrong != "" {
+	if !wrong.IsZero() {
 		return "", &Problem{Field: "name", Message: wrong}
 	}
 	return name, nil
@@ -214,7 +214,7 @@ func checkUsername(s string) error {
 		valid = valid && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || i > 0 && (c == '_' || c == '-' || c == '.'))
 	}
 	if !valid {
-		return &Problem{Field: "username", Message: fmt.Sprintf(
+		return &Problem{Field: "username", Message: oauth.Say(
 			"Use %d to %d lower-case letters, digits, dots, hyphens and underscores, beginning with a letter or digit.", minUsername, maxUsername)}
 	}
 	return nil
@@ -265,7 +265,7 @@ func (a *Accounts) ChangeProfile(ctx context.Context, account oauth.Account, p P
 		return err
 	}
 	avatar, wrong := oauth.CleanLink(p.AvatarURL)
-	if wrong != "" {
+	if !wrong.IsZero() {
 		return &Problem{Field: "avatar_url", Message: wrong}
 	}
 	account.Name, account.Username, account.AvatarURL = name, p.Username, avatar

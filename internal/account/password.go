@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 // The parameters of argon2id: the OWASP Password Storage Cheat Sheet's for 19 MiB.
@@ -102,22 +104,22 @@ var commonPasswords string
 
 // checkPassword returns what is wrong with a new password, or nothing. The words
 // are what a guesser knows of the account: address, name, username.
-func checkPassword(password string, words ...string) string {
+func checkPassword(password string, words ...string) oauth.Sentence {
 	switch n := utf8.RuneCountInString(password); {
 	case n < minPassword:
-		return fmt.Sprintf("Use at least %d characters.", minPassword)
+		return oauth.Say("Use at least %d characters.", minPassword)
 	case n > maxPassword:
-		return fmt.Sprintf("Use at most %d characters.", maxPassword)
+		return oauth.Say("Use at most %d characters.", maxPassword)
 	case isCommon(password):
-		return "This password is one of those that are guessed first. Choose another; three unrelated words are a good one."
+		return oauth.Say("This password is one of those that are guessed first. Choose another; three unrelated words are a good one.")
 	}
 	for _, word := range words {
 		local, _, _ := strings.Cut(word, "@")
 		if strings.EqualFold(password, word) || stem(password) == strings.ToLower(local) && len(local) > 2 {
-			return "This password is made of your own name or address. Choose another."
+			return oauth.Say("This password is made of your own name or address. Choose another.")
 		}
 	}
-	return ""
+	return oauth.Sentence{}
 }
 
 func isCommon(password string) bool {

@@ -16,7 +16,7 @@ func TestPasswordsThatAreRefused(t *testing.T) {
 		strings.Repeat("long enough ", 20): false,
 	} {
 		wrong := checkPassword(password, "ada@example.com", "Ada Lovelace", "adalovelace")
-		if (wrong != "") != refused {
+		if !wrong.IsZero() != refused {
 			t.Errorf("%q: %q", password, wrong)
 		}
 	}

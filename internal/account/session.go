@@ -62,19 +62,19 @@ func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser
 	a.signInsByAddress.Return(byAddress, from)
 	a.signInsByAccount.Return(byAccount, from)
 	if found.Disabled {
-		return Entry{}, &Problem{Message: "This account is disabled. Ask those who run this platform."}
+		return Entry{}, &Problem{Message: oauth.Say("This account is disabled. Ask those who run this platform.")}
 	}
 	return a.enter(ctx, found, stored, b)
 }
 
 func errWrongPassword() *Problem {
-	return &Problem{Message: "The email address or the password is wrong."}
+	return &Problem{Message: oauth.Say("The email address or the password is wrong.")}
 }
 
 // take counts an attempt, and is the problem of a client that has none left.
 func take(t *throttle.Throttle, key string, from netip.Addr) error {
 	if wait, ok := t.Take(key, from); !ok {
-		return &Problem{Message: "There were too many attempts. Wait a little and try again.", RetryAfter: wait}
+		return &Problem{Message: oauth.Say("There were too many attempts. Wait a little and try again."), RetryAfter: wait}
 	}
 	return nil
 }
@@ -168,10 +168,10 @@ func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, ol
 		return err
 	}
 	if !matches {
-		return &Problem{Field: "old_password", Message: "This is not your password."}
+		return &Problem{Field: "old_password", Message: oauth.Say("This is not your password.")}
 	}
 	a.signInsByAccount.Return(key, from)
-	if wrong := checkPassword(password, account.Email, account.Name, account.Username); wrong != "" {
+	if wrong := checkPassword(password, account.Email, account.Name, account.Username); !wrong.IsZero() {
 		return &Problem{Field: "password", Message: wrong}
 	}
 	hash, err := a.hasher.hash(ctx, password)

@@ -6,7 +6,6 @@ package application
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -39,11 +38,11 @@ var ErrNotFound = store.ErrNotFound
 type Problem struct {
 	// Field names the input.
 	Field   string
-	Message string
+	Message oauth.Sentence
 }
 
 // Error is the message.
-func (p *Problem) Error() string { return p.Message }
+func (p *Problem) Error() string { return p.Message.String() }
 
 // Details are what the owner of an application decides, at any time.
 type Details struct {
@@ -77,7 +76,7 @@ func (a *Applications) Register(ctx context.Context, r Registration, administrat
 		return oauth.Application{}, "", err
 	}
 	if r.ResourceServer && (!administrator || r.Public) {
-		return oauth.Application{}, "", &Problem{"resource_server", "Only an administrator makes a resource server, and it must be confidential."}
+		return oauth.Application{}, "", &Problem{"resource_server", oauth.Say("Only an administrator makes a resource server, and it must be confidential.")}
 	}
 	now := a.now().UTC()
 	id, clientID, err := oauth.NewClientID(a.random, now)
@@ -128,11 +127,11 @@ func (a *Applications) choosable(has oauth.Scope, administrator bool) oauth.Scop
 }
 
 func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Details, error) {
-	var wrong string
-	if d.Name, wrong = oauth.CleanName(d.Name); wrong != "" {
+	var wrong oauth.Sentence
+	if d.Name, wrong = oauth.CleanName(d.Name); !wrong.IsZero() {
 		return d, &Problem{"name", wrong}
 	}
-	if d.Site, wrong = oauth.CleanLink(d.Site); wrong != "" {
+	if d.Site, wrong = oauth.CleanLink(d.Site); !wrong.IsZero() {
 		return d, &Problem{"site", wrong}
 	}
 	uris, err := checkRedirectURIs(d.RedirectURIs, public)
@@ -141,13 +140,13 @@ func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Det
 	}
 	d.RedirectURIs = uris
 	if unknown := d.Scope.Without(a.catalogue.All()); unknown != "" {
-		return d, &Problem{"scope", fmt.Sprintf("Unknown scope: %s. This server knows: %s.", unknown, a.catalogue.All())}
+		return d, &Problem{"scope", oauth.Say("Unknown scope: %s. This server knows: %s.", unknown, a.catalogue.All())}
 	}
 	if refused := d.Scope.Without(choosable); refused != "" {
-		return d, &Problem{"scope", fmt.Sprintf("An administrator has to allow this scope: %s.", refused)}
+		return d, &Problem{"scope", oauth.Say("An administrator has to allow this scope: %s.", refused)}
 	}
 	if d.Scope == "" {
-		return d, &Problem{"scope", "Choose at least one scope."}
+		return d, &Problem{"scope", oauth.Say("Choose at least one scope.")}
 	}
 	return d, nil
 }
@@ -160,15 +159,15 @@ func checkRedirectURIs(uris []string, public bool) ([]string, error) {
 			continue
 		}
 		if err := oauth.CheckRedirectURI(uri, public); err != nil {
-			return nil, &Problem{"redirect_uris", strings.TrimPrefix(fmt.Sprintf("%s: %s.", uri, err.Description), ": ")}
+			return nil, &Problem{"redirect_uris", oauth.Say("%s: %s.", uri, err.Description)}
 		}
 		checked = append(checked, uri)
 	}
 	if len(checked) > oauth.MaxRedirectURIs {
-		return nil, &Problem{"redirect_uris", fmt.Sprintf("Register at most %d redirect URLs.", oauth.MaxRedirectURIs)}
+		return nil, &Problem{"redirect_uris", oauth.Say("Register at most %d redirect URLs.", oauth.MaxRedirectURIs)}
 	}
 	if len(checked) == 0 && public {
-		return nil, &Problem{"redirect_uris", "A public application needs a redirect URL: people's approval is all that it can use."}
+		return nil, &Problem{"redirect_uris", oauth.Say("A public application needs a redirect URL: people's approval is all that it can use.")}
 	}
 	return checked, nil
 }
@@ -177,7 +176,7 @@ func checkRedirectURIs(uris []string, public bool) ([]string, error) {
 // old one works for overlap longer.
 func (a *Applications) RotateSecret(ctx context.Context, application oauth.Application, overlap time.Duration) (string, error) {
 	if application.Public {
-		return "", &Problem{"client_secret", "A public application has no secret."}
+		return "", &Problem{"client_secret", oauth.Say("A public application has no secret.")}
 	}
 	secret, err := oauth.NewClientSecret(a.random)
 	if err != nil {

@@ -64,6 +64,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.door.Fail(w, r, err)
 		return
 	}
+	if q.person != nil {
+		r = q.person.Acting(r)
+	}
 	if r.Method == http.MethodPost {
 		h.step(w, r, q)
 		return
@@ -133,7 +136,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, q *request) {
 	case !signedIn && silent:
 		h.redirectError(w, r, q, oauth.NewError(oauth.LoginRequired, "nobody is signed in"))
 	case !signedIn, q.prompts("login") && !q.fresh:
-		h.askSignIn(w, q, nil, http.StatusOK)
+		h.askSignIn(w, r, q, nil, http.StatusOK)
 	default:
 		h.decide(w, r, q)
 	}
@@ -188,12 +191,12 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, q *request, id oa
 func (h *Handler) notDecided(w http.ResponseWriter, r *http.Request, q *request, err error) {
 	switch {
 	case errors.Is(err, grant.ErrAnswered):
-		h.pages.Write(w, http.StatusConflict, page.Problem{
-			Frame:  page.Frame{Title: "You have answered this already", Account: &q.person.Account},
-			Person: "Nothing more was approved. Go back to the application; if it still waits, start there again.",
+		h.pages.Write(w, r, http.StatusConflict, page.Problem{
+			Frame:  page.Frame{Title: oauth.Say("You have answered this already"), Account: &q.person.Account},
+			Person: oauth.Say("Nothing more was approved. Go back to the application; if it still waits, start there again."),
 		})
 	case errors.Is(err, grant.ErrChanged):
-		h.outOfDate(w, q)
+		h.outOfDate(w, r, q)
 	default:
 		h.door.Fail(w, r, err)
 	}
@@ -234,9 +237,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		h.door.Fail(w, r, err)
 		return
 	}
-	h.pages.Write(w, http.StatusBadRequest, page.Problem{
-		Frame:     page.Frame{Title: "This request cannot be answered"},
-		Person:    "The application that sent you here made a mistake, or is switched off. Nothing was approved. Go back to it, and show its developers the message below.",
+	h.pages.Write(w, r, http.StatusBadRequest, page.Problem{
+		Frame:     page.Frame{Title: oauth.Say("This request cannot be answered")},
+		Person:    oauth.Say("The application that sent you here made a mistake, or is switched off. Nothing was approved. Go back to it, and show its developers the message below."),
 		Developer: refusal.Description, Code: refusal.Code.Wire,
 	})
 }

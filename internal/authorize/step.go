@@ -16,7 +16,7 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
 	case "sign-in":
 		person, problem, err := h.door.SignIn(w, r)
 		if problem != nil {
-			h.askSignIn(w, q, problem, signin.Status(w, problem), r.PostFormValue("email"))
+			h.askSignIn(w, r, q, problem, signin.Status(w, problem), r.PostFormValue("email"))
 			return
 		}
 		h.entered(w, r, q, person, err)
@@ -29,12 +29,12 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
 		h.entered(w, r, q, person, err)
 	case "offer-sign-up":
 		if !h.door.SignUpOpen() {
-			h.askSignIn(w, q, nil, http.StatusOK)
+			h.askSignIn(w, r, q, nil, http.StatusOK)
 			return
 		}
 		h.askSignUp(w, r, q, &account.Problem{}, http.StatusOK)
 	case "switch":
-		h.askSignIn(w, q, nil, http.StatusOK)
+		h.askSignIn(w, r, q, nil, http.StatusOK)
 	case "allow":
 		if id, ok := h.ticketHolds(w, r, q); ok {
 			h.approve(w, r, q, id, true)
@@ -44,7 +44,7 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
 			h.deny(w, r, q, id)
 		}
 	default:
-		h.outOfDate(w, q)
+		h.outOfDate(w, r, q)
 	}
 }
 
@@ -64,7 +64,7 @@ func (h *Handler) entered(w http.ResponseWriter, r *http.Request, q *request, pe
 	}
 }
 
-func (h *Handler) frame(q *request, title string) page.Frame {
+func (h *Handler) frame(q *request, title oauth.Sentence) page.Frame {
 	f := page.Frame{Title: title, Callback: q.RedirectURI}
 	if q.person != nil {
 		f.Account = &q.person.Account
@@ -72,9 +72,9 @@ func (h *Handler) frame(q *request, title string) page.Frame {
 	return f
 }
 
-func (h *Handler) askSignIn(w http.ResponseWriter, q *request, problem *account.Problem, status int, email ...string) {
+func (h *Handler) askSignIn(w http.ResponseWriter, r *http.Request, q *request, problem *account.Problem, status int, email ...string) {
 	content := page.SignIn{
-		Frame:  page.Frame{Title: "Sign in", Callback: q.RedirectURI},
+		Frame:  page.Frame{Title: oauth.Say("Sign in"), Callback: q.RedirectURI},
 		Action: q.self, Application: q.Application.Name, SignUp: h.door.SignUpOpen(),
 	}
 	if problem != nil {
@@ -83,17 +83,17 @@ func (h *Handler) askSignIn(w http.ResponseWriter, q *request, problem *account.
 	if len(email) > 0 {
 		content.Email = email[0]
 	}
-	h.pages.Write(w, status, content)
+	h.pages.Write(w, r, status, content)
 }
 
 func (h *Handler) askSignUp(w http.ResponseWriter, r *http.Request, q *request, problem *account.Problem, status int) {
 	content := page.SignUp{
-		Frame:  page.Frame{Title: "Create your account", Callback: q.RedirectURI},
+		Frame:  page.Frame{Title: oauth.Say("Create your account"), Callback: q.RedirectURI},
 		Action: q.self, Application: q.Application.Name,
 		Name: r.PostFormValue("name"), Email: r.PostFormValue("email"),
 	}
 	content.Problem, content.Problems = signin.Problems(problem)
-	h.pages.Write(w, status, content)
+	h.pages.Write(w, r, status, content)
 }
 
 // askConsent shows who asks for what.
@@ -104,7 +104,7 @@ func (h *Handler) askConsent(w http.ResponseWriter, r *http.Request, q *request,
 		return
 	}
 	content := page.Consent{
-		Frame:  h.frame(q, "Allow "+q.Application.Name),
+		Frame:  h.frame(q, oauth.Say("Allow %s", q.Application.Name)),
 		Action: q.self, Ticket: h.ticket(id, q), Changed: changed,
 		Name: q.Application.Name, Owner: q.Application.OwnerName, Site: q.Application.Site, Host: oauth.RedirectHost(q.RedirectURI),
 	}
@@ -116,7 +116,7 @@ func (h *Handler) askConsent(w http.ResponseWriter, r *http.Request, q *request,
 			content.New = append(content.New, permission)
 		}
 	}
-	h.pages.Write(w, http.StatusOK, content)
+	h.pages.Write(w, r, http.StatusOK, content)
 }
 
 // ticket binds what is posted to what was shown: the id of the authorization
@@ -137,23 +137,23 @@ func (h *Handler) seal(id oauth.ID, q *request) [32]byte {
 func (h *Handler) ticketHolds(w http.ResponseWriter, r *http.Request, q *request) (oauth.ID, bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(r.PostFormValue("ticket"))
 	if err != nil || len(raw) != 48 || q.person == nil || q.refusal != nil {
-		h.outOfDate(w, q)
+		h.outOfDate(w, r, q)
 		return oauth.ID{}, false
 	}
 	id := oauth.ID(raw[:16])
 	seal := h.seal(id, q)
 	if age := h.now().Sub(id.Time()); !oauth.SameSeal(raw[16:], seal) || age > oauth.QuestionLife {
-		h.outOfDate(w, q)
+		h.outOfDate(w, r, q)
 		return oauth.ID{}, false
 	}
 	return id, true
 }
 
 // outOfDate is the answer to a form that does not belong to what is true now.
-func (h *Handler) outOfDate(w http.ResponseWriter, q *request) {
-	h.pages.Write(w, http.StatusConflict, page.Problem{
-		Frame:  h.frame(q, "This page was out of date"),
-		Person: "Nothing was approved. You may have signed in as somebody else meanwhile, waited too long, or the application was changed.",
-		BackTo: q.self, BackText: "Look at the request again",
+func (h *Handler) outOfDate(w http.ResponseWriter, r *http.Request, q *request) {
+	h.pages.Write(w, r, http.StatusConflict, page.Problem{
+		Frame:  h.frame(q, oauth.Say("This page was out of date")),
+		Person: oauth.Say("Nothing was approved. You may have signed in as somebody else meanwhile, waited too long, or the application was changed."),
+		BackTo: q.self, BackText: oauth.Say("Look at the request again"),
 	})
 }

@@ -20,11 +20,16 @@ type Application struct {
 	OwnerName     string
 	OwnerDisabled bool
 	Name          string
-	// Site is the application's home page, empty or an https or loopback URL.
-	Site         string
+	// Site is the application's home page, empty or an https or loopback URL. Privacy
+	// and Terms are where it says what it does with data, and on which conditions.
+	Site, Privacy, Terms string
+	// Logo names a picture that this server keeps, and is empty for none.
+	Logo         string
 	RedirectURIs []string
 	// Scope is what the application may ask for.
 	Scope Scope
+	// OptionalScope is what of Scope an account may leave out when it approves.
+	OptionalScope Scope
 	// Public applications have no secret (RFC 6749 §2.1). It is decided when
 	// the application is created and stays.
 	Public bool
@@ -34,11 +39,18 @@ type Application struct {
 	SecretHash      Hash
 	SecretCreatedAt time.Time
 	// PreviousSecretHash works until PreviousSecretEndsAt after a rotation.
-	PreviousSecretHash   Hash
-	PreviousSecretEndsAt time.Time
-	// SuspendedAt is zero unless an administrator suspended the application.
-	SuspendedAt time.Time
-	CreatedAt   time.Time
+	PreviousSecretHash                            Hash
+	PreviousSecretCreatedAt, PreviousSecretEndsAt time.Time
+	// SecretUsedAt and PreviousSecretUsedAt are when a secret was last seen, to the hour.
+	SecretUsedAt, PreviousSecretUsedAt time.Time
+	// SubmittedAt is when the owner asked for a review, zero before. VerifiedAt is when an
+	// administrator found the application to be what it says it is, zero for never.
+	SubmittedAt, VerifiedAt time.Time
+	// SuspendedAt is zero unless an administrator suspended the application, for a reason
+	// that the owner is shown.
+	SuspendedAt     time.Time
+	SuspendedReason string
+	CreatedAt       time.Time
 }
 
 // NewClientID draws the id of an application and the client_id that carries it.
@@ -87,6 +99,9 @@ func (a Application) AcceptsSecret(secret string, now time.Time) bool {
 // Suspended reports whether the application is switched off: by an
 // administrator, or because its owner's account is disabled.
 func (a Application) Suspended() bool { return !a.SuspendedAt.IsZero() || a.OwnerDisabled }
+
+// Verified reports whether an administrator found the application to be what it says it is.
+func (a Application) Verified() bool { return !a.VerifiedAt.IsZero() }
 
 // Identity is a digest of what a person is shown of an application.
 type Identity Hash

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 	"unicode"
@@ -13,18 +12,18 @@ const MaxName = 80
 
 // CleanName trims the name of an account or an application, and refuses what
 // could make it look like something else on a consent page. What is wrong is a
-// sentence for the person who typed it, empty when nothing is.
-func CleanName(s string) (name, wrong string) {
+// sentence for the person who typed it, zero when nothing is.
+func CleanName(s string) (name string, wrong Sentence) {
 	s = strings.Join(strings.Fields(s), " ")
 	switch {
 	case s == "":
-		return "", "Enter a name."
+		return "", Say("Enter a name.")
 	case utf8.RuneCountInString(s) > MaxName:
-		return "", fmt.Sprintf("Use at most %d characters for the name.", MaxName)
+		return "", Say("Use at most %d characters for the name.", MaxName)
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, isInvisible) || hasPile(s):
-		return "", "The name has a character that cannot be shown."
+		return "", Say("The name has a character that cannot be shown.")
 	}
-	return s, ""
+	return s, Sentence{}
 }
 
 // isInvisible finds what has no shape of its own: controls, directions, and the
@@ -53,15 +52,15 @@ const MaxLink = 500
 // CleanLink checks the address of a site or a picture: empty, https, or http on
 // this machine. What is wrong is a sentence for the person who typed it, empty
 // when nothing is.
-func CleanLink(s string) (link, wrong string) {
+func CleanLink(s string) (link string, wrong Sentence) {
 	s = strings.TrimSpace(s)
 	if s == "" {
-		return "", ""
+		return "", Sentence{}
 	}
 	u, err := url.Parse(s)
 	if err != nil || len(s) > MaxLink || !ValidHost(u) || u.User != nil ||
 		u.Scheme != "https" && (u.Scheme != "http" || !LoopbackHost(u.Hostname())) {
-		return "", "Enter an address that begins with https://."
+		return "", Say("Enter an address that begins with https://.")
 	}
-	return u.String(), ""
+	return u.String(), Sentence{}
 }

@@ -269,7 +269,7 @@ func TestNamesAndLinks(t *testing.T) {
 		"\u3164": false, "A\u2800": false, "a\u0301\u0301\u0301\u0301\u0301\u0301": false, "Ada": true, "  Ada   Lovelace ": true, "Zoë 🦉": true, "": false, " \t": false, "evil\u202egpj": false, "a\x00": false,
 		strings.Repeat("x", 80): true, strings.Repeat("x", 81): false,
 	} {
-		if _, wrong := oauth.CleanName(in); (wrong == "") != ok {
+		if _, wrong := oauth.CleanName(in); wrong.IsZero() != ok {
 			t.Errorf("CleanName(%q): %q", in, wrong)
 		}
 	}
@@ -277,7 +277,7 @@ func TestNamesAndLinks(t *testing.T) {
 		"": true, "https://a.example/x": true, "http://localhost:1/": true, "http://a.example": false, "javascript:alert(1)": false,
 		"https://u:p@a.example": false, "https://": false, "//a.example": false,
 	} {
-		if _, wrong := oauth.CleanLink(in); (wrong == "") != ok {
+		if _, wrong := oauth.CleanLink(in); wrong.IsZero() != ok {
 			t.Errorf("CleanLink(%q): %q", in, wrong)
 		}
 	}

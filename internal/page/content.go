@@ -14,7 +14,7 @@ type SignIn struct {
 	// Application is the name of the one that is waiting, if any.
 	Application string
 	Email       string
-	Problem     string
+	Problem     oauth.Sentence
 	// SignUp is whether to offer an account; Continue is where the offer leads
 	// back to, outside an authorization request.
 	SignUp   bool
@@ -27,8 +27,8 @@ type SignUp struct {
 	Action      string
 	Application string
 	Name, Email string
-	Problem     string
-	Problems    map[string]string
+	Problem     oauth.Sentence
+	Problems    map[string]oauth.Sentence
 	Continue    string
 }
 
@@ -53,12 +53,15 @@ type Consent struct {
 // Problem is a page about something that went wrong.
 type Problem struct {
 	Frame
-	// Person says in plain words what to do; Developer says what to mend.
-	Person, Developer string
+	// Person says in plain words what to do.
+	Person oauth.Sentence
+	// Developer says what to mend, in English, as programs are told.
+	Developer string
 	// Code is the error code of the protocol, if there is one.
 	Code string
 	// BackTo is a link that helps, with its text.
-	BackTo, BackText string
+	BackTo   string
+	BackText oauth.Sentence
 }
 
 // Applications lists what a developer has registered.
@@ -80,7 +83,7 @@ type ApplicationForm struct {
 	Name, Site, RedirectURIs string
 	Public                   bool
 	Choices                  []Choice
-	Problems                 map[string]string
+	Problems                 map[string]oauth.Sentence
 }
 
 // NewApplication registers an application.
@@ -92,6 +95,7 @@ type NewApplication struct {
 // Application shows and edits one application.
 type Application struct {
 	Frame
+	Tabs        ApplicationTabs
 	Form        ApplicationForm
 	Application oauth.Application
 	// Secret is shown this once, empty otherwise.
@@ -119,13 +123,13 @@ type Connections struct {
 type Profile struct {
 	Frame
 	Name, Username, AvatarURL string
-	Problems                  map[string]string
+	Problems                  map[string]oauth.Sentence
 }
 
 // Security changes the password and ends sessions.
 type Security struct {
 	Frame
-	Problems map[string]string
+	Problems map[string]oauth.Sentence
 	Sessions []Session
 }
 

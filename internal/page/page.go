@@ -1,5 +1,5 @@
 // Package page is what people see: the embedded templates, the stylesheet and
-// the one script, and how they become an answer with its security headers. It
+// the scripts, and how they become an answer with its security headers. It
 // decides nothing; what a page says is handed in.
 package page
 
@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
+	"html"
 	"html/template"
 	"io/fs"
 	"log/slog"
@@ -14,7 +15,10 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
+
+	textlanguage "golang.org/x/text/language"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -25,23 +29,72 @@ var templates embed.FS
 //go:embed assets
 var assets embed.FS
 
+// styles are one stylesheet, base.css first, in files by what they are for.
+//
+//go:embed styles/*.css
+var styles embed.FS
+
 // Pages renders. It is safe for concurrent use.
 type Pages struct {
-	byName map[string]*template.Template
-	log    *slog.Logger
+	brand     Brand
+	style     []byte
+	secure    bool
+	languages []*Language
+	matcher   textlanguage.Matcher
+	// byLanguage parses the templates of a language when they are first needed.
+	byLanguage map[*Language]func() (map[string]*template.Template, error)
+	log        *slog.Logger
 }
 
-// New parses the templates.
-func New(log *slog.Logger) (*Pages, error) {
+// New makes the pages of a platform. Secure cookies are for an issuer that is https.
+func New(brand Brand, secure bool, log *slog.Logger) (*Pages, error) {
+	languages, err := readLanguages()
+	if err != nil {
+		return nil, err
+	}
+	style, err := joined(styles, "styles/*.css")
+	if err != nil {
+		return nil, err
+	}
+	p := &Pages{
+		brand: brand, style: style, secure: secure, languages: languages, matcher: matcherOf(languages), log: log,
+		byLanguage: map[*Language]func() (map[string]*template.Template, error){},
+	}
+	for _, l := range languages {
+		p.byLanguage[l] = sync.OnceValues(func() (map[string]*template.Template, error) { return parseTemplates(functions(l, brand)) })
+	}
+	// The others are the same templates.
+	_, err = p.byLanguage[languages[0]]()
+	return p, err
+}
+
+// joined reads the files of a pattern one after the other.
+func joined(files fs.FS, pattern string) ([]byte, error) {
+	names, err := fs.Glob(files, pattern)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", pattern, err)
+	}
+	var all []byte
+	for _, name := range names {
+		raw, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		all = append(all, raw...)
+	}
+	return all, nil
+}
+
+func parseTemplates(functions template.FuncMap) (map[string]*template.Template, error) {
 	names, err := fs.Glob(templates, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("find the templates: %w", err)
 	}
-	shared, err := template.New("frame").Funcs(functions()).ParseFS(templates, "templates/frame.html", "templates/parts.html")
+	shared, err := template.New("frame").Funcs(functions).ParseFS(templates, "templates/frame.html", "templates/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the templates: %w", err)
 	}
-	p := &Pages{byName: map[string]*template.Template{}, log: log}
+	byName := map[string]*template.Template{}
 	for _, name := range names {
 		own, err := shared.Clone()
 		if err == nil {
@@ -50,20 +103,21 @@ func New(log *slog.Logger) (*Pages, error) {
 		if err != nil {
 			return nil, fmt.Errorf("parse the template %s: %w", name, err)
 		}
-		p.byName[strings.TrimSuffix(path.Base(name), ".html")] = own
+		byName[strings.TrimSuffix(path.Base(name), ".html")] = own
 	}
-	return p, nil
+	return byName, nil
 }
 
 // Frame is what every page has around its content.
 type Frame struct {
-	Title string
+	Title oauth.Sentence
 	// Account is who is signed in, nil for nobody.
 	Account *oauth.Account
-	// Section is the page of the settings that is marked in the navigation.
+	// Section is the page of the settings that is marked in the navigation. Those of
+	// the administration begin with "admin-".
 	Section string
 	// Notice says what was just done.
-	Notice string
+	Notice oauth.Sentence
 	// Callback is the redirect URI of the authorization request that the page
 	// belongs to: where a chain of redirects that a form starts may lead.
 	Callback string
@@ -71,22 +125,43 @@ type Frame struct {
 
 func (f Frame) frame() Frame { return f }
 
+// Administers reports whether the page is one of the administration's.
+func (f Frame) Administers() bool { return strings.HasPrefix(f.Section, "admin-") }
+
 // Content is one of the pages of this package.
 type Content interface {
 	frame() Frame
 	template() string
 }
 
+// view is what the frame's template sees.
+type view struct {
+	Frame
+	Content   Content
+	Language  *Language
+	Languages []*Language
+	// Here is where the person comes back to after choosing a language.
+	Here string
+}
+
 // Write answers with a page.
-func (p *Pages) Write(w http.ResponseWriter, status int, c Content) {
+func (p *Pages) Write(w http.ResponseWriter, r *http.Request, status int, c Content) {
+	language := p.LanguageOf(r)
 	var body bytes.Buffer
-	if err := p.byName[c.template()].ExecuteTemplate(&body, "frame.html", c); err != nil {
+	byName, err := p.byLanguage[language]()
+	if err == nil {
+		err = byName[c.template()].ExecuteTemplate(&body, "frame.html", view{
+			Frame: c.frame(), Content: c, Language: language, Languages: p.languages, Here: r.URL.RequestURI(),
+		})
+	}
+	if err != nil {
 		p.log.Error("a page could not be rendered", "page", c.template(), "cause", err)
 		http.Error(w, "The page could not be shown. Try again later.", http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", language.Tag)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", policy(c.frame().Callback))
 	w.WriteHeader(status)
@@ -127,25 +202,23 @@ func Secure(h http.Header) {
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 }
 
-// Assets serves the stylesheet and the script below /assets/.
-func Assets() http.Handler {
-	files := http.FileServerFS(assets)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "public, max-age=300")
-		files.ServeHTTP(w, r)
-	})
-}
-
-func functions() template.FuncMap {
+func functions(l *Language, brand Brand) template.FuncMap {
 	return template.FuncMap{
-		"field": func(name, label, kind, value string, problems map[string]string) Field {
+		"t":       l.Text,
+		"count":   l.count,
+		"brand":   brand.name,
+		"branded": func() bool { return brand.Logo != nil },
+		"strong":  func(s any) template.HTML { return element("strong", s) },
+		"code":    func(s any) template.HTML { return element("code", s) },
+		"field": func(name string, label any, kind, value string, problems map[string]oauth.Sentence) Field {
 			return Field{Name: name, Label: label, Kind: kind, Value: value, Problem: problems[name]}
 		},
-		"lines": func(s []string) string { return strings.Join(s, "\n") },
-		"day":   func(t time.Time) string { return t.UTC().Format("2 January 2006") },
-		"moment": func(t time.Time) string {
-			return t.UTC().Format("2 January 2006, 15:04 UTC")
-		},
+		"lines":  func(s []string) string { return strings.Join(s, "\n") },
+		"day":    l.day,
+		"moment": l.moment,
+		// These are the same, marked up for machines.
+		"dated":   func(t time.Time) template.HTML { return timeElement(t, l.day(t)) },
+		"timed":   func(t time.Time) template.HTML { return timeElement(t, l.moment(t)) },
 		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"initial": func(s string) string {
 			for _, r := range s {
@@ -156,11 +229,26 @@ func functions() template.FuncMap {
 	}
 }
 
+func timeElement(t time.Time, text string) template.HTML {
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + html.EscapeString(text) + `</time>`)
+}
+
+func element(name string, content any) template.HTML {
+	return template.HTML("<" + name + ">" + html.EscapeString(fmt.Sprint(content)) + "</" + name + ">")
+}
+
 // Field is an input with its label and what is wrong with its value.
-type Field struct{ Name, Label, Kind, Value, Problem, Hint, Autocomplete string }
+type Field struct {
+	Name        string
+	Label, Hint any
+	Kind, Value string
+	Problem     oauth.Sentence
+	// Autocomplete is a token of HTML, section 4.10.18.7.
+	Autocomplete string
+}
 
 // Hinted is the field with a sentence of help below its label.
-func (f Field) Hinted(hint string) Field { f.Hint = hint; return f }
+func (f Field) Hinted(hint any) Field { f.Hint = hint; return f }
 
 // Completed is the field with its autocomplete token (HTML, section 4.10.18.7).
 func (f Field) Completed(token string) Field { f.Autocomplete = token; return f }

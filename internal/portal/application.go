@@ -17,7 +17,7 @@ func (p *Portal) listApplications(w http.ResponseWriter, r *http.Request, person
 	if err != nil {
 		return err
 	}
-	p.Pages.Write(w, http.StatusOK, page.Applications{Frame: frame(r, person, "applications", "OAuth applications"), Applications: all})
+	p.Pages.Write(w, r, http.StatusOK, page.Applications{Frame: frame(r, person, "applications", oauth.Say("OAuth applications")), Applications: all})
 	return nil
 }
 
@@ -28,7 +28,7 @@ func (p *Portal) showNewApplication(w http.ResponseWriter, r *http.Request, pers
 }
 
 func (p *Portal) writeNewApplication(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, form page.ApplicationForm) {
-	p.Pages.Write(w, status, page.NewApplication{Frame: frame(r, person, "applications", "New application"), Form: form})
+	p.Pages.Write(w, r, status, page.NewApplication{Frame: frame(r, person, "applications", oauth.Say("New application")), Form: form})
 }
 
 // choices lists the scopes: those that are chosen, and those that an
@@ -85,15 +85,15 @@ func (p *Portal) register(w http.ResponseWriter, r *http.Request, person *signin
 
 // errNoRedirectURI: in the portal an application is for people's approval.
 func errNoRedirectURI() error {
-	return &application.Problem{Field: "redirect_uris", Message: "Enter at least one redirect URL."}
+	return &application.Problem{Field: "redirect_uris", Message: oauth.Say("Enter at least one redirect URL.")}
 }
 
-func problems(err error) map[string]string {
+func problems(err error) map[string]oauth.Sentence {
 	var problem *application.Problem
 	if !errors.As(err, &problem) {
 		return nil
 	}
-	return map[string]string{problem.Field: problem.Message}
+	return map[string]oauth.Sentence{problem.Field: problem.Message}
 }
 
 func applicationPath(clientID string) string { return "/settings/applications/" + clientID }
@@ -110,8 +110,8 @@ func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person 
 }
 
 func (p *Portal) writeApplication(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, a oauth.Application, form page.ApplicationForm) {
-	p.Pages.Write(w, status, page.Application{
-		Frame: frame(r, person, "applications", a.Name), Form: form, Application: a,
+	p.Pages.Write(w, r, status, page.Application{
+		Frame: frame(r, person, "applications", oauth.Say("%s", a.Name)), Tabs: page.TabsOf(a, "overview"), Form: form, Application: a,
 		Secret: p.takeSecret(w, r, a), PreviousSecret: p.Now().Before(a.PreviousSecretEndsAt),
 		Issuer: p.Issuer, Authorize: p.Authorize, Token: p.Token,
 	})

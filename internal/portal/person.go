@@ -15,8 +15,8 @@ import (
 
 func (p *Portal) showProfile(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	a := person.Account
-	p.Pages.Write(w, http.StatusOK, page.Profile{
-		Frame: frame(r, person, "profile", "Profile"), Name: a.Name, Username: a.Username, AvatarURL: a.AvatarURL,
+	p.Pages.Write(w, r, http.StatusOK, page.Profile{
+		Frame: frame(r, person, "profile", oauth.Say("Profile")), Name: a.Name, Username: a.Username, AvatarURL: a.AvatarURL,
 	})
 	return nil
 }
@@ -29,10 +29,10 @@ func (p *Portal) changeProfile(w http.ResponseWriter, r *http.Request, person *s
 	var problem *account.Problem
 	if errors.As(err, &problem) {
 		content := page.Profile{
-			Frame: frame(r, person, "profile", "Profile"), Name: posted.Name, Username: posted.Username, AvatarURL: posted.AvatarURL,
+			Frame: frame(r, person, "profile", oauth.Say("Profile")), Name: posted.Name, Username: posted.Username, AvatarURL: posted.AvatarURL,
 		}
 		_, content.Problems = signin.Problems(problem)
-		p.Pages.Write(w, signin.Status(w, problem), content)
+		p.Pages.Write(w, r, signin.Status(w, problem), content)
 		return nil
 	}
 	if err != nil {
@@ -46,19 +46,19 @@ func (p *Portal) showSecurity(w http.ResponseWriter, r *http.Request, person *si
 	return p.writeSecurity(w, r, person, http.StatusOK, nil)
 }
 
-func (p *Portal) writeSecurity(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, problems map[string]string) error {
+func (p *Portal) writeSecurity(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, problems map[string]oauth.Sentence) error {
 	sessions, err := p.Accounts.Sessions(r.Context(), person.Account.ID)
 	if err != nil {
 		return err
 	}
-	content := page.Security{Frame: frame(r, person, "security", "Password and sessions"), Problems: problems}
+	content := page.Security{Frame: frame(r, person, "security", oauth.Say("Password and sessions")), Problems: problems}
 	for _, s := range sessions {
 		content.Sessions = append(content.Sessions, page.Session{
 			ID: s.ID.String(), Device: device(s.UserAgent), Address: s.Address,
 			CreatedAt: s.CreatedAt, LastSeen: s.LastSeenAt, Current: s.ID == person.Session.ID,
 		})
 	}
-	p.Pages.Write(w, status, content)
+	p.Pages.Write(w, r, status, content)
 	return nil
 }
 
@@ -89,9 +89,9 @@ func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, person *
 		person.Session.ID, throttle.Client(r.RemoteAddr))
 	var problem *account.Problem
 	if errors.As(err, &problem) {
-		beside := map[string]string{problem.Field: problem.Message}
+		beside := map[string]oauth.Sentence{problem.Field: problem.Message}
 		if problem.Field == "" {
-			beside = map[string]string{"old_password": problem.Message}
+			beside = map[string]oauth.Sentence{"old_password": problem.Message}
 		}
 		return p.writeSecurity(w, r, person, signin.Status(w, problem), beside)
 	}

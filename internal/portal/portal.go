@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey/latchkey/internal/account"
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/grant"
+	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
 )
@@ -77,12 +78,12 @@ func (p *Portal) signedIn(h handler) http.Handler {
 			redirect(w, "/sign-in?continue="+url.QueryEscape(r.URL.Path))
 			return
 		}
-		err = h(w, r, person)
+		err = h(w, person.Acting(r), person)
 		switch {
 		case errors.Is(err, application.ErrNotFound):
-			p.Pages.Write(w, http.StatusNotFound, page.Problem{
-				Frame:  page.Frame{Title: "There is nothing here", Account: &person.Account},
-				Person: "It may have been deleted, or belong to another account.", BackTo: "/settings/applications", BackText: "Your applications",
+			p.Pages.Write(w, r, http.StatusNotFound, page.Problem{
+				Frame:  page.Frame{Title: oauth.Say("There is nothing here"), Account: &person.Account},
+				Person: oauth.Say("It may have been deleted, or belong to another account."), BackTo: "/settings/applications", BackText: oauth.Say("Your applications"),
 			})
 		case err != nil:
 			p.Door.Fail(w, r, err)
@@ -96,23 +97,23 @@ func redirect(w http.ResponseWriter, to string) {
 }
 
 // The notices that a page shows after a redirect, by the value of its parameter done.
-func notice(r *http.Request) string {
+func notice(r *http.Request) oauth.Sentence {
 	switch r.URL.Query().Get("done") {
 	case "saved":
-		return "Saved."
+		return oauth.Say("Saved.")
 	case "deleted":
-		return "The application is deleted."
+		return oauth.Say("The application is deleted.")
 	case "disconnected":
-		return "Disconnected. The application can do nothing more with your account."
+		return oauth.Say("Disconnected. The application can do nothing more with your account.")
 	case "password":
-		return "The password is changed. You are signed out everywhere else."
+		return oauth.Say("The password is changed. You are signed out everywhere else.")
 	case "signed-out":
-		return "Signed out there."
+		return oauth.Say("Signed out there.")
 	}
-	return ""
+	return oauth.Sentence{}
 }
 
-func frame(r *http.Request, person *signin.Person, section, title string) page.Frame {
+func frame(r *http.Request, person *signin.Person, section string, title oauth.Sentence) page.Frame {
 	return page.Frame{Title: title, Account: &person.Account, Section: section, Notice: notice(r)}
 }
 
@@ -126,7 +127,7 @@ func (p *Portal) listConnections(w http.ResponseWriter, r *http.Request, person 
 	if err != nil {
 		return err
 	}
-	content := page.Connections{Frame: frame(r, person, "connections", "Connected applications")}
+	content := page.Connections{Frame: frame(r, person, "connections", oauth.Say("Connected applications"))}
 	for _, c := range connections {
 		shown := page.Connection{Application: c.Application, Since: c.Since, LastUsed: c.LastUsed}
 		for _, name := range c.Scope.Tokens() {
@@ -136,7 +137,7 @@ func (p *Portal) listConnections(w http.ResponseWriter, r *http.Request, person 
 		}
 		content.Connections = append(content.Connections, shown)
 	}
-	p.Pages.Write(w, http.StatusOK, content)
+	p.Pages.Write(w, r, http.StatusOK, content)
 	return nil
 }
 

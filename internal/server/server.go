@@ -19,6 +19,7 @@ import (
 
 	"github.com/latchkey/latchkey/internal/authorize"
 	"github.com/latchkey/latchkey/internal/endpoint"
+	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/portal"
 	"github.com/latchkey/latchkey/internal/signin"
@@ -72,7 +73,8 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	browsers.Handle("POST "+paths.Authorize, rooms.Authorize)
 	rooms.Door.Routes(browsers)
 	rooms.Portal.Routes(browsers)
-	browsers.Handle("GET /assets/", page.Assets())
+	browsers.HandleFunc("POST /language", rooms.Pages.SwitchLanguage)
+	browsers.Handle("GET /assets/", rooms.Pages.Assets())
 	guarded, err := guardBrowsers(withPages(browsers, rooms.Pages), rooms.Pages, config.Issuer)
 	if err != nil {
 		return nil, err
@@ -131,10 +133,10 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 	if err := protection.AddTrustedOrigin(issuer); err != nil {
 		return nil, fmt.Errorf("trust the issuer's own origin: %w", err)
 	}
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		pages.Write(w, http.StatusForbidden, page.Problem{
-			Frame:  page.Frame{Title: "This came from another site"},
-			Person: "Nothing was changed. Open the page here and try again.", BackTo: "/", BackText: "Your settings",
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		pages.Write(w, r, http.StatusForbidden, page.Problem{
+			Frame:  page.Frame{Title: oauth.Say("This came from another site")},
+			Person: oauth.Say("Nothing was changed. Open the page here and try again."), BackTo: "/", BackText: oauth.Say("Your settings"),
 		})
 	}))
 	protected := protection.Handler(next)
@@ -152,13 +154,15 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if r.Method == http.MethodPost {
 			if err := r.ParseForm(); err != nil && len(r.PostForm) == 0 {
-				pages.Write(w, http.StatusBadRequest, page.Problem{
-					Frame: page.Frame{Title: "This form cannot be read"}, Person: "Go back, reload the page and try again.",
+				pages.Write(w, r, http.StatusBadRequest, page.Problem{
+					Frame: page.Frame{Title: oauth.Say("This form cannot be read")}, Person: oauth.Say("Go back, reload the page and try again."),
 				})
 				return
 			}
 		}
-		protected.ServeHTTP(w, r)
+		// Who it is, the handlers say that know the session.
+		stranger := oauth.Actor{Name: "somebody", Address: throttle.Client(r.RemoteAddr).String()}
+		protected.ServeHTTP(w, r.WithContext(oauth.WithActor(r.Context(), stranger)))
 	}), nil
 }
 
@@ -175,12 +179,12 @@ func withPages(mux *http.ServeMux, pages *page.Pages) http.Handler {
 		h.ServeHTTP(verdict, r)
 		switch verdict.status {
 		case http.StatusNotFound:
-			pages.Write(w, verdict.status, page.Problem{
-				Frame: page.Frame{Title: "There is no such page"}, Person: "Check the address.", BackTo: "/", BackText: "Your settings",
+			pages.Write(w, r, verdict.status, page.Problem{
+				Frame: page.Frame{Title: oauth.Say("There is no such page")}, Person: oauth.Say("Check the address."), BackTo: "/", BackText: oauth.Say("Your settings"),
 			})
 		case http.StatusMethodNotAllowed:
-			pages.Write(w, verdict.status, page.Problem{
-				Frame: page.Frame{Title: "This page cannot be opened like that"}, Person: "Go to it from your settings.", BackTo: "/", BackText: "Your settings",
+			pages.Write(w, r, verdict.status, page.Problem{
+				Frame: page.Frame{Title: oauth.Say("This page cannot be opened like that")}, Person: oauth.Say("Go to it from your settings."), BackTo: "/", BackText: oauth.Say("Your settings"),
 			})
 		default:
 			w.WriteHeader(verdict.status)

@@ -9,9 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/account"
@@ -54,6 +52,13 @@ func (d *Door) Person(r *http.Request) (*Person, error) {
 		return nil, err
 	}
 	return &Person{Session: s, Account: a}, nil
+}
+
+// Acting is the request with the person as the actor of what it does.
+func (p *Person) Acting(r *http.Request) *http.Request {
+	return r.WithContext(oauth.WithActor(r.Context(), oauth.Actor{
+		AccountID: p.Account.ID, Name: p.Account.Name, Address: throttle.Client(r.RemoteAddr).String(),
+	}))
 }
 
 func (d *Door) cookieName() string {
@@ -105,7 +110,7 @@ func (d *Door) enter(w http.ResponseWriter, entry account.Entry, err error) (*Pe
 	case errors.As(err, &problem):
 		return nil, problem, nil
 	case errors.Is(err, account.ErrSignUpClosed):
-		return nil, &account.Problem{Message: "Accounts are created by those who run this platform."}, nil
+		return nil, &account.Problem{Message: oauth.Say("Accounts are created by those who run this platform.")}, nil
 	case err != nil:
 		return nil, nil, err
 	}
@@ -127,11 +132,11 @@ func Status(w http.ResponseWriter, p *account.Problem) int {
 }
 
 // Problems splits a problem into what belongs beside an input and what above the form.
-func Problems(p *account.Problem) (above string, beside map[string]string) {
+func Problems(p *account.Problem) (above oauth.Sentence, beside map[string]oauth.Sentence) {
 	if p.Field == "" {
 		return p.Message, nil
 	}
-	return "", map[string]string{p.Field: p.Message}
+	return oauth.Sentence{}, map[string]oauth.Sentence{p.Field: p.Message}
 }
 
 // Routes adds the pages outside authorization requests.
@@ -145,13 +150,13 @@ func (d *Door) Routes(mux *http.ServeMux) {
 
 func (d *Door) signInPage(r *http.Request) page.SignIn {
 	return page.SignIn{
-		Frame: page.Frame{Title: "Sign in"}, Action: "/sign-in",
-		SignUp: d.SignUpOpen(), Continue: local(r.FormValue("continue")), Email: r.PostFormValue("email"),
+		Frame: page.Frame{Title: oauth.Say("Sign in")}, Action: "/sign-in",
+		SignUp: d.SignUpOpen(), Continue: page.LocalPath(r.FormValue("continue"), ""), Email: r.PostFormValue("email"),
 	}
 }
 
 func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) {
-	d.pages.Write(w, http.StatusOK, d.signInPage(r))
+	d.pages.Write(w, r, http.StatusOK, d.signInPage(r))
 }
 
 func (d *Door) signIn(w http.ResponseWriter, r *http.Request) {
@@ -162,7 +167,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) {
 	case problem != nil:
 		content := d.signInPage(r)
 		content.Problem = problem.Message
-		d.pages.Write(w, Status(w, problem), content)
+		d.pages.Write(w, r, Status(w, problem), content)
 	default:
 		http.Redirect(w, r, destination(r), http.StatusSeeOther)
 	}
@@ -170,20 +175,20 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) {
 
 func (d *Door) signUpPage(r *http.Request) page.SignUp {
 	return page.SignUp{
-		Frame: page.Frame{Title: "Create your account"}, Action: "/sign-up", Continue: local(r.FormValue("continue")),
+		Frame: page.Frame{Title: oauth.Say("Create your account")}, Action: "/sign-up", Continue: page.LocalPath(r.FormValue("continue"), ""),
 		Name: r.PostFormValue("name"), Email: r.PostFormValue("email"),
 	}
 }
 
 func (d *Door) showSignUp(w http.ResponseWriter, r *http.Request) {
 	if !d.SignUpOpen() {
-		d.pages.Write(w, http.StatusForbidden, page.Problem{
-			Frame:  page.Frame{Title: "Sign-up is closed"},
-			Person: "Accounts are created by those who run this platform.", BackTo: "/sign-in", BackText: "Sign in",
+		d.pages.Write(w, r, http.StatusForbidden, page.Problem{
+			Frame:  page.Frame{Title: oauth.Say("Sign-up is closed")},
+			Person: oauth.Say("Accounts are created by those who run this platform."), BackTo: "/sign-in", BackText: oauth.Say("Sign in"),
 		})
 		return
 	}
-	d.pages.Write(w, http.StatusOK, d.signUpPage(r))
+	d.pages.Write(w, r, http.StatusOK, d.signUpPage(r))
 }
 
 func (d *Door) signUp(w http.ResponseWriter, r *http.Request) {
@@ -194,7 +199,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) {
 	case problem != nil:
 		content := d.signUpPage(r)
 		content.Problem, content.Problems = Problems(problem)
-		d.pages.Write(w, Status(w, problem), content)
+		d.pages.Write(w, r, Status(w, problem), content)
 	default:
 		http.Redirect(w, r, destination(r), http.StatusSeeOther)
 	}
@@ -221,25 +226,12 @@ func (d *Door) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if known.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(known.RetryAfter.Seconds()))))
 	}
-	d.pages.Write(w, status, page.Problem{
-		Frame: page.Frame{Title: "Something went wrong here"}, Person: "It is not your fault. Try again in a moment.",
+	d.pages.Write(w, r, status, page.Problem{
+		Frame: page.Frame{Title: oauth.Say("Something went wrong here")}, Person: oauth.Say("It is not your fault. Try again in a moment."),
 	})
 }
 
 // destination is where the browser goes after signing in.
 func destination(r *http.Request) string {
-	if to := local(r.PostFormValue("continue")); to != "" {
-		return to
-	}
-	return "/settings/applications"
-}
-
-// local keeps a path on this server, and nothing else: a link to the sign-in
-// page must not lead away.
-func local(to string) string {
-	u, err := url.Parse(to)
-	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
-		return ""
-	}
-	return to
+	return page.LocalPath(r.PostFormValue("continue"), "/settings/applications")
 }

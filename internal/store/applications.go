@@ -9,16 +9,19 @@ import (
 )
 
 const selectApplication = `select applications.id, client_id, owner_id, accounts.name, accounts.disabled_at <> 0,
-	applications.name, site, redirect_uris, scope, public, resource_server,
-	secret_hash, secret_created_at, previous_secret_hash, previous_secret_ends_at, suspended_at, applications.created_at
+	applications.name, site, privacy, terms, logo, redirect_uris, scope, optional_scope, public, resource_server,
+	secret_hash, secret_created_at, secret_used_at,
+	previous_secret_hash, previous_secret_created_at, previous_secret_ends_at, previous_secret_used_at,
+	submitted_at, verified_at, suspended_at, suspended_reason, applications.created_at
 	from applications join accounts on accounts.id = applications.owner_id`
 
 func scanApplication(r row) (a oauth.Application, err error) {
 	var uris string
 	err = r.Scan(fixed(a.ID[:]), &a.ClientID, fixed(a.OwnerID[:]), &a.OwnerName, &a.OwnerDisabled,
-		&a.Name, &a.Site, &uris, &a.Scope, &a.Public, &a.ResourceServer,
-		fixed(a.SecretHash[:]), millis{&a.SecretCreatedAt}, fixed(a.PreviousSecretHash[:]), millis{&a.PreviousSecretEndsAt},
-		millis{&a.SuspendedAt}, millis{&a.CreatedAt})
+		&a.Name, &a.Site, &a.Privacy, &a.Terms, &a.Logo, &uris, &a.Scope, &a.OptionalScope, &a.Public, &a.ResourceServer,
+		fixed(a.SecretHash[:]), millis{&a.SecretCreatedAt}, millis{&a.SecretUsedAt},
+		fixed(a.PreviousSecretHash[:]), millis{&a.PreviousSecretCreatedAt}, millis{&a.PreviousSecretEndsAt}, millis{&a.PreviousSecretUsedAt},
+		millis{&a.SubmittedAt}, millis{&a.VerifiedAt}, millis{&a.SuspendedAt}, &a.SuspendedReason, millis{&a.CreatedAt})
 	a.RedirectURIs = strings.Fields(uris)
 	return a, notFound(err)
 }
@@ -26,12 +29,15 @@ func scanApplication(r row) (a oauth.Application, err error) {
 // RegisterApplication adds an application.
 func (s *Store) RegisterApplication(ctx context.Context, a oauth.Application) error {
 	return s.write(ctx, func(tx *transaction) error {
-		_, err := tx.exec(`insert into applications (id, client_id, owner_id, name, site, redirect_uris, scope, public, resource_server,
-				secret_hash, secret_created_at, previous_secret_hash, previous_secret_ends_at, suspended_at, created_at)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, $13)`,
-			a.ID[:], a.ClientID, a.OwnerID[:], a.Name, a.Site, strings.Join(a.RedirectURIs, " "), string(a.Scope), a.Public, a.ResourceServer,
-			blob(a.SecretHash[:]), toMillis(a.SecretCreatedAt), []byte{}, toMillis(a.CreatedAt))
-		return err
+		_, err := tx.exec(`insert into applications (id, client_id, owner_id, name, site, privacy, terms, redirect_uris, scope, optional_scope,
+				public, resource_server, secret_hash, secret_created_at, previous_secret_hash, previous_secret_ends_at, suspended_at, created_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16)`,
+			a.ID[:], a.ClientID, a.OwnerID[:], a.Name, a.Site, a.Privacy, a.Terms, strings.Join(a.RedirectURIs, " "), string(a.Scope), string(a.OptionalScope),
+			a.Public, a.ResourceServer, blob(a.SecretHash[:]), toMillis(a.SecretCreatedAt), []byte{}, toMillis(a.CreatedAt))
+		if err != nil {
+			return err
+		}
+		return tx.audit(oauth.AuditApplicationRegistered, oauth.AuditSubject{AccountID: a.OwnerID, ApplicationID: a.ID, Name: a.Name}, "")
 	})
 }
 
@@ -53,7 +59,7 @@ func (s *Store) Applications(ctx context.Context, owner oauth.ID) ([]oauth.Appli
 }
 
 // EditApplication lets edit decide on the application as it is now, and writes the
-// name, site, redirect URIs and scope that it returns. Its error is returned, and
+// name, links, logo, redirect URIs, scopes and the state of review that it returns. Its error is returned, and
 // nothing is changed then.
 func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oauth.Application) (oauth.Application, error)) error {
 	err := s.write(ctx, func(tx *transaction) error {
@@ -65,8 +71,10 @@ func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oaut
 		if err != nil {
 			return tx.refuse(err)
 		}
-		return tx.oneRow(`update applications set name = $1, site = $2, redirect_uris = $3, scope = $4 where id = $5`,
-			a.Name, a.Site, strings.Join(a.RedirectURIs, " "), string(a.Scope), id[:])
+		return tx.oneRow(`update applications set name = $1, site = $2, privacy = $3, terms = $4, logo = $5, redirect_uris = $6,
+				scope = $7, optional_scope = $8, submitted_at = $9, verified_at = $10 where id = $11`,
+			a.Name, a.Site, a.Privacy, a.Terms, a.Logo, strings.Join(a.RedirectURIs, " "),
+			string(a.Scope), string(a.OptionalScope), toMillis(a.SubmittedAt), toMillis(a.VerifiedAt), id[:])
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }
@@ -76,7 +84,8 @@ func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oaut
 func (s *Store) RotateSecret(ctx context.Context, id oauth.ID, secret oauth.Hash, previousEnds time.Time) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		return tx.oneRow(`update applications set previous_secret_hash = secret_hash, previous_secret_ends_at = $1,
-				secret_hash = $2, secret_created_at = $3 where id = $4 and not public`,
+				previous_secret_created_at = secret_created_at, previous_secret_used_at = secret_used_at,
+				secret_hash = $2, secret_created_at = $3, secret_used_at = 0 where id = $4 and not public`,
 			toMillis(previousEnds), secret[:], toMillis(s.engine.now()), id[:])
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: id})

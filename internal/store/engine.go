@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -67,6 +68,10 @@ type transaction struct {
 	lock string
 	// refusal is why a write changed nothing.
 	refusal error
+	// actor, random and now are for the audit log; write sets them.
+	actor  oauth.Actor
+	random io.Reader
+	now    time.Time
 }
 
 // refuse ends a write that has changed nothing: its caller gets the error, and

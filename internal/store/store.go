@@ -3,9 +3,11 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -35,6 +37,7 @@ type Store struct {
 	// memory is for the process that serves; commands always read.
 	memory *memory
 	log    *slog.Logger
+	random io.Reader
 	// perApplication is how many active authorizations an account may have for one
 	// application; surplusFrom is where the sweeper goes on to look for more.
 	perApplication int
@@ -61,6 +64,8 @@ type Options struct {
 	// may have for one application; zero stands for DefaultPerApplication.
 	PerApplication int
 	Log            *slog.Logger
+	// Random is for the ids of the audit log; nil stands for crypto/rand.
+	Random io.Reader
 	// statement hears of each statement about accounts and authorizations, for the test
 	// that holds how many an operation needs.
 	statement func(sql string)
@@ -74,7 +79,7 @@ const DefaultPerApplication = 50
 // up to date.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	clock := millisecondClock(o.Now)
-	s := &Store{log: o.Log, perApplication: cmp.Or(o.PerApplication, DefaultPerApplication), stopSweeping: func() {}}
+	s := &Store{log: o.Log, random: cmp.Or[io.Reader](o.Random, rand.Reader), perApplication: cmp.Or(o.PerApplication, DefaultPerApplication), stopSweeping: func() {}}
 	var life time.Duration
 	if o.Database != "" {
 		e, err := openPostgres(ctx, o, clock)
@@ -133,7 +138,10 @@ func (s *Store) afterwards(err error, changes ...change) error {
 
 // write runs a transaction on the small tables.
 func (s *Store) write(ctx context.Context, f func(*transaction) error) error {
-	err := s.engine.transact(ctx, f)
+	err := s.engine.transact(ctx, func(tx *transaction) error {
+		tx.actor, tx.random, tx.now = oauth.ActorFrom(ctx), s.random, s.engine.now()
+		return f(tx)
+	})
 	if errors.Is(err, errUnknownOutcome) {
 		return errDown(err)
 	}

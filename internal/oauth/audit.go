@@ -1,0 +1,32 @@
+package oauth
+
+import "time"
+
+// AuditKind names what happened, as the audit log keeps it and filters by it.
+type AuditKind string
+
+// The events that matter to security.
+const (
+	AuditApplicationRegistered AuditKind = "application.registered"
+)
+
+// AuditSubject is whom or what something was done to.
+type AuditSubject struct {
+	// AccountID and ApplicationID are zero where they do not apply.
+	AccountID, ApplicationID ID
+	// Name is the application's, or else the account's, as it was then.
+	Name string
+}
+
+// AuditEvent is a line of the audit log: who, what, when, from where.
+type AuditEvent struct {
+	ID ID
+	AuditKind
+	Actor   Actor
+	Subject AuditSubject
+	// Detail adds what the kind leaves open, in English, without secrets.
+	Detail string
+}
+
+// At is when it happened.
+func (e AuditEvent) At() time.Time { return e.ID.Time() }

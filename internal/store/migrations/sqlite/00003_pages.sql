@@ -1,0 +1,147 @@
+-- +goose Up
+
+-- What an application shows of itself, how far its review has come, and its secrets.
+alter table applications add column logo text not null default ''; -- id of a picture
+alter table applications add column privacy text not null default '';
+alter table applications add column terms text not null default '';
+alter table applications add column optional_scope text not null default '';
+alter table applications add column submitted_at integer not null default 0;
+alter table applications add column verified_at integer not null default 0;
+alter table applications add column suspended_reason text not null default '';
+alter table applications add column previous_secret_created_at integer not null default 0;
+alter table applications add column secret_used_at integer not null default 0;
+alter table applications add column previous_secret_used_at integer not null default 0;
+
+-- An approval that the account limited in time ends then, and the consent with it.
+alter table authorizations add column ends_at integer not null default 0;
+-- Optional scopes that the account left out, so that it is not asked for them each time.
+alter table consents add column declined text not null default '';
+alter table consents add column ends_at integer not null default 0;
+
+-- Accounts beside the owner: co-owners, those who may test a draft, and the one to
+-- whom the owner offers the application.
+create table application_members (
+  application_id blob    not null references applications on delete cascade,
+  account_id     blob    not null references accounts on delete cascade,
+  role           text    not null, -- co-owner, tester, heir
+  created_at     integer not null,
+  primary key (application_id, account_id, role)
+) strict, without rowid;
+create index application_members_by_account on application_members (account_id);
+
+-- Logos and profile pictures, decoded and encoded anew.
+create table pictures (
+  id         blob    primary key,
+  type       text    not null,
+  body       blob    not null,
+  created_at integer not null
+) strict;
+
+-- Every event that matters to security: who, what, when, from where. The id tells when.
+create table audit (
+  id             blob primary key,
+  kind           text not null,
+  actor_id       blob not null, -- empty for somebody who is not signed in, a command, the server
+  actor_name     text not null,
+  address        text not null,
+  account_id     blob not null, -- whom it was done to, or empty
+  application_id blob not null, -- what it was done to, or empty
+  subject        text not null, -- the name of either, as it was then
+  detail         text not null
+) strict, without rowid;
+create index audit_by_kind on audit (kind, id);
+create index audit_by_actor on audit (actor_id, id);
+create index audit_by_account on audit (account_id, id);
+create index audit_by_application on audit (application_id, id);
+
+-- What each application did in an hour.
+create table usage_hours (
+  application_id blob    not null,
+  hour           integer not null, -- Unix milliseconds of its beginning
+  issued         integer not null,
+  refreshed      integer not null,
+  calls          integer not null,
+  errors         integer not null,
+  primary key (hour, application_id)
+) strict, without rowid;
+create index usage_hours_by_application on usage_hours (application_id, hour);
+
+-- A sketch of the accounts for which an application did something on a day, from which
+-- their number is estimated.
+create table usage_days (
+  application_id blob    not null,
+  day            integer not null,
+  accounts       blob    not null,
+  primary key (day, application_id)
+) strict, without rowid;
+create index usage_days_by_application on usage_days (application_id, day);
+
+-- The requests of an application that were refused, for its developers. Seven days.
+create table refusals (
+  id             blob primary key,
+  application_id blob not null,
+  place          text not null, -- authorize, token, revoke, ...
+  code           text not null,
+  description    text not null,
+  advice         text not null,
+  address        text not null
+) strict, without rowid;
+create index refusals_by_application on refusals (application_id, id);
+
+-- What an application has really used of an account.
+create table uses (
+  account_id     blob    not null,
+  application_id blob    not null,
+  scope          text    not null,
+  used_at        integer not null,
+  network        text    not null, -- the client's address block
+  primary key (account_id, application_id)
+) strict, without rowid;
+
+-- Where an application wants to be told of events. The key that signs is derived, not kept.
+create table webhooks (
+  application_id blob    primary key references applications on delete cascade,
+  url            text    not null,
+  events         text    not null, -- separated by spaces
+  generation     integer not null, -- of the signing key
+  created_at     integer not null
+) strict;
+
+create table deliveries (
+  id             blob    primary key,
+  application_id blob    not null,
+  event          text    not null,
+  body           text    not null,
+  attempts       integer not null,
+  due_at         integer not null, -- 0 when nothing more is tried
+  delivered_at   integer not null,
+  status         integer not null, -- of the last answer, 0 for none
+  problem        text    not null  -- of the last attempt
+) strict;
+create index deliveries_due on deliveries (due_at) where due_at > 0;
+create index deliveries_by_application on deliveries (application_id, id);
+
+-- +goose Down
+
+drop table deliveries;
+drop table webhooks;
+drop table uses;
+drop table refusals;
+drop table usage_days;
+drop table usage_hours;
+drop table audit;
+drop table pictures;
+drop table application_members;
+alter table consents drop column ends_at;
+alter table consents drop column declined;
+alter table authorizations drop column ends_at;
+alter table applications drop column previous_secret_used_at;
+alter table applications drop column secret_used_at;
+alter table applications drop column previous_secret_created_at;
+alter table applications drop column suspended_reason;
+alter table applications drop column verified_at;
+alter table applications drop column submitted_at;
+alter table applications drop column optional_scope;
+alter table applications drop column terms;
+alter table applications drop column privacy;
+alter table applications drop column logo;
