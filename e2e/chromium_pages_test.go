@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -16,10 +15,7 @@ func testWithoutScripts(t *testing.T, c *chromium, s *server) {
 	l := newLanding(t)
 	bob := s.newAccount(t, "Bob Babbage")
 	b := c.profile(t, s.url, l.URL)
-	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b.withoutScripts(t)
 	b.signIn(t, s, bob)
 	b.follow(t, "New application")
 	b.fill(t, "Name", "Plain", "Redirect URLs", l.URL+"/callback")

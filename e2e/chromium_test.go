@@ -40,7 +40,10 @@ func TestBrowser(t *testing.T) {
 }
 
 // chromium is one running headless browser, carried by a context of chromedp.
-type chromium struct{ ctx context.Context }
+type chromium struct {
+	ctx       context.Context
+	inspector *inspector
+}
 
 // startChromium runs the system's browser on a new folder, which is removed when the test ends.
 func startChromium(t *testing.T) *chromium {
@@ -69,7 +72,7 @@ func startChromium(t *testing.T) *chromium {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("Chromium does not start: %v", err)
 	}
-	return &chromium{ctx}
+	return &chromium{ctx, newInspector(t)}
 }
 
 func findChromium(t *testing.T) string {
@@ -88,23 +91,26 @@ func findChromium(t *testing.T) string {
 
 // tab is one tab, as wide as a phone, that is watched.
 type tab struct {
-	ctx   context.Context
-	watch *watch
+	ctx       context.Context
+	watch     *watch
+	inspector *inspector
+	// scriptless tabs cannot run axe-core.
+	scriptless bool
 }
 
 // profile opens a tab that has cookies of its own and no business but with the origins given.
 func (c *chromium) profile(t *testing.T, origins ...string) *tab {
 	t.Helper()
-	return openTab(t, c.ctx, newWatch(origins), chromedp.WithNewBrowserContext())
+	return openTab(t, c.ctx, newWatch(origins), c.inspector, chromedp.WithNewBrowserContext())
 }
 
 // beside opens another tab with the same cookies.
 func (b *tab) beside(t *testing.T) *tab {
 	t.Helper()
-	return openTab(t, b.ctx, b.watch)
+	return openTab(t, b.ctx, b.watch, b.inspector)
 }
 
-func openTab(t *testing.T, parent context.Context, w *watch, options ...chromedp.ContextOption) *tab {
+func openTab(t *testing.T, parent context.Context, w *watch, i *inspector, options ...chromedp.ContextOption) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(parent, append(options, chromedp.WithListener(w.see))...)
 	t.Cleanup(cancel)
@@ -112,7 +118,7 @@ func openTab(t *testing.T, parent context.Context, w *watch, options ...chromedp
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	b := &tab{ctx, w}
+	b := &tab{ctx: ctx, watch: w, inspector: i}
 	_, err := chromedp.Call(ctx, audits.Enable, cdp.Empty{})
 	if err != nil {
 		t.Fatal(err)
@@ -167,10 +173,11 @@ func (b *tab) load(t *testing.T, actions ...chromedp.Action[chromedp.Void]) int6
 	return response.Status
 }
 
-// measure demands a page in order: nothing to scroll sideways, one heading, no id twice.
+// measure demands a page in order: nothing to scroll sideways, one heading, no id twice, and what the
+// inspector looks for.
 func (b *tab) measure(t *testing.T) {
 	t.Helper()
-	for _, complaint := range b.complaints(t) {
+	for _, complaint := range append(b.complaints(t), b.inspect(t)...) {
 		t.Errorf("%s: %s", b.at(t), complaint)
 	}
 }
@@ -196,6 +203,16 @@ func (b *tab) complaints(t *testing.T) []string {
 		complaints = append(complaints, fmt.Sprintf("has the same id twice: %v", found.Ids))
 	}
 	return complaints
+}
+
+// withoutScripts switches scripts off in this tab.
+func (b *tab) withoutScripts(t *testing.T) {
+	t.Helper()
+	b.scriptless = true
+	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // open goes to an address.
@@ -300,13 +317,8 @@ func (b *tab) holds(t *testing.T, part string) bool {
 // shoot writes a picture of the whole page in a window of this width and colour scheme.
 func (b *tab) shoot(t *testing.T, name string, width int64, scheme string) {
 	t.Helper()
-	prefer := emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-	}
-	b.do(t, chromedp.EmulateViewport(width, 800), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, prefer)
-		return err
-	}))
+	b.do(t, chromedp.EmulateViewport(width, 800))
+	b.prefer(t, scheme)
 	picture := obtain(t, b, chromedp.FullScreenshot(100))
 	b.do(t, phone())
 	if err := os.MkdirAll("screenshots", 0o755); err != nil {

@@ -29,6 +29,7 @@ type watch struct {
 	complains []string
 	expected  []string
 	documents []string // addresses that were asked for as pages
+	last      network.RequestID
 }
 
 func newWatch(origins []string) *watch { return &watch{origins: origins} }
@@ -63,7 +64,7 @@ func (w *watch) request(e *network.EventRequestWillBeSent) {
 	case !slices.Contains(w.origins, origin(u)):
 		w.complain("a request to a stranger: %s", e.Request.URL)
 	case e.Type == network.ResourceTypeDocument:
-		w.documents = append(w.documents, e.Request.URL)
+		w.documents, w.last = append(w.documents, e.Request.URL), e.RequestID
 	}
 }
 
@@ -88,6 +89,13 @@ func (w *watch) expect(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.expected = append(w.expected, text)
+}
+
+// lastDocument is the request of the page that was asked for last.
+func (w *watch) lastDocument() network.RequestID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last
 }
 
 // take returns the complaints so far that are not expected.
@@ -218,10 +226,14 @@ func testWatch(t *testing.T, c *chromium, _ *server) {
 		<script>console.error("oh")</script><script src="/x.js"></script><img alt="" src="`+stranger.URL+`/x.png">`)
 	b := c.profile(t, l.URL)
 	b.do(t, chromedp.Navigate(l.URL+"/wrong"))
-	seen := strings.Join(append(b.complaints(t), b.watch.take()...), "\n")
+	l.show("/heavy", "<h1>Heavy</h1>"+strings.Repeat("x ", maxPage))
+	seen := strings.Join(append(append(b.complaints(t), b.examine(t)...), b.watch.take()...), "\n")
+	b.do(t, chromedp.Navigate(l.URL+"/heavy"))
+	seen += strings.Join(b.examine(t), "\n") + validate(t, source{"wrong", "<!DOCTYPE html><title>Wrong</title><p><div></p></div>"})
 	for _, want := range []string{
 		"pixels wide on a phone", "2 main headings", "the same id twice: [a]",
 		"console.error was called", "a request to a stranger: " + stranger.URL, "content security policy: ", "console: Loading the script",
+		"axe, light: label: ", "axe, dark: label: ", "more than 61440", "wrong:1:",
 	} {
 		if !strings.Contains(seen, want) {
 			t.Errorf("%q was not noticed; seen:\n%s", want, seen)
