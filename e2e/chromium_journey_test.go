@@ -171,7 +171,7 @@ func (j *journey) ask(t *testing.T) {
 	j.reads(t,
 		"Compiler Two wants to use your account", "by Grace Hopper", "https://compiler.example",
 		"See your name, picture and email address", "See the events you attend",
-		"Your browser will go to "+strings.TrimPrefix(j.back.URL, "http://"),
+		"You will return to "+strings.TrimPrefix(j.back.URL, "http://"),
 		"Signed in as Grace Hopper ("+j.person.email+")", "Not you?")
 }
 

@@ -200,7 +200,7 @@ func catalogueOf(scopes []scopeConfig, defaults []string) (oauth.Catalogue, erro
 			return c, fmt.Errorf("scopes: %s: consent must be optional or required", s.Name)
 		}
 		c.Permissions = append(c.Permissions, oauth.Permission{
-			Name: s.Name, Description: s.Description,
+			Name: s.Name, Description: s.Description, Sensitive: s.Sensitive,
 			NeedsApproval: s.Approval == "administrator", NeedsConsent: s.Consent == "required",
 		})
 	}

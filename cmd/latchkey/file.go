@@ -32,6 +32,7 @@ type scopeConfig struct {
 	Description string `yaml:"description" json:"description"`
 	Approval    string `yaml:"approval" json:"approval,omitempty"`
 	Consent     string `yaml:"consent" json:"consent,omitempty"`
+	Sensitive   bool   `yaml:"sensitive" json:"sensitive,omitempty"`
 }
 
 // brandConfig is how a platform makes the pages its own. Logo and CSS name files,

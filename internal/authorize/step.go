@@ -1,7 +1,6 @@
 package authorize
 
 import (
-	"encoding/base64"
 	"net/http"
 
 	"github.com/latchkey/latchkey/internal/account"
@@ -72,10 +71,14 @@ func (h *Handler) frame(q *request, title oauth.Sentence) page.Frame {
 	return f
 }
 
+func asker(q *request) *page.Asker {
+	return &page.Asker{Name: q.Application.Name, Logo: q.Application.Logo, Host: oauth.RedirectHost(q.RedirectURI)}
+}
+
 func (h *Handler) askSignIn(w http.ResponseWriter, r *http.Request, q *request, problem *account.Problem, status int, email ...string) {
 	content := page.SignIn{
 		Frame:  page.Frame{Title: oauth.Say("Sign in"), Callback: q.RedirectURI},
-		Action: q.self, Application: q.Application.Name, SignUp: h.door.SignUpOpen(),
+		Action: q.self, Application: asker(q), SignUp: h.door.SignUpOpen(),
 	}
 	if problem != nil {
 		content.Problem = problem.Message
@@ -89,64 +92,11 @@ func (h *Handler) askSignIn(w http.ResponseWriter, r *http.Request, q *request, 
 func (h *Handler) askSignUp(w http.ResponseWriter, r *http.Request, q *request, problem *account.Problem, status int) {
 	content := page.SignUp{
 		Frame:  page.Frame{Title: oauth.Say("Create your account"), Callback: q.RedirectURI},
-		Action: q.self, Application: q.Application.Name,
+		Action: q.self, Application: asker(q),
 		Name: r.PostFormValue("name"), Email: r.PostFormValue("email"),
 	}
 	content.Problem, content.Problems = signin.Problems(problem)
 	h.pages.Write(w, r, status, content)
-}
-
-// askConsent shows who asks for what.
-func (h *Handler) askConsent(w http.ResponseWriter, r *http.Request, q *request, remembered oauth.Consent, changed bool) {
-	id, err := h.grants.NewID()
-	if err != nil {
-		h.door.Fail(w, r, err)
-		return
-	}
-	content := page.Consent{
-		Frame:  h.frame(q, oauth.Say("Allow %s", q.Application.Name)),
-		Action: q.self, Ticket: h.ticket(id, q), Changed: changed,
-		Name: q.Application.Name, Owner: q.Application.OwnerName, Site: q.Application.Site, Host: oauth.RedirectHost(q.RedirectURI),
-	}
-	for _, name := range q.Scope.Tokens() {
-		permission, _ := h.grants.Catalogue().Find(name)
-		if remembered.Scope.Has(name) {
-			content.Known = append(content.Known, permission)
-		} else {
-			content.New = append(content.New, permission)
-		}
-	}
-	h.pages.Write(w, r, http.StatusOK, content)
-}
-
-// ticket binds what is posted to what was shown: the id of the authorization
-// that an approval makes, sealed with the session, the account, the state of the
-// application and the whole request.
-func (h *Handler) ticket(id oauth.ID, q *request) string {
-	seal := h.seal(id, q)
-	return base64.RawURLEncoding.EncodeToString(append(id[:], seal[:]...))
-}
-
-func (h *Handler) seal(id oauth.ID, q *request) [32]byte {
-	identity := q.Application.Identity()
-	return h.key.Seal("consent", string(id[:]), string(q.person.Session.ID[:]), string(q.person.Account.ID[:]),
-		string(q.Application.ID[:]), string(identity[:]), string(q.Application.Scope), q.parameters.Encode())
-}
-
-// ticketHolds checks the posted ticket, and otherwise shows that nothing was approved.
-func (h *Handler) ticketHolds(w http.ResponseWriter, r *http.Request, q *request) (oauth.ID, bool) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(r.PostFormValue("ticket"))
-	if err != nil || len(raw) != 48 || q.person == nil || q.refusal != nil {
-		h.outOfDate(w, r, q)
-		return oauth.ID{}, false
-	}
-	id := oauth.ID(raw[:16])
-	seal := h.seal(id, q)
-	if age := h.now().Sub(id.Time()); !oauth.SameSeal(raw[16:], seal) || age > oauth.QuestionLife {
-		h.outOfDate(w, r, q)
-		return oauth.ID{}, false
-	}
-	return id, true
 }
 
 // outOfDate is the answer to a form that does not belong to what is true now.

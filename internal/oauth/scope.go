@@ -100,6 +100,8 @@ type Permission struct {
 	Name string
 	// Description is a sentence that the person who is asked understands.
 	Description string
+	// Sensitive permissions are set apart where people are asked for them.
+	Sensitive bool
 	// NeedsApproval: applications get it only when an administrator allows it.
 	NeedsApproval bool
 	// NeedsConsent: only a person can give it; client_credentials never yields it.

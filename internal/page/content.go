@@ -11,8 +11,8 @@ type SignIn struct {
 	Frame
 	// Action is where the form is posted.
 	Action string
-	// Application is the name of the one that is waiting, if any.
-	Application string
+	// Application is the one that is waiting, nil for none.
+	Application *Asker
 	Email       string
 	Problem     oauth.Sentence
 	// SignUp is whether to offer an account; Continue is where the offer leads
@@ -25,29 +25,11 @@ type SignIn struct {
 type SignUp struct {
 	Frame
 	Action      string
-	Application string
+	Application *Asker
 	Name, Email string
 	Problem     oauth.Sentence
 	Problems    map[string]oauth.Sentence
 	Continue    string
-}
-
-// Consent asks an account for its approval.
-type Consent struct {
-	Frame
-	// Action is the authorization request that is asked about.
-	Action string
-	// Ticket binds what is posted to what was shown.
-	Ticket string
-	Name   string
-	Owner  string
-	Site   string
-	// Host is where the browser will go.
-	Host string
-	// New are the scopes that the account has not approved before, Known the others.
-	New, Known []oauth.Permission
-	// Changed tells that the account approved the application when it was different.
-	Changed bool
 }
 
 // Problem is a page about something that went wrong.
@@ -143,7 +125,6 @@ type Session struct {
 
 func (SignIn) template() string         { return "sign_in" }
 func (SignUp) template() string         { return "sign_up" }
-func (Consent) template() string        { return "consent" }
 func (Problem) template() string        { return "problem" }
 func (Applications) template() string   { return "applications" }
 func (NewApplication) template() string { return "new_application" }

@@ -1,0 +1,111 @@
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+)
+
+// askedConfig has scopes of every kind that the consent page tells apart.
+const askedConfig = `
+scopes:
+  - {name: profile, description: See your name}
+  - {name: events, description: See the events you attend}
+  - {name: photos, description: See your photos}
+  - {name: messages, description: Read your messages, sensitive: true}
+  - {name: invoices, description: See your invoices, sensitive: true}
+brand: {name: Tidewater}
+limits: {exempt: [127.0.0.0/8]}
+`
+
+var askedScopes = []string{"profile", "events", "photos", "messages", "invoices"}
+
+func TestWhatThePersonIsAsked(t *testing.T) {
+	t.Parallel()
+	s := start(t, askedConfig)
+	s.ada = s.newAccount(t, "Ada Lovelace", "--admin")
+	s.session = s.browser(s.ada)
+	s.session.authorize(t, s.register(t, registration{}).request())
+	t.Run("the page", func(t *testing.T) { t.Parallel(); testAskedPage(t, s) })
+}
+
+func testAskedPage(t *testing.T, s *server) {
+	t.Run("what is sensitive is set apart", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{scopes: askedScopes})
+		p := s.session.visit(t, app.request("scope", "profile messages events"))
+		checkPart(t, p, "Especially sensitive", "Read your messages")
+		checkPart(t, p, "It will be able to", "See your name See the events you attend")
+	})
+	t.Run("on growth the difference is shown, and the rest is folded", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{scopes: askedScopes})
+		s.session.authorize(t, app.request("scope", "profile messages"))
+		p := s.session.visit(t, app.request("scope", "profile messages events invoices"))
+		checkPart(t, p, "New, and especially sensitive", "See your invoices")
+		checkPart(t, p, "New: it will also be able to", "See the events you attend")
+		if got := folded(p); got != "2 permissions that you approved before See your name Read your messages" {
+			t.Errorf("folded is %q", got)
+		}
+	})
+	t.Run("asked again for the same, nothing is folded", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{scopes: askedScopes})
+		s.session.authorize(t, app.request("scope", "profile messages"))
+		p := s.session.visit(t, app.request("scope", "profile messages", "prompt", "consent"))
+		checkPart(t, p, "It will be able to, as you approved before", "See your name")
+		checkPart(t, p, "Especially sensitive", "Read your messages")
+		if got := folded(p); got != "" {
+			t.Errorf("folded is %q", got)
+		}
+	})
+	t.Run("it says who asks, who is signed in and where the person returns to", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{scopes: askedScopes})
+		text := s.session.visit(t, app.request()).text()
+		for _, want := range []string{"by Ada Lovelace not verified by Tidewater", "Signed in as Ada Lovelace (" + s.ada.email + ") Not you?",
+			"You will return to client.example Cancel Allow"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is not on the page:\n%s", want, text)
+			}
+		}
+	})
+}
+
+// checkPart demands that under the heading stands this and nothing else.
+func checkPart(t *testing.T, p *page, heading, want string) {
+	t.Helper()
+	if got := part(p, heading); got != want {
+		t.Errorf("under %q stands %q, want %q; the page:\n%s", heading, got, want, p.text())
+	}
+}
+
+// part is what a person reads in the section or the fieldset with this heading.
+func part(p *page, heading string) string {
+	for _, tag := range []string{"section", "fieldset"} {
+		for section := range descendants(p.root, tag) {
+			if rest, ok := strings.CutPrefix(words(section), heading+" "); ok && named(section, heading) {
+				return rest
+			}
+		}
+	}
+	return ""
+}
+
+func named(section *html.Node, heading string) bool {
+	for _, tag := range []string{"h2", "legend"} {
+		for h := range descendants(section, tag) {
+			return words(h) == heading
+		}
+	}
+	return false
+}
+
+// folded is what a person has to unfold.
+func folded(p *page) string {
+	for d := range descendants(p.root, "details") {
+		return words(d)
+	}
+	return ""
+}
