@@ -8,6 +8,11 @@ type AuditKind string
 // The events that matter to security.
 const (
 	AuditApplicationRegistered AuditKind = "application.registered"
+
+	AuditWebhookChanged     AuditKind = "webhook.changed"
+	AuditWebhookRotated     AuditKind = "webhook.secret_rotated"
+	AuditWebhookRedelivered AuditKind = "webhook.redelivered"
+	AuditWebhookDeleted     AuditKind = "webhook.deleted"
 )
 
 // AuditSubject is whom or what something was done to.

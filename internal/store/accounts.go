@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -105,11 +106,10 @@ func (s *Store) ChangePassword(ctx context.Context, account oauth.ID, old, passw
 // DisableAccount switches an account off: no sign-in, no token, no session.
 func (s *Store) DisableAccount(ctx context.Context, id oauth.ID) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		err := tx.oneRow(`update accounts set disabled_at = $1 where id = $2`, toMillis(s.engine.now()), id[:])
-		if err != nil || tx.refusal != nil {
+		if err := tx.setDisabled(id, tx.now); err != nil || tx.refusal != nil {
 			return err
 		}
-		_, err = tx.exec(`delete from sessions where account_id = $1`, id[:])
+		_, err := tx.exec(`delete from sessions where account_id = $1`, id[:])
 		return err
 	})
 	return s.afterwards(err, change{kind: accountChanged, id: id})
@@ -118,7 +118,23 @@ func (s *Store) DisableAccount(ctx context.Context, id oauth.ID) error {
 // EnableAccount undoes DisableAccount; tokens that have not expired work again.
 func (s *Store) EnableAccount(ctx context.Context, id oauth.ID) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		return tx.oneRow(`update accounts set disabled_at = 0 where id = $1`, id[:])
+		return tx.setDisabled(id, time.Time{})
 	})
 	return s.afterwards(err, change{kind: accountChanged, id: id})
+}
+
+// setDisabled switches an account off, or on at the zero time, and tells its applications
+// if that is a change.
+func (t *transaction) setDisabled(id oauth.ID, at time.Time) error {
+	before, _, err := scanAccount(t.queryRow(selectAccount+` where id = $1`+t.lock, id[:]))
+	if err != nil {
+		return t.absent(err)
+	}
+	if _, err := t.exec(`update accounts set disabled_at = $1 where id = $2`, toMillis(at), id[:]); err != nil {
+		return err
+	}
+	if before.Disabled == !at.IsZero() {
+		return nil
+	}
+	return t.tellOwned(id, !at.IsZero())
 }

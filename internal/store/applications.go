@@ -104,7 +104,15 @@ func (s *Store) ResumeApplication(ctx context.Context, id oauth.ID) error {
 
 func (s *Store) setSuspended(ctx context.Context, id oauth.ID, at time.Time) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		return tx.oneRow(`update applications set suspended_at = $1 where id = $2`, toMillis(at), id[:])
+		before, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		err = tx.oneRow(`update applications set suspended_at = $1 where id = $2`, toMillis(at), id[:])
+		if err != nil {
+			return err
+		}
+		return tx.tellSuspension(before, !at.IsZero())
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }
@@ -121,6 +129,9 @@ func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 		}
 		// Nobody has to be told of these: none works without the application.
 		if _, err := s.revokeAll(tx, id, oauth.ID{}, oauth.ReasonDeleted); err != nil {
+			return err
+		}
+		if err := tx.dropDeliveries(id); err != nil {
 			return err
 		}
 		_, err := tx.exec(`delete from applications where id = $1`, id[:])

@@ -223,18 +223,22 @@ func (s *Store) Authorizations(ctx context.Context, f AuthorizationFilter) ([]oa
 func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason oauth.Reason) ([]change, error) {
 	// Those that are revoked already are dropped from memory again: an earlier attempt
 	// may have been committed later than it was given up.
-	rows, err := tx.query(`select id from authorizations
+	rows, err := tx.query(`select id, account_id, status from authorizations
 		where grant_type = 'authorization_code' and application_id = $1 and ($2 or account_id = $3)
 		order by id`+tx.lock, application[:], account.IsZero(), account[:])
+	ended := oauth.Authorization{}.Revoked(reason, s.engine.now())
+	var told []oauth.Occurrence
 	changes, err := collect(rows, err, func(r row) (change, error) {
-		c := change{kind: authorizationChanged}
-		err := r.Scan(fixed(c.id[:]))
-		return c, err
+		a := oauth.Authorization{ApplicationID: application}
+		err := r.Scan(fixed(a.ID[:]), fixed(a.AccountID[:]), &a.Status)
+		if o, ok := oauth.RevocationOf(a, a.Revoked(reason, ended.RevokedAt)); ok {
+			told = append(told, o)
+		}
+		return change{kind: authorizationChanged, id: a.ID}, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	ended := oauth.Authorization{}.Revoked(reason, s.engine.now())
 	kept := toMillis(ended.SweepAfter)
 	_, err = tx.exec(`insert into early_sweeps (after, id) select $1, id from authorizations
 		where grant_type = 'authorization_code' and status <> 3 and application_id = $2 and ($3 or account_id = $4)
@@ -246,6 +250,9 @@ func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason
 			sweep_after = case when sweep_after < $3 then $3 else sweep_after end
 		where grant_type = 'authorization_code' and status <> 3 and application_id = $4 and ($5 or account_id = $6)`,
 		toMillis(ended.RevokedAt), string(ended.RevokedReason), kept, application[:], account.IsZero(), account[:])
+	if err == nil {
+		err = tx.tellEach(told)
+	}
 	return changes, err
 }
 

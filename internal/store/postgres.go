@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -72,7 +73,7 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 		return nil, fmt.Errorf("prepare the connections to the database: %w", err)
 	}
 	p := &postgres{
-		pool: pool, small: stdlib.OpenDBFromPool(pool), log: o.Log, clock: clock, ownClock: o.OwnClock, random: rand.Reader,
+		pool: pool, small: stdlib.OpenDBFromPool(pool), log: o.Log, clock: clock, ownClock: o.OwnClock, random: cmp.Or[io.Reader](o.Random, rand.Reader),
 		events: make(chan *operation, maxQueue), closing: make(chan struct{}),
 	}
 	p.checks = newGrouped(p, selectCheck, scanCheck)

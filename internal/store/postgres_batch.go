@@ -147,7 +147,7 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 	}
 	p.decide(events, found)
 	changed := slices.DeleteFunc(slices.Clone(events), func(w *work) bool { return w.after == w.before })
-	if err := finish(ctx, conn.Conn(), changed); err != nil {
+	if err := p.finish(ctx, conn.Conn(), changed); err != nil {
 		if !isUndone(err) {
 			for _, w := range changed {
 				w.tried = new(oauth.Authorization)
@@ -318,9 +318,10 @@ func (p *postgres) decide(events []*work, found map[oauth.ID]loaded) {
 
 // finish writes the rows that changed, each only if it is still the one that the
 // decision was made on, and commits.
-func finish(ctx context.Context, conn *pgx.Conn, changed []*work) error {
+func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) error {
 	var revoked, others []*work
 	var ended []oauth.Authorization
+	var told []oauth.Occurrence
 	for _, w := range changed {
 		if w.after == w.before.Revoked(w.after.RevokedReason, w.after.RevokedAt) && w.after.SweepAfter == w.before.SweepAfter {
 			revoked = append(revoked, w)
@@ -330,16 +331,22 @@ func finish(ctx context.Context, conn *pgx.Conn, changed []*work) error {
 		if w.after.Status != w.before.Status && !w.after.EarlySweep().IsZero() {
 			ended = append(ended, w.after)
 		}
+		if o, ok := oauth.RevocationOf(w.before, w.after); ok {
+			told = append(told, o)
+		}
 	}
 	var b pgx.Batch
 	queueUpdate(&b, revokeMany, revoked, revokingColumnsOf)
 	queueUpdate(&b, updateMany, others, changingColumnsOf)
 	updates := b.Len()
 	queueEarlySweeps(&b, ended)
+	err := queueDeliveries(&b, told, p.random)
 	b.Queue("commit")
+	if err != nil {
+		return err
+	}
 	results := conn.SendBatch(ctx, &b)
 	written := int64(0)
-	var err error
 	for i := 0; i < b.Len() && err == nil; i++ {
 		var tag pgconn.CommandTag
 		tag, err = results.Exec()

@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"io"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -182,4 +185,36 @@ func (p *postgres) patiently(ctx context.Context, read func(context.Context) err
 		case <-time.After(wait):
 		}
 	}
+}
+
+// insertDeliveries is tellOne for several revocations.
+const insertDeliveries = `insert into deliveries (` + deliveryColumns + `)
+	select v.id, v.application_id, '` + string(oauth.EventAuthorizationRevoked) + `', replace(v.body, '` + oauth.ClientIDMark + `', client_id), 0, v.due_at, 0, 0, ''
+	from unnest($1::bytea[], $2::bytea[], $3::text[], $4::bigint[]) as v (id, application_id, body, due_at)
+	join webhooks on webhooks.application_id = v.application_id join applications on applications.id = v.application_id
+	where` + whereWanted + `'` + string(oauth.EventAuthorizationRevoked) + ` %'`
+
+// queueDeliveries puts revocations into the outbox of their applications, in the
+// transaction that makes them.
+func queueDeliveries(b *pgx.Batch, told []oauth.Occurrence, random io.Reader) error {
+	if len(told) == 0 {
+		return nil
+	}
+	var ids, applications [][]byte
+	var bodies []string
+	var due []int64
+	for _, o := range told {
+		id, err := oauth.NewID(random, o.At)
+		if err != nil {
+			return err
+		}
+		body, err := o.Body()
+		if err != nil {
+			return err
+		}
+		ids, applications = append(ids, id[:]), append(applications, o.ApplicationID[:])
+		bodies, due = append(bodies, body), append(due, toMillis(o.At))
+	}
+	b.Queue(insertDeliveries, ids, applications, bodies, due)
+	return nil
 }

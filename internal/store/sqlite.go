@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -31,6 +32,7 @@ type sqlite struct {
 	socket  net.Listener
 	closing chan struct{}
 	workers sync.WaitGroup
+	random  io.Reader
 	// accountDisabled answers from memory, or reads. It is set by the store.
 	accountDisabled func(id oauth.ID, read func() (bool, error)) (bool, error)
 }
@@ -182,7 +184,14 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 		if after == before {
 			return nil
 		}
-		return updateAuthorization(tx, before, after)
+		if err := updateAuthorization(tx, before, after); err != nil {
+			return err
+		}
+		if o, told := oauth.RevocationOf(before, after); told {
+			tx.random, tx.now = e.random, after.RevokedAt
+			_, _, err = tx.tell(o)
+		}
+		return err
 	})
 	if err != nil {
 		return oauth.Authorization{}, err

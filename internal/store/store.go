@@ -92,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.engine = e
+		s.engine, e.random = e, s.random
 		e.accountDisabled = func(id oauth.ID, read func() (bool, error)) (bool, error) {
 			return remembered(s.memory, s.memory.disabled, id, read)
 		}

@@ -74,7 +74,11 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 		}
 		sessions, err := tx.exec(`delete from sessions where id in (
 			select id from sessions where expires_at <= $1 order by expires_at limit $2`+tx.skipLocked()+`)`, now, sweepBatch)
-		removed = int(authorizations + sessions)
+		if err != nil {
+			return err
+		}
+		deliveries, err := tx.sweepDeliveries(s.Now())
+		removed = int(authorizations + sessions + deliveries)
 		return err
 	})
 	for seen := sweepBatch; seen == sweepBatch && removed < sweepBatch && err == nil; {

@@ -11,6 +11,8 @@ alter table applications add column suspended_reason text not null default '';
 alter table applications add column previous_secret_created_at integer not null default 0;
 alter table applications add column secret_used_at integer not null default 0;
 alter table applications add column previous_secret_used_at integer not null default 0;
+-- The end of a previous secret that its webhook was told of.
+alter table applications add column secret_ending_told integer not null default 0;
 
 -- An approval that the account limited in time ends then, and the consent with it.
 alter table authorizations add column ends_at integer not null default 0;
@@ -104,6 +106,7 @@ create table webhooks (
   url            text    not null,
   events         text    not null, -- separated by spaces
   generation     integer not null, -- of the signing key
+  rotated_at     integer not null, -- when the generation before this one gave way, or 0
   created_at     integer not null
 ) strict;
 
@@ -118,7 +121,7 @@ create table deliveries (
   status         integer not null, -- of the last answer, 0 for none
   problem        text    not null  -- of the last attempt
 ) strict;
-create index deliveries_due on deliveries (due_at) where due_at > 0;
+create index deliveries_due on deliveries (due_at, application_id) where due_at > 0;
 create index deliveries_by_application on deliveries (application_id, id);
 
 -- +goose Down
@@ -135,6 +138,7 @@ drop table application_members;
 alter table consents drop column ends_at;
 alter table consents drop column declined;
 alter table authorizations drop column ends_at;
+alter table applications drop column secret_ending_told;
 alter table applications drop column previous_secret_used_at;
 alter table applications drop column secret_used_at;
 alter table applications drop column previous_secret_created_at;

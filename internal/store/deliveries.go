@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+const deliveryColumns = `id, application_id, event, body, attempts, due_at, delivered_at, status, problem`
+
+const selectDelivery = `select ` + deliveryColumns + ` from deliveries`
+
+func scanDelivery(r row) (d oauth.Delivery, err error) {
+	err = r.Scan(fixed(d.ID[:]), fixed(d.ApplicationID[:]), &d.Event, &d.Body, &d.Attempts, millis{&d.DueAt}, millis{&d.DeliveredAt}, &d.Status, &d.Problem)
+	return d, notFound(err)
+}
+
+// whereWanted finds the webhook that chose an event; a test is wanted always.
+const whereWanted = ` ' ' || events || ' webhook.test ' like '% ' || `
+
+// tellOne adds a delivery, in one statement whether there is a webhook or not.
+const tellOne = `insert into deliveries (` + deliveryColumns + `)
+	select $1, webhooks.application_id, $2, replace($3, '` + oauth.ClientIDMark + `', client_id), 0, $4, 0, 0, ''
+	from webhooks join applications on applications.id = webhooks.application_id
+	where webhooks.application_id = $5 and` + whereWanted + `$2 || ' %'`
+
+// tell puts an occurrence into the outbox, in the transaction in which it happens, if the
+// application has a webhook that wants it; told says whether.
+func (t *transaction) tell(o oauth.Occurrence) (id oauth.ID, told bool, err error) {
+	if id, err = oauth.NewID(t.random, t.now); err != nil {
+		return id, false, err
+	}
+	body, err := o.Body()
+	if err != nil {
+		return id, false, err
+	}
+	n, err := t.exec(tellOne, id[:], string(o.Event), body, toMillis(t.now), o.ApplicationID[:])
+	return id, n == 1, err
+}
+
+// tellEach is tell for occurrences of one event of one application: without a webhook
+// that wants it, it is one statement.
+func (t *transaction) tellEach(all []oauth.Occurrence) error {
+	for _, o := range all {
+		if _, told, err := t.tell(o); err != nil || !told {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellOwned tells the applications of an account that is disabled or enabled. One that is
+// suspended by itself stays that.
+func (t *transaction) tellOwned(owner oauth.ID, disabled bool) error {
+	o := oauth.Occurrence{Event: oauth.EventApplicationResumed, At: t.now}
+	if disabled {
+		o.Event, o.Reason = oauth.EventApplicationSuspended, oauth.SuspendedWithOwner
+	}
+	rows, err := t.query(`select applications.id from applications join webhooks on application_id = applications.id
+		where owner_id = $1 and suspended_at = 0 order by applications.id`, owner[:])
+	ids, err := collect(rows, err, func(r row) (id oauth.ID, err error) {
+		err = r.Scan(fixed(id[:]))
+		return id, err
+	})
+	for _, id := range ids {
+		if err == nil {
+			o.ApplicationID = id
+			_, _, err = t.tell(o)
+		}
+	}
+	return err
+}
+
+// tellSuspension tells an application that it was suspended or resumed, if it was not
+// before: a disabled owner counts too.
+func (t *transaction) tellSuspension(before oauth.Application, suspended bool) error {
+	if before.Suspended() == suspended || before.OwnerDisabled {
+		return nil
+	}
+	o := oauth.Occurrence{Event: oauth.EventApplicationResumed, At: t.now, ApplicationID: before.ID}
+	if suspended {
+		o.Event, o.Reason = oauth.EventApplicationSuspended, oauth.SuspendedByAdministrator
+	}
+	_, _, err := t.tell(o)
+	return err
+}
+
+func (t *transaction) dropDeliveries(application oauth.ID) error {
+	_, err := t.exec(`delete from deliveries where application_id = $1`, application[:])
+	return err
+}
+
+// ClaimDelivery takes the delivery that is due longest, of none of the busy applications,
+// and counts an attempt; nobody else gets it until the lease ends. ErrNotFound: none is due.
+func (s *Store) ClaimDelivery(ctx context.Context, busy []oauth.ID, lease time.Duration) (d oauth.Delivery, w oauth.Webhook, err error) {
+	now := s.Now()
+	args := []any{toMillis(now)}
+	var but strings.Builder
+	for _, id := range busy {
+		args = append(args, id[:])
+		but.WriteString(" and application_id <> $" + strconv.Itoa(len(args)))
+	}
+	err = s.write(ctx, func(tx *transaction) error {
+		d, err = scanDelivery(tx.queryRow(selectDelivery+` where due_at > 0 and due_at <= $1`+but.String()+` order by due_at limit 1`+tx.skipLocked(), args...))
+		if err != nil {
+			return tx.absent(err)
+		}
+		w, err = scanWebhook(tx.queryRow(selectWebhook, d.ApplicationID[:]))
+		if errors.Is(err, ErrNotFound) {
+			// The webhook was deleted as this came in.
+			return tx.dropDeliveries(d.ApplicationID)
+		}
+		if err != nil {
+			return err
+		}
+		d.Attempts++
+		_, err = tx.exec(`update deliveries set attempts = $1, due_at = $2 where id = $3`, d.Attempts, toMillis(now.Add(lease)), d.ID[:])
+		return err
+	})
+	if err == nil && w.ApplicationID.IsZero() {
+		err = ErrNotFound
+	}
+	return d, w, err
+}
+
+// FinishDelivery writes down how an attempt went, unless another one has begun since.
+func (s *Store) FinishDelivery(ctx context.Context, d oauth.Delivery) error {
+	return s.write(ctx, func(tx *transaction) error {
+		_, err := tx.exec(`update deliveries set due_at = $1, delivered_at = $2, status = $3, problem = $4 where id = $5 and attempts = $6`,
+			toMillis(d.DueAt), toMillis(d.DeliveredAt), d.Status, d.Problem, d.ID[:], d.Attempts)
+		return err
+	})
+}
+
+// ReleaseDelivery undoes ClaimDelivery for an attempt that was not made.
+func (s *Store) ReleaseDelivery(ctx context.Context, d oauth.Delivery) error {
+	return s.write(ctx, func(tx *transaction) error {
+		_, err := tx.exec(`update deliveries set due_at = $1, attempts = attempts - 1 where id = $2 and attempts = $3`, toMillis(tx.now), d.ID[:], d.Attempts)
+		return err
+	})
+}
+
+// Redeliver makes a delivery of an application due now, whatever became of it.
+func (s *Store) Redeliver(ctx context.Context, a oauth.Application, id oauth.ID) error {
+	return s.write(ctx, func(tx *transaction) error {
+		err := tx.oneRow(`update deliveries set due_at = $1, delivered_at = 0 where id = $2 and application_id = $3
+			and exists (select 1 from webhooks where webhooks.application_id = deliveries.application_id)`, toMillis(tx.now), id[:], a.ID[:])
+		if err != nil || tx.refusal != nil {
+			return err
+		}
+		return tx.audit(oauth.AuditWebhookRedelivered, aboutApplication(a), id.String())
+	})
+}
+
+// NextDelivery is when something is due, zero for nothing.
+func (s *Store) NextDelivery(ctx context.Context) (due time.Time, err error) {
+	err = s.engine.db().QueryRowContext(ctx, `select coalesce(min(due_at), 0) from deliveries where due_at > 0`).Scan(millis{&due})
+	return due, fault(err)
+}
+
+// Delivery reads one delivery of an application.
+func (s *Store) Delivery(ctx context.Context, application, id oauth.ID) (oauth.Delivery, error) {
+	return scanDelivery(s.engine.db().QueryRowContext(ctx, selectDelivery+` where id = $1 and application_id = $2`, id[:], application[:]))
+}
+
+// Deliveries lists deliveries of an application, the newest first, those before one where
+// that is not zero.
+func (s *Store) Deliveries(ctx context.Context, application, before oauth.ID, limit int) ([]oauth.Delivery, error) {
+	rows, err := s.engine.db().QueryContext(ctx, selectDelivery+` where application_id = $1 and ($2 or id < $3) order by id desc limit $4`,
+		application[:], before.IsZero(), before[:], limit)
+	return collect(rows, err, scanDelivery)
+}
+
+// deliveriesKept is how long the log of deliveries goes back.
+const deliveriesKept = 30 * 24 * time.Hour
+
+// sweepDeliveries removes one batch of the oldest.
+func (t *transaction) sweepDeliveries(now time.Time) (removed int64, err error) {
+	// An id begins with its time.
+	before, err := oauth.NewID(zeros{}, now.Add(-deliveriesKept))
+	if err != nil {
+		return 0, err
+	}
+	return t.exec(`delete from deliveries where id in (select id from deliveries where id < $1 order by id limit $2`+t.skipLocked()+`)`, before[:], sweepBatch)
+}
+
+// zeros is a reader without randomness.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
