@@ -87,7 +87,7 @@ func testPrivateUse(t *testing.T, c *chromium, s *server) {
 	verifier := strings.Repeat("verifier-", 6)
 	b := c.signedIn(t, s, s.ada, "com.example.app:")
 	b.ask(t, s, app, "code_challenge", challenge(verifier), "code_challenge_method", "S256")
-	b.reads(t, "Your browser will go to com.example.app:")
+	b.reads(t, "You will return to com.example.app:")
 	// The request is only made when the policy of the page lets the form's redirect pass.
 	sent := obtain(t, b, chromedp.WaitEvent(network.RequestWillBeSent, func(e network.EventRequestWillBeSent) bool {
 		return strings.HasPrefix(e.Request.URL, uri+"?")

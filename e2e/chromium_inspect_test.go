@@ -111,7 +111,8 @@ func (b *tab) inspect(t *testing.T) []string {
 	return b.examine(t)
 }
 
-// examine weighs the page and runs axe-core on it, in both colour schemes.
+// examine weighs the page, runs axe-core on it in both colour schemes, and looks whether it
+// fits a large window.
 func (b *tab) examine(t *testing.T) []string {
 	t.Helper()
 	var complaints []string
@@ -126,6 +127,11 @@ func (b *tab) examine(t *testing.T) []string {
 		}
 	}
 	b.prefer(t, "")
+	b.do(t, chromedp.EmulateViewport(1280, 800))
+	if wide := obtain(t, b, chromedp.Evaluate[int]("document.scrollingElement.scrollWidth")); wide > 1280 {
+		complaints = append(complaints, fmt.Sprintf("is %d pixels wide in a window of 1280", wide))
+	}
+	b.do(t, phone())
 	return complaints
 }
 
