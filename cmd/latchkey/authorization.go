@@ -26,6 +26,7 @@ type authorizationView struct {
 	Scope         string     `json:"scope"`
 	Generation    uint32     `json:"generation"`
 	CreatedAt     time.Time  `json:"created_at"`
+	EndsAt        *time.Time `json:"ends_at,omitempty"`
 	LastUsedAt    *time.Time `json:"last_used_at,omitempty"`
 	ExpiresAt     *time.Time `json:"access_token_expires_at,omitempty"`
 	RevokedAt     *time.Time `json:"revoked_at,omitempty"`
@@ -43,7 +44,7 @@ func viewAuthorization(a oauth.Authorization, clientIDs map[oauth.ID]string) aut
 	return authorizationView{
 		ID: a.ID.String(), AccountID: a.AccountID.String(), ClientID: clientIDs[a.ApplicationID],
 		GrantType: string(a.GrantType), Status: status[a.Status], Scope: string(a.Scope), Generation: a.Generation,
-		CreatedAt: a.CreatedAt, LastUsedAt: optional(a.RotatedAt), ExpiresAt: optional(a.Access.ExpiresAt),
+		CreatedAt: a.CreatedAt, EndsAt: optional(a.EndsAt), LastUsedAt: optional(a.RotatedAt), ExpiresAt: optional(a.Access.ExpiresAt),
 		RevokedAt: optional(a.RevokedAt), RevokedReason: string(a.RevokedReason),
 	}
 }

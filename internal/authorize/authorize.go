@@ -164,6 +164,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, q *request) {
 			h.door.Fail(w, r, err)
 			return
 		}
+		q.EndsAt = remembered.EndsAt
 		h.approve(w, r, q, id, false)
 	}
 }

@@ -3,6 +3,7 @@ package authorize
 import (
 	"encoding/base64"
 	"net/http"
+	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
@@ -32,6 +33,21 @@ func (h *Handler) askConsent(w http.ResponseWriter, r *http.Request, q *request,
 		}
 	}
 	h.pages.Write(w, r, http.StatusOK, content)
+}
+
+// allow approves what the person chose on the consent page.
+func (h *Handler) allow(w http.ResponseWriter, r *http.Request, q *request, id oauth.ID) {
+	switch lasting := r.PostFormValue("lasting"); lasting {
+	case "":
+	case "month":
+		q.EndsAt = h.now().Add(30 * 24 * time.Hour)
+	case "day":
+		q.EndsAt = h.now().Add(24 * time.Hour)
+	default:
+		h.outOfDate(w, r, q)
+		return
+	}
+	h.approve(w, r, q, id, true)
 }
 
 // ticket binds what is posted to what was shown: the id of the authorization

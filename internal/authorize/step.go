@@ -36,7 +36,7 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
 		h.askSignIn(w, r, q, nil, http.StatusOK)
 	case "allow":
 		if id, ok := h.ticketHolds(w, r, q); ok {
-			h.approve(w, r, q, id, true)
+			h.allow(w, r, q, id)
 		}
 	case "deny":
 		if id, ok := h.ticketHolds(w, r, q); ok {

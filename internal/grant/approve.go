@@ -3,6 +3,7 @@ package grant
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
@@ -17,6 +18,8 @@ type Request struct {
 	RedirectURISent bool
 	Scope           oauth.Scope
 	Challenge       oauth.Challenge
+	// EndsAt is when the account's approval ends, zero for one without a limit.
+	EndsAt time.Time
 }
 
 // CheckRequest decides what an authorization request asks for, once its
@@ -33,7 +36,7 @@ func (g *Grants) CheckRequest(r Request, scope, challenge, method string) (Reque
 }
 
 // Remembered is what an account approved of an application before; the zero
-// Consent where it never did. changed tells that the application is no longer
+// Consent where it never did, or for a time that is over. changed tells that the application is no longer
 // what the account was shown, so that the consent counts for nothing.
 func (g *Grants) Remembered(ctx context.Context, account oauth.ID, a oauth.Application) (c oauth.Consent, changed bool, err error) {
 	c, err = g.store.Consent(ctx, account, a.ID)
@@ -44,6 +47,8 @@ func (g *Grants) Remembered(ctx context.Context, account oauth.ID, a oauth.Appli
 		return oauth.Consent{}, false, failure(err)
 	case c.Identity != a.Identity():
 		return oauth.Consent{}, true, nil
+	case c.Ended(g.now()):
+		return oauth.Consent{}, false, nil
 	}
 	return c, false, nil
 }
@@ -100,6 +105,7 @@ func (g *Grants) asked(id, account oauth.ID, r Request) oauth.Authorization {
 	a := oauth.Authorization{
 		ID: id, ApplicationID: r.Application.ID, AccountID: account, GrantType: oauth.GrantAuthorizationCode, Scope: r.Scope,
 		CreatedAt: g.now(), RedirectURI: r.RedirectURI, RedirectURISent: r.RedirectURISent, Challenge: r.Challenge,
+		EndsAt: r.EndsAt,
 	}
 	return a.Asked()
 }

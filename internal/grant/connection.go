@@ -17,9 +17,12 @@ type Connection struct {
 	LastUsed time.Time
 	// Scope is what the application may do, by consent or by a token that lives.
 	Scope oauth.Scope
+	// EndsAt is when it may do nothing more, zero where the account set no limit.
+	EndsAt time.Time
 }
 
-// Connections lists the applications that an account has approved, the newest first.
+// Connections lists the applications that an account has approved, the newest first;
+// not those for which it did for a time that is over.
 func (g *Grants) Connections(ctx context.Context, account oauth.ID) ([]Connection, error) {
 	consents, err := g.store.Consents(ctx, account)
 	if err != nil {
@@ -38,17 +41,33 @@ func (g *Grants) Connections(ctx context.Context, account oauth.ID) ([]Connectio
 		if err != nil {
 			return nil, failure(err)
 		}
-		connection := Connection{Application: application, Since: c.CreatedAt, Scope: c.Scope}
+		connection := Connection{Application: application, Since: c.CreatedAt}
+		over := !connection.add(c.Scope, c.EndsAt, g.now())
 		for _, l := range living[c.ApplicationID] {
-			connection.Scope = connection.Scope.With(l.Scope)
+			over = !connection.add(l.Scope, l.EndsAt, g.now()) && over
 			if l.RotatedAt.After(connection.LastUsed) {
 				connection.LastUsed = l.RotatedAt
 			}
+		}
+		if over {
+			continue
 		}
 		connection.Scope = connection.Scope.Within(g.Allowed(application))
 		connections = append(connections, connection)
 	}
 	return connections, nil
+}
+
+// add adds a scope that the application has until ends, and reports false if that is over.
+func (c *Connection) add(scope oauth.Scope, ends, now time.Time) bool {
+	if !ends.IsZero() && !now.Before(ends) {
+		return false
+	}
+	if c.Scope == "" || oauth.EndsBefore(c.EndsAt, ends) {
+		c.EndsAt = ends
+	}
+	c.Scope = c.Scope.With(scope)
+	return true
 }
 
 // Disconnect ends all authorizations that an account gave to an application and

@@ -59,6 +59,9 @@ type Authorization struct {
 	// still configured and still allowed to the application.
 	Scope     Scope
 	CreatedAt time.Time
+	// EndsAt is when the account's approval ends, zero for one without a limit. No
+	// token outlives it.
+	EndsAt time.Time
 
 	CodeHash      Hash
 	CodeExpiresAt time.Time
@@ -117,7 +120,24 @@ func (a Authorization) UntilIdle(idle time.Duration) Authorization {
 		from = a.CreatedAt
 	}
 	a.SweepAfter = roundUp(from.Add(idle), 7*24*time.Hour)
+	if kept := roundUp(a.EndsAt.Add(reasonKept), time.Hour); !a.EndsAt.IsZero() && kept.Before(a.SweepAfter) {
+		a.SweepAfter = kept
+	}
 	return a
+}
+
+// Ended reports whether the account's approval was limited in time, and the time is over.
+func (a Authorization) Ended(now time.Time) bool {
+	return !a.EndsAt.IsZero() && !now.Before(a.EndsAt)
+}
+
+// expiry is when a token expires that lives for so long, if the approval does.
+func (a Authorization) expiry(now time.Time, lifetime time.Duration) time.Time {
+	expires := now.Add(lifetime)
+	if !a.EndsAt.IsZero() && a.EndsAt.Before(expires) {
+		return a.EndsAt
+	}
+	return expires
 }
 
 // EarlySweep is when the row stops to matter if nothing happens to it any more, where
@@ -142,11 +162,11 @@ func (a Authorization) Sweepable(now time.Time) bool {
 	return !early.IsZero() && !now.Before(early)
 }
 
-// revokedKept is how long the reason of a revocation can be told.
-const revokedKept = 24 * time.Hour
+// reasonKept is how long the reason can be told for which an authorization ended.
+const reasonKept = 24 * time.Hour
 
 func (a Authorization) keptRevoked() time.Time {
-	return roundUp(a.RevokedAt.Add(revokedKept), time.Hour)
+	return roundUp(a.RevokedAt.Add(reasonKept), time.Hour)
 }
 
 func roundUp(t time.Time, d time.Duration) time.Time { return t.Truncate(d).Add(d) }

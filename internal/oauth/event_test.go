@@ -315,6 +315,45 @@ func TestAnIdleRefreshTokenIsDead(t *testing.T) {
 	}
 }
 
+func TestNoTokenOutlivesAnApprovalForATime(t *testing.T) {
+	l := pending(t)
+	l.row.EndsAt = start.Add(day)
+	ends := l.row.EndsAt
+	l.apply(l.redemption, "")
+	if !l.row.Access.ExpiresAt.Equal(start.Add(limits.AccessLifetime)) {
+		t.Errorf("far from the end an access token lives until %v", l.row.Access.ExpiresAt)
+	}
+	l.now = ends.Add(-time.Hour)
+	presented := l.rotate()
+	if !l.row.Access.ExpiresAt.Equal(ends) {
+		t.Errorf("an access token lives until %v, the approval until %v", l.row.Access.ExpiresAt, ends)
+	}
+	l.row.Access.ExpiresAt = l.now
+	l.apply(l.rotation(presented), "")
+	if !l.row.Access.ExpiresAt.Equal(ends) {
+		t.Errorf("a replay prolongs the access token until %v", l.row.Access.ExpiresAt)
+	}
+	l.now = ends
+	for _, token := range []oauth.Token{presented, l.refresh} {
+		l.apply(l.rotation(token), "invalid_grant")
+	}
+	if l.row.Status != oauth.StatusActive || l.accepts(l.access) {
+		t.Errorf("after the end the status is %v, and the access token works: %v", l.row.Status, l.accepts(l.access))
+	}
+	if l.row.SweepAfter.Before(ends.Add(day)) || l.row.SweepAfter.After(ends.Add(day+time.Hour)) {
+		t.Errorf("it is swept after %v, the approval ended at %v", l.row.SweepAfter, ends)
+	}
+}
+
+func TestACodeIsNotRedeemedAfterTheEndOfItsApproval(t *testing.T) {
+	l := pending(t)
+	l.row.EndsAt, l.now = start.Add(time.Second), start.Add(time.Second)
+	l.apply(l.redemption, "invalid_grant")
+	if l.row.Status != oauth.StatusPending {
+		t.Errorf("status %v", l.row.Status)
+	}
+}
+
 func TestTheLastGenerationRevokes(t *testing.T) {
 	l := active(t)
 	l.row.Generation = oauth.MaxGeneration

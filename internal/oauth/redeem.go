@@ -49,6 +49,8 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 		return a, NewError(InvalidGrant, "code was used before, or its authorization was revoked")
 	case !now.Before(a.CodeExpiresAt):
 		return a, NewError(InvalidGrant, "code has expired; send the person to the authorize page again")
+	case a.Ended(now):
+		return a, errEnded()
 	case accountDisabled:
 		return a, errAccountDisabled()
 	case a.Scope.Within(e.Allowed) == "":
@@ -56,7 +58,7 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 	}
 	a.Status = StatusActive
 	a.Generation, a.RotatedAt = 1, now
-	a.Access = AccessToken{Hash: e.AccessHash, Scope: a.Scope, IssuedAt: now, ExpiresAt: now.Add(e.AccessLifetime)}
+	a.Access = AccessToken{Hash: e.AccessHash, Scope: a.Scope, IssuedAt: now, ExpiresAt: a.expiry(now, e.AccessLifetime)}
 	a.RefreshHash = e.RefreshHash
 	return a.UntilIdle(e.RefreshIdle), nil
 }
@@ -64,6 +66,10 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 // ErrUnknownCode is the answer to a code that proves nothing.
 func ErrUnknownCode() *Error {
 	return NewError(InvalidGrant, "code is not one that was given to this application")
+}
+
+func errEnded() *Error {
+	return NewError(InvalidGrant, "the account approved this for a limited time, which is over; send the person to the authorize page again")
 }
 
 func errAccountDisabled() *Error {

@@ -59,6 +59,8 @@ func (e Rotation) Decide(a Authorization, accountDisabled bool, now time.Time) (
 		return a, ErrUnknownRefreshToken()
 	case !current && !previous:
 		return a, ErrUnrecognised
+	case a.Ended(now):
+		return a, errEnded()
 	case a.Idle(e.Limits.Idle, now):
 		return a, NewError(InvalidGrant, "refresh_token has expired: nobody used it for too long")
 	case accountDisabled:
@@ -82,7 +84,7 @@ func (e Rotation) rotate(a Authorization, now time.Time) (Authorization, error) 
 		a.PreviousAccess.ExpiresAt = soon
 	}
 	a.PreviousRefreshHash = a.RefreshHash
-	a.Access = AccessToken{Hash: e.AccessHash, Scope: scope, IssuedAt: now, ExpiresAt: now.Add(e.Limits.AccessLifetime)}
+	a.Access = AccessToken{Hash: e.AccessHash, Scope: scope, IssuedAt: now, ExpiresAt: a.expiry(now, e.Limits.AccessLifetime)}
 	a.RefreshHash, a.KeyID = e.RefreshHash, e.KeyID
 	a.Generation++
 	a.RotatedAt, a.ReplayedAt = now, time.Time{}
@@ -120,7 +122,7 @@ func (e Rotation) replay(a Authorization, now time.Time) (Authorization, error) 
 	}
 	a.ReplayedAt = now
 	if !now.Before(a.Access.ExpiresAt) {
-		a.Access.IssuedAt, a.Access.ExpiresAt = now, now.Add(e.Limits.AccessLifetime)
+		a.Access.IssuedAt, a.Access.ExpiresAt = now, a.expiry(now, e.Limits.AccessLifetime)
 	}
 	return a, nil
 }

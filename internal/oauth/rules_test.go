@@ -295,30 +295,6 @@ func TestErrorDescriptionsKeepToTheirCharacters(t *testing.T) {
 	}
 }
 
-func TestAConsentCountsForWhatWasShown(t *testing.T) {
-	a := oauth.Application{Name: "App", OwnerName: "Ada", Site: "https://a.example", RedirectURIs: []string{"https://a.example/cb"}}
-	identity := a.Identity()
-	c := oauth.Consent{}.Renew(identity, "profile", start)
-	c = c.Renew(identity, "community", start.Add(time.Hour))
-	if !c.Covers(identity, "community profile") || c.Covers(identity, "admin") || !c.CreatedAt.Equal(start) {
-		t.Errorf("the consent is %+v", c)
-	}
-	for name, change := range map[string]func(*oauth.Application){
-		"name": func(a *oauth.Application) { a.Name = "Bank" }, "owner": func(a *oauth.Application) { a.OwnerID[0] = 1 },
-		"owner's name": func(a *oauth.Application) { a.OwnerName = "Eve" }, "site": func(a *oauth.Application) { a.Site = "" },
-		"redirect URIs": func(a *oauth.Application) { a.RedirectURIs = append(a.RedirectURIs, "https://b.example/") },
-	} {
-		changed := a
-		change(&changed)
-		if c.Covers(changed.Identity(), "profile") {
-			t.Errorf("the consent survives a change of the %s", name)
-		}
-	}
-	if renewed := c.Renew(oauth.Identity{1}, "profile", start); renewed.Scope != "profile" {
-		t.Errorf("approvals of another identity are kept: %q", renewed.Scope)
-	}
-}
-
 func TestSecretsOverlapAfterARotation(t *testing.T) {
 	a := oauth.Application{ID: oauth.ID{1}}
 	a.SecretHash = oauth.HashClientSecret(a.ID, "new")

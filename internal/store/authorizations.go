@@ -14,7 +14,11 @@ const authorizationColumns = `id, application_id, account_id, grant_type, status
 	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at,
 	previous_refresh_hash, revoked_at, revoked_reason, sweep_after`
 
-const selectAuthorization = `select ` + authorizationColumns + ` from authorizations`
+// wholeAuthorization are the columns that what client_credentials yields leaves at
+// their defaults, too.
+const wholeAuthorization = authorizationColumns + `, ends_at`
+
+const selectAuthorization = `select ` + wholeAuthorization + ` from authorizations`
 
 func scanAuthorization(r row) (oauth.Authorization, error) {
 	var a oauth.Authorization
@@ -29,21 +33,21 @@ func authorizationDestinations(a *oauth.Authorization) []any {
 		&a.Generation, millis{&a.RotatedAt}, millis{&a.ReplayedAt}, fixed(a.KeyID[:]),
 		fixed(a.Access.Hash[:]), &a.Access.Scope, millis{&a.Access.IssuedAt}, millis{&a.Access.ExpiresAt}, fixed(a.RefreshHash[:]),
 		fixed(a.PreviousAccess.Hash[:]), &a.PreviousAccess.Scope, millis{&a.PreviousAccess.IssuedAt}, millis{&a.PreviousAccess.ExpiresAt},
-		fixed(a.PreviousRefreshHash[:]), millis{&a.RevokedAt}, &a.RevokedReason, millis{&a.SweepAfter},
+		fixed(a.PreviousRefreshHash[:]), millis{&a.RevokedAt}, &a.RevokedReason, millis{&a.SweepAfter}, millis{&a.EndsAt},
 	}
 }
 
 // insertAuthorization adds the row unless its id is taken, and reports whether it did.
 func insertAuthorization(tx *transaction, a oauth.Authorization) (bool, error) {
-	n, err := tx.exec(`insert into authorizations (`+authorizationColumns+`) values
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
+	n, err := tx.exec(`insert into authorizations (`+wholeAuthorization+`) values
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)
 		on conflict (id) do nothing`,
 		a.ID[:], a.ApplicationID[:], a.AccountID[:], string(a.GrantType), int64(a.Status), string(a.Scope), toMillis(a.CreatedAt),
 		blob(a.CodeHash[:]), toMillis(a.CodeExpiresAt), a.RedirectURI, a.RedirectURISent, string(a.Challenge),
 		int64(a.Generation), toMillis(a.RotatedAt), toMillis(a.ReplayedAt), blob(a.KeyID[:]),
 		blob(a.Access.Hash[:]), string(a.Access.Scope), toMillis(a.Access.IssuedAt), toMillis(a.Access.ExpiresAt), blob(a.RefreshHash[:]),
 		blob(a.PreviousAccess.Hash[:]), string(a.PreviousAccess.Scope), toMillis(a.PreviousAccess.IssuedAt), toMillis(a.PreviousAccess.ExpiresAt),
-		blob(a.PreviousRefreshHash[:]), toMillis(a.RevokedAt), string(a.RevokedReason), toMillis(a.SweepAfter))
+		blob(a.PreviousRefreshHash[:]), toMillis(a.RevokedAt), string(a.RevokedReason), toMillis(a.SweepAfter), toMillis(a.EndsAt))
 	if err == nil && n == 1 {
 		err = sweepEarly(tx, a)
 	}
@@ -162,7 +166,7 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 			return err
 		}
 		if application.Suspended() || account.Disabled || application.Identity() != e.Identity ||
-			!e.Asked && !consent.Covers(e.Identity, a.Scope) {
+			!e.Asked && !consent.Covers(e.Identity, a, s.engine.now()) {
 			return tx.refuse(ErrChanged)
 		}
 		inserted, err := insertAuthorization(tx, a)
@@ -175,8 +179,7 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 		if !e.Asked {
 			return nil
 		}
-		consent.AccountID, consent.ApplicationID = a.AccountID, a.ApplicationID
-		return putConsent(tx, consent.Renew(e.Identity, a.Scope, s.engine.now()))
+		return putConsent(tx, consent.Renew(e.Identity, a, s.engine.now()))
 	})
 	if !errors.Is(err, errUnknownOutcome) {
 		return fault(err)

@@ -288,7 +288,7 @@ type loaded struct {
 	disabled bool
 }
 
-const selectLoaded = `select ` + authorizationColumns + `,
+const selectLoaded = `select ` + wholeAuthorization + `,
 	coalesce((select disabled_at <> 0 from accounts where accounts.id = account_id), false) from authorizations`
 
 func scanMany(rows pgx.Rows) (map[oauth.ID]loaded, error) {

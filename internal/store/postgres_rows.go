@@ -11,13 +11,13 @@ import (
 )
 
 // insertMany adds rows from one array a column.
-const insertRows = `insert into authorizations (` + authorizationColumns + `)
+const insertRows = `insert into authorizations (` + wholeAuthorization + `)
 	select * from unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[], $5::smallint[], $6::text[], $7::bigint[],
 		$8::bytea[], $9::bigint[], $10::text[], $11::boolean[], $12::text[],
 		$13::bigint[], $14::bigint[], $15::bigint[], $16::bytea[],
 		$17::bytea[], $18::text[], $19::bigint[], $20::bigint[], $21::bytea[],
 		$22::bytea[], $23::text[], $24::bigint[], $25::bigint[],
-		$26::bytea[], $27::bigint[], $28::text[], $29::bigint[])
+		$26::bytea[], $27::bigint[], $28::text[], $29::bigint[], $30::bigint[])
 	on conflict (id) do nothing`
 
 // insertCredentialsRows is insertRows for what client_credentials yields: an access
@@ -120,7 +120,8 @@ func columnsOf(rows []oauth.Authorization) []any {
 		column(rows, func(a *authorization) bool { return a.RedirectURISent }),
 		column(rows, func(a *authorization) string { return string(a.Challenge) }),
 	}
-	return append(stable, changingColumnsOf(rows)[2:]...)
+	whole := append(stable, changingColumnsOf(rows)[2:]...)
+	return append(whole, column(rows, func(a *authorization) int64 { return toMillis(a.EndsAt) }))
 }
 
 // changingColumnsOf begins with the id and the status; the others stand in the

@@ -43,8 +43,8 @@ func endByID(tx *transaction, r oauth.Revocation, now time.Time) (ended bool, er
 // each.
 func loadFor(tx *transaction, event oauth.Event) (oauth.Authorization, error) {
 	a := oauth.Authorization{ID: event.AuthorizationID()}
-	columns := `account_id, application_id, status, scope, generation, sweep_after, revoked_reason`
-	to := []any{fixed(a.AccountID[:]), fixed(a.ApplicationID[:]), &a.Status, &a.Scope, &a.Generation, millis{&a.SweepAfter}, &a.RevokedReason}
+	columns := `account_id, application_id, status, scope, generation, sweep_after, revoked_reason, ends_at`
+	to := []any{fixed(a.AccountID[:]), fixed(a.ApplicationID[:]), &a.Status, &a.Scope, &a.Generation, millis{&a.SweepAfter}, &a.RevokedReason, millis{&a.EndsAt}}
 	switch event.(type) {
 	case oauth.Redemption:
 		columns += `, code_hash, code_expires_at, redirect_uri, redirect_uri_sent, challenge`

@@ -138,14 +138,19 @@ func (p *play) approve() {
 	of := rapid.SampledFrom(p.applications).Draw(p.r, "application")
 	asked := rapid.Bool().Draw(p.r, "asked")
 	p.owner = p.account
-	l := &life{of: of, modelLife: modelLife{public: of.row.Public, status: oauth.StatusPending, made: p.clock.Now()}}
+	now := p.clock.Now()
+	l := &life{of: of, modelLife: modelLife{public: of.row.Public, status: oauth.StatusPending, made: now}}
+	if lasting := rapid.SampledFrom([]time.Duration{0, codeLife / 2, accessLife * 3 / 2, idleLimit / 2}).Draw(p.r, "lasting"); lasting > 0 {
+		l.limit = now.Add(lasting)
+	}
 	approval := p.approval(of.row, &l.grant)
 	approval.Asked, approval.Authorization = asked, approval.Authorization.Asked()
+	approval.Authorization.EndsAt = l.limit
 	want := granted
 	switch {
 	case of.deleted:
 		want = nothing
-	case of.suspended, p.orphaned, p.disabled, !asked && !of.consented:
+	case of.suspended, p.orphaned, p.disabled, !asked && !of.covers(l.limit, now):
 		want = conflict
 	}
 	p.expect("approve", p.store.Approve(p.ctx, approval), want)
@@ -153,6 +158,9 @@ func (p *play) approve() {
 		return
 	}
 	p.expect("approve again", p.store.Approve(p.ctx, approval), alreadyDone)
+	if asked {
+		of.limit = l.limit
+	}
 	of.consented, p.lives = true, append(p.lives, l)
 	l.accesses, l.others = []oauth.Token{l.access}, []oauth.Token{l.refresh}
 }
@@ -300,7 +308,7 @@ func (p *play) setDisabled(id oauth.ID, off bool) error {
 }
 
 func (p *play) endAll(a *modelApplication) {
-	a.consented = false
+	a.consented, a.limit = false, time.Time{}
 	for _, l := range p.lives {
 		if l.of == a {
 			l.end(p.clock.Now())

@@ -36,6 +36,8 @@ type modelLife struct {
 	status               oauth.Status
 	generation           int
 	made, rotated, ended time.Time
+	// limit is when the approval ends, zero for never.
+	limit time.Time
 	// accessEnds is of the current generation, previousEnds of the one before.
 	accessEnds, previousEnds time.Time
 }
@@ -46,11 +48,22 @@ func (m *modelLife) redeem(disabled bool, now time.Time) answer {
 	case m.status == oauth.StatusActive:
 		m.end(now)
 		return refusal
-	case m.status == oauth.StatusRevoked, !now.Before(m.made.Add(codeLife)), disabled:
+	case m.status == oauth.StatusRevoked, !now.Before(m.made.Add(codeLife)), m.over(now), disabled:
 		return refusal
 	}
-	m.status, m.generation, m.rotated, m.accessEnds = oauth.StatusActive, 1, now, now.Add(accessLife)
+	m.status, m.generation, m.rotated, m.accessEnds = oauth.StatusActive, 1, now, m.atMost(now.Add(accessLife))
 	return granted
+}
+
+// over tells whether the approval was for a time, and it has passed.
+func (m *modelLife) over(now time.Time) bool { return !m.limit.IsZero() && !now.Before(m.limit) }
+
+// atMost is a time, or when the approval ends if that is sooner.
+func (m *modelLife) atMost(t time.Time) time.Time {
+	if m.limit.IsZero() {
+		return t
+	}
+	return earlier(t, m.limit)
 }
 
 // present is the genuine refresh token of a generation, shown by its application.
@@ -60,17 +73,17 @@ func (m *modelLife) present(generation int, disabled bool, now time.Time) answer
 		return refusal
 	case generation < m.generation-1:
 		return unprovable
-	case now.Sub(m.rotated) >= idleLimit, disabled:
+	case now.Sub(m.rotated) >= idleLimit, m.over(now), disabled:
 		return refusal
 	case generation == m.generation:
 		m.previousEnds = earlier(m.accessEnds, now.Add(inFlight))
-		m.generation, m.rotated, m.accessEnds = m.generation+1, now, now.Add(accessLife)
+		m.generation, m.rotated, m.accessEnds = m.generation+1, now, m.atMost(now.Add(accessLife))
 		return granted
 	case m.public && now.Sub(m.rotated) >= replayWindow:
 		m.end(now)
 		return refusal
 	case !now.Before(m.accessEnds):
-		m.accessEnds = now.Add(accessLife)
+		m.accessEnds = m.atMost(now.Add(accessLife))
 	}
 	return granted
 }
@@ -98,7 +111,7 @@ func (m *modelLife) dispensable(now time.Time) bool {
 	case oauth.StatusPending:
 		return !now.Before(m.made.Add(questionLife))
 	case oauth.StatusActive:
-		return now.Sub(m.rotated) >= idleLimit
+		return now.Sub(m.rotated) >= idleLimit || m.over(now.Add(-reasonKept))
 	}
 	return now.Sub(m.ended) >= reasonKept
 }
@@ -114,4 +127,17 @@ func earlier(a, b time.Time) time.Time {
 type modelApplication struct {
 	row                           oauth.Application
 	suspended, deleted, consented bool
+	// limit is when the consent counts no more, zero for never.
+	limit time.Time
+}
+
+// covers tells whether the account need not be asked for an approval with this limit.
+func (m *modelApplication) covers(limit, now time.Time) bool {
+	switch {
+	case !m.consented:
+		return false
+	case m.limit.IsZero():
+		return true
+	}
+	return now.Before(m.limit) && !limit.IsZero() && !limit.After(m.limit)
 }

@@ -141,6 +141,50 @@ func approveSilently(f *fixture) {
 	f.equal("authorizations", len(all), 2)
 }
 
+func approveForATime(f *fixture) {
+	a, key := f.register(), f.key()
+	for _, limited := range []bool{false, true} {
+		g := &grant{}
+		approval := f.approval(a, g)
+		if limited {
+			approval.Authorization.EndsAt = f.clock.Now().Add(90 * time.Minute)
+		}
+		f.must(f.store.Approve(f.ctx, approval))
+		f.redeem(g)
+		f.equal("the end of the approval", f.row(g).EndsAt, approval.Authorization.EndsAt)
+		c, err := f.store.Consent(f.ctx, f.owner.ID, a.ID)
+		f.must(err)
+		f.equal("the end of the consent", c.EndsAt, approval.Authorization.EndsAt)
+		if !limited {
+			continue
+		}
+		f.clock.Add(time.Hour)
+		row, err := f.store.RotateRefresh(f.ctx, rotation(key, g, g.refresh))
+		f.must(err)
+		f.equal("when the access token expires", row.Access.ExpiresAt, approval.Authorization.EndsAt)
+		silent := f.approval(a, &grant{})
+		silent.Asked = false
+		f.is(f.store.Approve(f.ctx, silent), store.ErrChanged)
+		silent.Authorization.EndsAt = c.EndsAt
+		f.must(f.store.Approve(f.ctx, silent))
+		f.clock.Add(30 * time.Minute)
+		_, next := key.Successors(g.refresh)
+		_, err = f.store.RotateRefresh(f.ctx, rotation(key, g, next))
+		f.refused(err, oauth.InvalidGrant)
+		f.equal("the row afterwards", f.row(g), row)
+		silent = f.approval(a, &grant{})
+		silent.Asked, silent.Authorization.EndsAt = false, c.EndsAt
+		f.is(f.store.Approve(f.ctx, silent), store.ErrChanged)
+		f.clock.Add(25 * time.Hour)
+		for removed := 1; removed > 0; {
+			removed, err = f.store.Sweep(f.ctx)
+			f.must(err)
+		}
+		_, err = f.store.Authorization(f.ctx, g.code.ID)
+		f.is(err, store.ErrNotFound)
+	}
+}
+
 func approveChanged(f *fixture) {
 	for name, change := range map[string]func(a oauth.Application) error{
 		"renamed":   func(a oauth.Application) error { a.Name = "Bank"; return f.edit(a) },

@@ -45,6 +45,7 @@ func Run(t *testing.T, open Opener) {
 		"an approval counts once":                            raceApprove,
 		"an approval without asking needs the consent":       approveSilently,
 		"an approval needs what was shown":                   approveChanged,
+		"an approval for a time ends":                        approveForATime,
 		"a consent grows, and starts anew with the identity": consentGrows,
 		"an event on nothing is not found":                   notFound,
 		"a disabled account and a suspended owner":           disabled,
