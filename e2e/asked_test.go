@@ -1,8 +1,11 @@
 package e2e_test
 
 import (
+	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 )
@@ -23,11 +26,12 @@ var askedScopes = []string{"profile", "events", "photos", "messages", "invoices"
 
 func TestWhatThePersonIsAsked(t *testing.T) {
 	t.Parallel()
-	s := start(t, askedConfig)
+	s := start(t, askedConfig, "--access-token-lifetime", "48h")
 	s.ada = s.newAccount(t, "Ada Lovelace", "--admin")
 	s.session = s.browser(s.ada)
 	s.session.authorize(t, s.register(t, registration{}).request())
 	t.Run("the page", func(t *testing.T) { t.Parallel(); testAskedPage(t, s) })
+	t.Run("for how long", func(t *testing.T) { t.Parallel(); testForHowLong(t, s) })
 }
 
 func testAskedPage(t *testing.T, s *server) {
@@ -71,6 +75,80 @@ func testAskedPage(t *testing.T, s *server) {
 			}
 		}
 	})
+}
+
+// answer presses Allow after changing what the form sends.
+func (b *browser) answer(t *testing.T, p *page, change func(url.Values)) *page {
+	t.Helper()
+	form, pressed := p.button("Allow")
+	if form == nil {
+		t.Fatalf("the person is not asked: %d, redirect to %v\n%s", p.status, p.away, p.text())
+	}
+	values := asLoaded(form)
+	values.Set(attr(pressed, "name"), attr(pressed, "value"))
+	change(values)
+	req := b.post(t, p, form, pressed, values)
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	req.Header.Set("Origin", b.origin.String())
+	return b.do(t, req)
+}
+
+func lasting(choice string) func(url.Values) {
+	return func(values url.Values) { values.Set("lasting", choice) }
+}
+
+func testForHowLong(t *testing.T, s *server) {
+	const day = 24 * 60 * 60
+	for choice, seconds := range map[string]int64{"": 2 * day, "month": 2 * day, "day": day} {
+		t.Run("approved for: "+choice, func(t *testing.T) {
+			t.Parallel()
+			app := s.register(t, registration{})
+			answer := s.session.answer(t, s.session.visit(t, app.request()), lasting(choice))
+			got := s.redeem(t, app, answer.away.Query().Get("code")).tokens(t)
+			if got.ExpiresIn > seconds || got.ExpiresIn < seconds-int64(patience.Seconds()) {
+				t.Errorf("expires_in is %d, want %d", got.ExpiresIn, seconds)
+			}
+			s.checkEnds(t, app, choice, 1)
+			// Not asked again; what comes of it ends when the approval does.
+			s.redeem(t, app, s.session.visit(t, app.request()).away.Query().Get("code")).tokens(t)
+			s.checkEnds(t, app, choice, 2)
+		})
+	}
+	t.Run("a time that was not offered approves nothing", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{})
+		p := s.session.answer(t, s.session.visit(t, app.request()), lasting("century"))
+		p.checkErrorPage(t)
+		if !strings.Contains(p.text(), "This page was out of date") {
+			t.Errorf("the page says:\n%s", p.text())
+		}
+	})
+}
+
+// checkEnds looks at when the authorizations of the application end.
+func (s *server) checkEnds(t *testing.T, app application, choice string, count int) {
+	t.Helper()
+	var all []struct {
+		EndsAt *time.Time `json:"ends_at"`
+	}
+	if err := json.Unmarshal([]byte(s.command(t, "", "authorization", "list", "--json", "--application", app.ClientID)), &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != count {
+		t.Errorf("there are %d authorizations, want %d", len(all), count)
+	}
+	for _, a := range all {
+		want := map[string]time.Duration{"day": 24 * time.Hour, "month": 30 * 24 * time.Hour}[choice]
+		switch {
+		case want == 0 && a.EndsAt != nil:
+			t.Errorf("an approval without a limit ends at %v", a.EndsAt)
+		case want > 0 && (a.EndsAt == nil || time.Until(*a.EndsAt) > want || time.Until(*a.EndsAt) < want-patience):
+			t.Errorf("an approval for %v ends at %v", want, a.EndsAt)
+		}
+		if want > 0 && !a.EndsAt.Equal(*all[0].EndsAt) {
+			t.Errorf("one ends at %v, another at %v", a.EndsAt, all[0].EndsAt)
+		}
+	}
 }
 
 // checkPart demands that under the heading stands this and nothing else.

@@ -150,12 +150,7 @@ func (b *browser) submission(t *testing.T, p *page, button string, fill ...strin
 	if !strings.EqualFold(attr(form, "method"), "post") {
 		t.Fatalf("the form of %q has the method %q", button, attr(form, "method"))
 	}
-	values := url.Values{}
-	for in := range descendants(form, "input") {
-		if name := attr(in, "name"); name != "" && attr(in, "type") != "submit" && attr(in, "type") != "checkbox" {
-			values.Add(name, attr(in, "value"))
-		}
-	}
+	values := asLoaded(form)
 	for i := 0; i < len(fill); i += 2 {
 		if !values.Has(fill[i]) {
 			t.Fatalf("the form of %q has no field %q", button, fill[i])
@@ -166,6 +161,27 @@ func (b *browser) submission(t *testing.T, p *page, button string, fill ...strin
 		values.Add(name, attr(pressed, "value"))
 	}
 	return b.post(t, p, form, pressed, values)
+}
+
+// asLoaded is what a form sends that nobody touched, without its buttons.
+func asLoaded(form *html.Node) url.Values {
+	values := url.Values{}
+	for in := range descendants(form, "input") {
+		switch kind := attr(in, "type"); {
+		case attr(in, "name") == "" || kind == "submit" || has(in, "disabled"):
+		case (kind == "checkbox" || kind == "radio") && !has(in, "checked"):
+		default:
+			values.Add(attr(in, "name"), attr(in, "value"))
+		}
+	}
+	for list := range descendants(form, "select") {
+		for option := range descendants(list, "option") {
+			if !values.Has(attr(list, "name")) || has(option, "selected") {
+				values.Set(attr(list, "name"), attr(option, "value"))
+			}
+		}
+	}
+	return values
 }
 
 func (b *browser) post(t *testing.T, p *page, form, pressed *html.Node, values url.Values) *http.Request {
@@ -265,6 +281,10 @@ func attr(n *html.Node, name string) string {
 		return ""
 	}
 	return n.Attr[i].Val
+}
+
+func has(n *html.Node, name string) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
 }
 
 func words(n *html.Node) string {
