@@ -63,7 +63,8 @@ func (d *demonstration) run(ctx context.Context, temporary bool) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.store.Close()) }()
+	h.meter.Start(ctx)
+	defer func() { err = errors.Join(err, h.meter.Close(ctx), h.store.Close()) }()
 	return d.serve(ctx, h)
 }
 

@@ -32,7 +32,8 @@ func (c *config) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.store.Close()) }()
+	h.meter.Start(ctx)
+	defer func() { err = errors.Join(err, h.meter.Close(ctx), h.store.Close()) }()
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", c.listen, err)

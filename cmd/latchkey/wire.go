@@ -28,6 +28,7 @@ import (
 	"github.com/latchkey/latchkey/internal/server"
 	"github.com/latchkey/latchkey/internal/signin"
 	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/usage"
 )
 
 // codeLifetime is fixed by the contract.
@@ -40,6 +41,7 @@ type house struct {
 	accounts     *account.Accounts
 	applications *application.Applications
 	grants       *grant.Grants
+	meter        *usage.Meter
 	log          *slog.Logger
 	now          func() time.Time
 }
@@ -105,7 +107,8 @@ func (h *house) furnish(ctx context.Context, c *config) error {
 		return err
 	}
 	h.applications = application.New(h.store, rand.Reader, h.now, catalogue)
-	h.grants = grant.New(h.store, h.key, rand.Reader, h.now, h.log, grant.Config{
+	h.meter = usage.New(h.store, rand.Reader, h.now, h.log)
+	h.grants = grant.New(h.store, h.meter, h.key, rand.Reader, h.now, h.log, grant.Config{
 		Catalogue: catalogue, CodeLifetime: codeLifetime, RequirePKCE: c.requirePKCE, Exempt: c.exempt,
 		Refresh: oauth.RefreshLimits{AccessLifetime: c.accessLifetime, Idle: c.refreshIdle, ReplayWindow: c.refreshReplay},
 	})
@@ -125,7 +128,7 @@ func (h *house) server(c *config, issuer string) (*server.Server, error) {
 	}
 	door := signin.New(h.accounts, pages, h.log, secure)
 	return server.New(server.Rooms{
-		Endpoints: endpoint.New(h.grants, issuer, paths, h.log),
+		Endpoints: endpoint.New(h.grants, h.meter, issuer, paths, h.log),
 		Authorize: authorize.New(h.grants, h.applications, door, pages, h.key, issuer, h.now),
 		Portal: &portal.Portal{
 			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Door: door, Pages: pages, Now: h.now,

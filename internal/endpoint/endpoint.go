@@ -18,6 +18,7 @@ import (
 
 	"github.com/latchkey/latchkey/internal/grant"
 	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/usage"
 )
 
 // Paths are where the protocol is found, below the issuer. The zero values of
@@ -44,14 +45,15 @@ const Metadata = "/.well-known/oauth-authorization-server"
 // Endpoints answers programs.
 type Endpoints struct {
 	grants *grant.Grants
+	meter  *usage.Meter
 	issuer string
 	paths  Paths
 	log    *slog.Logger
 }
 
-// New makes the endpoints of an issuer.
-func New(grants *grant.Grants, issuer string, paths Paths, log *slog.Logger) *Endpoints {
-	return &Endpoints{grants: grants, issuer: issuer, paths: paths, log: log}
+// New makes the endpoints of an issuer. The meter counts what they are asked.
+func New(grants *grant.Grants, meter *usage.Meter, issuer string, paths Paths, log *slog.Logger) *Endpoints {
+	return &Endpoints{grants: grants, meter: meter, issuer: issuer, paths: paths, log: log}
 }
 
 // handler answers a request of the right method, or returns the error to answer with.

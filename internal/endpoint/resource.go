@@ -23,7 +23,22 @@ func (e *Endpoints) bearer(r *http.Request, scope oauth.Scope) (grant.Access, er
 	if err != nil {
 		return grant.Access{}, err
 	}
-	return access, access.Require(scope)
+	if err := access.Require(scope); err != nil {
+		e.meter.Called(access.Application.ID, access.Person())
+		return access, err
+	}
+	e.called(r, access, scope)
+	return access, nil
+}
+
+// called counts that an API let an application act, with a scope of an account where it
+// told.
+func (e *Endpoints) called(r *http.Request, access grant.Access, scope oauth.Scope) {
+	person := access.Person()
+	e.meter.Called(access.Application.ID, person)
+	if !person.IsZero() {
+		e.meter.Used(oauth.Connection{AccountID: person, ApplicationID: access.Application.ID}, scope, r.RemoteAddr)
+	}
 }
 
 func bearerToken(r *http.Request) (string, bool) {

@@ -20,6 +20,14 @@ type Access struct {
 	Scope oauth.Scope
 }
 
+// Person is the account that approved, zero where none did: client_credentials.
+func (a Access) Person() oauth.ID {
+	if a.GrantType == oauth.GrantClientCredentials {
+		return oauth.ID{}
+	}
+	return a.AccountID
+}
+
 // errDead is told of every access token that does not work, for whatever reason.
 func errDead() *oauth.Error {
 	return oauth.NewError(oauth.InvalidToken, "the access token is unknown, expired or revoked")

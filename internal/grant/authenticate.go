@@ -25,8 +25,7 @@ func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error
 	if c.ClientID == "" {
 		return Client{}, oauth.NewError(oauth.InvalidClient, "client_id is missing: send the credentials by HTTP Basic, or client_id and client_secret in the body")
 	}
-	now := g.now()
-	id, ok := oauth.ParseClientID(c.ClientID, now)
+	id, ok := oauth.ParseClientID(c.ClientID, g.now())
 	if !ok {
 		return Client{}, errUnknownClient()
 	}
@@ -38,18 +37,34 @@ func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error
 		return Client{}, failure(err)
 	case a.ClientID != c.ClientID:
 		return Client{}, errUnknownClient()
-	case a.Public && c.Secret != "":
-		return Client{}, oauth.NewError(oauth.InvalidClient, "this is a public application: it has no client_secret, send client_id alone")
-	case !a.Public && c.Secret == "":
-		return Client{}, oauth.NewError(oauth.InvalidClient, "client_secret is missing")
-	case !a.Public && !a.AcceptsSecret(c.Secret, now):
-		return Client{}, errUnknownClient()
-	case a.Suspended():
-		return Client{}, oauth.NewError(oauth.InvalidClient, "this application is suspended; ask those who run this platform")
+	}
+	if refusal := g.prove(a, c.Secret); refusal != nil {
+		return Client{}, refusal
 	}
 	return Client{application: a}, nil
 }
 
-func errUnknownClient() error {
+// prove decides whether an application is who it says it is, and may act.
+func (g *Grants) prove(a oauth.Application, secret string) *oauth.Error {
+	switch {
+	case a.Public && secret != "":
+		return oauth.NewError(oauth.InvalidClient, "this is a public application: it has no client_secret, send client_id alone")
+	case a.Public:
+	case secret == "":
+		return oauth.NewError(oauth.InvalidClient, "client_secret is missing")
+	default:
+		current, previous := a.MatchSecret(secret, g.now())
+		if !current && !previous {
+			return errUnknownClient()
+		}
+		g.meter.SecretUsed(a.ID, !current)
+	}
+	if a.Suspended() {
+		return oauth.NewError(oauth.InvalidClient, "this application is suspended; ask those who run this platform")
+	}
+	return nil
+}
+
+func errUnknownClient() *oauth.Error {
 	return oauth.NewError(oauth.InvalidClient, "client_id is unknown, or client_secret is wrong")
 }

@@ -40,5 +40,6 @@ func (g *Grants) ClientCredentials(ctx context.Context, c Client, scope string) 
 	if err := g.store.Issue(ctx, a.Issued()); err != nil {
 		return Tokens{}, failure(err)
 	}
+	g.meter.Issued(c.application.ID, oauth.ID{})
 	return g.answer(a, access, granted), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
 	"github.com/latchkey/latchkey/internal/throttle"
+	"github.com/latchkey/latchkey/internal/usage"
 )
 
 // Config is what the operator decides about authorizations.
@@ -31,6 +32,7 @@ type Config struct {
 // Grants makes and ends the authorizations of one store.
 type Grants struct {
 	store  *store.Store
+	meter  *usage.Meter
 	key    oauth.Key
 	keyID  oauth.KeyID
 	random io.Reader
@@ -44,10 +46,10 @@ type Grants struct {
 	walks *throttle.Throttle
 }
 
-// New makes the grants of a store with its server key.
-func New(s *store.Store, key oauth.Key, random io.Reader, now func() time.Time, log *slog.Logger, config Config) *Grants {
+// New makes the grants of a store with its server key. The meter counts what they give.
+func New(s *store.Store, meter *usage.Meter, key oauth.Key, random io.Reader, now func() time.Time, log *slog.Logger, config Config) *Grants {
 	return &Grants{
-		store: s, key: key, keyID: key.ID(), random: random, now: now, log: log, config: config,
+		store: s, meter: meter, key: key, keyID: key.ID(), random: random, now: now, log: log, config: config,
 		all: config.Catalogue.All(), alone: config.Catalogue.ForApplicationsAlone(),
 		walks: throttle.New(5, 12*time.Second, config.Exempt, now),
 	}

@@ -41,6 +41,7 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 		g.logEnd(a, err)
 		return Tokens{}, failure(err)
 	}
+	g.meter.Issued(c.application.ID, a.AccountID)
 	tokens := g.answer(a, access, allowed)
 	tokens.RefreshToken = refresh.String()
 	return tokens, nil

@@ -48,6 +48,7 @@ func (g *Grants) Refresh(ctx context.Context, c Client, r RefreshRequest) (Token
 		g.logEnd(a, err)
 		return Tokens{}, failure(err)
 	}
+	g.meter.Refreshed(c.application.ID, a.AccountID)
 	tokens := g.answer(a, access, allowed)
 	tokens.RefreshToken = next.String()
 	return tokens, nil

@@ -87,13 +87,19 @@ func HashClientSecret(application ID, secret string) Hash {
 	return sha256.Sum256(append(b, secret...))
 }
 
-// AcceptsSecret compares in constant time with the current secret and, while it
-// still works, with the previous one.
+// AcceptsSecret reports whether a secret works.
 func (a Application) AcceptsSecret(secret string, now time.Time) bool {
-	presented := HashClientSecret(a.ID, secret)
-	current := a.SecretHash.Matches(presented)
-	previous := a.PreviousSecretHash.Matches(presented) && now.Before(a.PreviousSecretEndsAt)
+	current, previous := a.MatchSecret(secret, now)
 	return current || previous
+}
+
+// MatchSecret compares in constant time with the current secret and, while it
+// still works, with the previous one.
+func (a Application) MatchSecret(secret string, now time.Time) (current, previous bool) {
+	presented := HashClientSecret(a.ID, secret)
+	current = a.SecretHash.Matches(presented)
+	previous = a.PreviousSecretHash.Matches(presented) && now.Before(a.PreviousSecretEndsAt)
+	return current, previous
 }
 
 // Suspended reports whether the application is switched off: by an

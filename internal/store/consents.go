@@ -42,6 +42,9 @@ func (s *Store) Disconnect(ctx context.Context, account, application oauth.ID) e
 		if _, err := tx.exec(`delete from consents where account_id = $1 and application_id = $2`, account[:], application[:]); err != nil {
 			return err
 		}
+		if _, err := tx.exec(`delete from uses where account_id = $1 and application_id = $2`, account[:], application[:]); err != nil {
+			return err
+		}
 		var err error
 		revoked, err = s.revokeAll(tx, application, account, oauth.ReasonDisconnected)
 		return err

@@ -49,6 +49,13 @@ func TestEngines(t *testing.T) {
 		{"everything that has ended is swept", sweepEverything},
 		{"what can still matter is not swept", sweepNothingAlive},
 		{"two sweepers do no harm", sweepTwice},
+		{"usage adds up whoever adds it", usageAddsUp},
+		{"the accounts of parts of a day are counted once", accountsOfAnHourMerge},
+		{"uses merge, and end with the connection", usesMerge},
+		{"secrets are seen to be used", secretsAreSeen},
+		{"refused requests are read page by page", refusalsArePaged},
+		{"refused requests are bounded", refusalsAreBounded},
+		{"usage is swept when its time is over", usageIsSwept},
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		for _, c := range tests {

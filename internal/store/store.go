@@ -42,9 +42,11 @@ type Store struct {
 	// application; surplusFrom is where the sweeper goes on to look for more.
 	perApplication int
 	surplusFrom    pair
-	sizes          atomic.Pointer[map[string]int64]
-	stopSweeping   context.CancelFunc
-	sweeping       sync.WaitGroup
+	// usesFrom is where the sweeper goes on to look for uses of ended connections.
+	usesFrom     oauth.Connection
+	sizes        atomic.Pointer[map[string]int64]
+	stopSweeping context.CancelFunc
+	sweeping     sync.WaitGroup
 }
 
 // Options say what to open.

@@ -55,6 +55,12 @@ func (s *Store) sweepRound(ctx context.Context) error {
 	if err := s.revokeSurplus(ctx); err != nil {
 		return err
 	}
+	if err := s.sweepAllUsage(ctx); err != nil {
+		return err
+	}
+	if err := s.sweepUses(ctx); err != nil {
+		return err
+	}
 	sizes, err := s.engine.sizes(ctx)
 	if err == nil {
 		s.sizes.Store(&sizes)

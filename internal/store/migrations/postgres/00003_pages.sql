@@ -86,7 +86,8 @@ create table refusals (
   code           text  not null,
   description    text  not null,
   advice         text  not null,
-  address        text  not null
+  address        text  not null,
+  more           bigint not null -- refused requests of the same minute that are left out
 );
 create index refusals_by_application on refusals (application_id, id);
 

@@ -86,7 +86,8 @@ create table refusals (
   code           text not null,
   description    text not null,
   advice         text not null,
-  address        text not null
+  address        text not null,
+  more           integer not null -- refused requests of the same minute that are left out
 ) strict, without rowid;
 create index refusals_by_application on refusals (application_id, id);
 

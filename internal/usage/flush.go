@@ -1,0 +1,140 @@
+package usage
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// pending is what was taken and is not written yet.
+type pending struct {
+	tallies  map[tallied]oauth.Tally
+	uses     map[oauth.Connection]oauth.Use
+	refusals []oauth.Refusal
+	more     map[oauth.ID]int64
+}
+
+// tallied tells which tallies are written to the same row.
+type tallied struct {
+	application oauth.ID
+	hour        time.Time
+}
+
+// maxPending is how many tallies wait while the database cannot be reached.
+const maxPending = 2 * maxApplications
+
+// Flush writes down what was counted until now. What cannot be written waits for the
+// next Flush. Where the database did not say whether it committed, it is written again:
+// the counts of some seconds may then be too high.
+func (m *Meter) Flush(ctx context.Context) error {
+	m.flushing.Lock()
+	defer m.flushing.Unlock()
+	m.gather()
+	for _, write := range []func(context.Context) error{m.writeTallies, m.writeUses, m.writeRefusals} {
+		if err := write(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather adds what was counted to what is pending.
+func (m *Meter) gather() {
+	p, lost := &m.pending, m.uncounted.Swap(0)
+	if p.tallies == nil {
+		p.tallies, p.uses, p.more = map[tallied]oauth.Tally{}, map[oauth.Connection]oauth.Use{}, map[oauth.ID]int64{}
+	}
+	for _, t := range m.take() {
+		key := tallied{t.ApplicationID, t.Hour}
+		before, known := p.tallies[key]
+		switch {
+		case known:
+			p.tallies[key] = both(before, t)
+		case len(p.tallies) == maxPending:
+			lost++
+		default:
+			p.tallies[key] = t
+		}
+	}
+	uses, unseen := m.uses.take(m.since)
+	for c, u := range uses {
+		known, there := p.uses[c]
+		if !there && len(p.uses) == maxUses {
+			unseen++
+			continue
+		}
+		p.uses[c] = known.Later(u)
+	}
+	refusals, more, unheard := m.refusals.take(maxRefusals - len(p.refusals))
+	p.refusals = append(p.refusals, refusals...)
+	for id, n := range more {
+		if len(p.more) < maxRefusals {
+			p.more[id] += n
+		}
+	}
+	if lost+unseen+unheard > 0 {
+		m.log.Warn("more was done than there is room to count", "counts", lost, "uses", unseen, "refusals", unheard)
+	}
+}
+
+// both is what was counted in two parts of an hour.
+func both(earlier, later oauth.Tally) oauth.Tally {
+	earlier.Usage = earlier.Usage.Add(later.Usage)
+	earlier.Accounts.Merge(&later.Accounts)
+	earlier.SecretUsed = earlier.SecretUsed || later.SecretUsed
+	earlier.PreviousSecretUsed = earlier.PreviousSecretUsed || later.PreviousSecretUsed
+	return earlier
+}
+
+func (m *Meter) writeTallies(ctx context.Context) error {
+	batch := make([]oauth.Tally, 0, min(store.UsageBatch, len(m.pending.tallies)))
+	for len(m.pending.tallies) > 0 {
+		batch = batch[:0]
+		for _, t := range m.pending.tallies {
+			if batch = append(batch, t); len(batch) == store.UsageBatch {
+				break
+			}
+		}
+		if err := m.store.AddUsage(ctx, batch); err != nil {
+			return err
+		}
+		for _, t := range batch {
+			delete(m.pending.tallies, tallied{t.ApplicationID, t.Hour})
+		}
+	}
+	return nil
+}
+
+func (m *Meter) writeUses(ctx context.Context) error {
+	for len(m.pending.uses) > 0 {
+		batch := map[oauth.Connection]oauth.Use{}
+		for c, u := range m.pending.uses {
+			if batch[c] = u; len(batch) == store.UsageBatch {
+				break
+			}
+		}
+		if err := m.store.AddUses(ctx, batch); err != nil {
+			return err
+		}
+		for c := range batch {
+			delete(m.pending.uses, c)
+		}
+	}
+	return nil
+}
+
+func (m *Meter) writeRefusals(ctx context.Context) error {
+	p := &m.pending
+	for len(p.refusals) > 0 || len(p.more) > 0 {
+		batch := p.refusals[:min(store.UsageBatch, len(p.refusals))]
+		if err := m.store.AddRefusals(ctx, batch, p.more); err != nil {
+			return err
+		}
+		p.refusals = slices.Delete(p.refusals, 0, len(batch))
+		clear(p.more)
+	}
+	return nil
+}

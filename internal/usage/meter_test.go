@@ -1,0 +1,252 @@
+package usage
+
+import (
+	"bytes"
+	"crypto/rand"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// bench is a meter on a new store, with a clock of its own.
+type bench struct {
+	*Meter
+	t   testing.TB
+	at  time.Time
+	log bytes.Buffer
+}
+
+var start = time.Date(2026, 11, 1, 12, 20, 0, 0, time.UTC)
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	b := &bench{t: t, at: start}
+	s := b.open()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	b.Meter = New(s, rand.Reader, func() time.Time { return b.at }, slog.New(slog.NewTextHandler(&b.log, nil)))
+	return b
+}
+
+func (b *bench) open() *store.Store {
+	b.t.Helper()
+	s, err := store.Open(b.t.Context(), store.Options{Folder: b.t.TempDir(), Now: func() time.Time { return b.at }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+func (b *bench) id() oauth.ID {
+	b.t.Helper()
+	id, err := oauth.NewID(rand.Reader, b.at)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return id
+}
+
+func (b *bench) flush() {
+	b.t.Helper()
+	if err := b.Flush(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// days reads what was written of an application.
+func (b *bench) days(application oauth.ID) []oauth.UsageDay {
+	b.t.Helper()
+	days, err := b.store.UsageDays(b.t.Context(), application, start.Add(-24*time.Hour))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return days
+}
+
+func TestWhatIsCountedIsWritten(t *testing.T) {
+	b := newBench(t)
+	one, other, ada, bob := b.id(), b.id(), b.id(), b.id()
+	for range 3 {
+		b.Issued(one, ada)
+		b.Called(one, bob)
+	}
+	b.Refreshed(one, ada)
+	b.Issued(other, oauth.ID{})
+	b.flush()
+	b.Called(one, ada)
+	b.flush()
+	b.flush()
+	days := b.days(one)
+	if len(days) != 1 || days[0].Usage != (oauth.Usage{Issued: 3, Refreshed: 1, Calls: 4}) || days[0].Accounts.Estimate() != 2 {
+		t.Errorf("written was %+v", days)
+	}
+	if days = b.days(other); len(days) != 1 || days[0].Usage != (oauth.Usage{Issued: 1}) || days[0].Accounts.Estimate() != 0 {
+		t.Errorf("of an application without people written was %+v", days)
+	}
+}
+
+func TestCountsBelongToTheDayInWhichTheyBegan(t *testing.T) {
+	b := newBench(t)
+	application := b.id()
+	b.at = time.Date(2026, 11, 1, 23, 59, 55, 0, time.UTC)
+	b.flush()
+	b.Called(application, oauth.ID{})
+	b.at = b.at.Add(5 * time.Second)
+	b.flush()
+	b.Called(application, oauth.ID{})
+	b.flush()
+	days := b.days(application)
+	if len(days) != 2 || days[0].Calls != 1 || days[1].Calls != 1 {
+		t.Errorf("written was %+v", days)
+	}
+}
+
+func TestNothingIsLostWhenTheStoreFails(t *testing.T) {
+	b := newBench(t)
+	whole, broken := b.store, b.open()
+	if err := broken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	application, ada := b.id(), b.id()
+	c := oauth.Connection{AccountID: ada, ApplicationID: application}
+	b.store = broken
+	for range 3 {
+		b.Called(application, ada)
+		b.Used(c, "profile", "192.0.2.1:1")
+		b.Refused(Attempt{Application: oauth.Application{ID: application}, Place: "token"}, oauth.NewError(oauth.InvalidGrant, "no"))
+		if err := b.Flush(t.Context()); err == nil {
+			t.Fatal("a store that is closed can be written to")
+		}
+		b.at = b.at.Add(30 * time.Minute)
+	}
+	b.store = whole
+	b.flush()
+	days := b.days(application)
+	if len(days) != 1 || days[0].Calls != 3 || days[0].Errors != 3 || days[0].Accounts.Estimate() != 1 {
+		t.Errorf("written was %+v", days)
+	}
+	if uses, err := b.store.Uses(t.Context(), ada); err != nil || len(uses) != 1 {
+		t.Errorf("the uses are %v: %v", uses, err)
+	}
+	if refusals, err := b.store.Refusals(t.Context(), application, store.RefusalFilter{Limit: 10}); err != nil || len(refusals) != 3 {
+		t.Errorf("the refusals are %v: %v", refusals, err)
+	}
+}
+
+func TestClosingWritesWhatWasCounted(t *testing.T) {
+	b := newBench(t)
+	application := b.id()
+	b.Start(t.Context())
+	var done sync.WaitGroup
+	for range 8 {
+		done.Go(func() {
+			for range 1000 {
+				b.Called(application, oauth.ID{})
+				b.hurry()
+			}
+		})
+	}
+	done.Wait()
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if days := b.days(application); len(days) != 1 || days[0].Calls != 8000 {
+		t.Errorf("written was %+v", days)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	b := newBench(t)
+	for range 3 * maxApplications {
+		id := b.id()
+		b.Called(id, id)
+		b.Used(oauth.Connection{AccountID: id, ApplicationID: id}, "profile", "192.0.2.1:1")
+	}
+	tallies, uses := 0, len(b.uses.waiting)
+	for i := range b.shards {
+		tallies += len(b.shards[i].tallies)
+	}
+	if tallies > maxApplications || uses > maxUses {
+		t.Errorf("%d tallies and %d uses are kept", tallies, uses)
+	}
+	b.flush()
+	if !strings.Contains(b.log.String(), "room to count") {
+		t.Error("the log does not tell that something was not counted")
+	}
+}
+
+func TestUsesAreWrittenOnceAQuarterOfAnHour(t *testing.T) {
+	b := newBench(t)
+	c := oauth.Connection{AccountID: b.id(), ApplicationID: b.id()}
+	use := func(scope oauth.Scope, from string, want int) {
+		t.Helper()
+		b.Used(c, scope, from)
+		if n := len(b.uses.waiting); n != want {
+			t.Errorf("%d observations wait; want %d", n, want)
+		}
+	}
+	use("profile", "192.0.2.1:1", 1)
+	use("profile", "192.0.2.1:1", 1)
+	use("events", "192.0.2.77:1", 2)
+	b.at = b.at.Add(10 * time.Second)
+	b.flush()
+	use("profile", "[2001:db8:1:2::3]:1", 0)
+	b.at = b.at.Add(epoch)
+	b.flush()
+	use("profile", "[2001:db8:1:2::3]:1", 1)
+	if uses, err := b.store.Uses(t.Context(), c.AccountID); err != nil || uses[c.ApplicationID].Network != "192.0.2.0/24" || !uses[c.ApplicationID].Scope.Equal("profile events") {
+		t.Errorf("the use is %+v: %v", uses, err)
+	}
+	b.flush()
+	if uses, err := b.store.Uses(t.Context(), c.AccountID); err != nil || uses[c.ApplicationID].Network != "2001:db8:1::/48" || !uses[c.ApplicationID].At.Equal(b.at) {
+		t.Errorf("the use is %+v: %v", uses, err)
+	}
+}
+
+// TestCountingAllocatesNothing holds what every request pays.
+func TestCountingAllocatesNothing(t *testing.T) {
+	b := newBench(t)
+	application, ada := b.id(), b.id()
+	c := oauth.Connection{AccountID: ada, ApplicationID: application}
+	request := func() {
+		b.SecretUsed(application, false)
+		b.Issued(application, ada)
+		b.Refreshed(application, ada)
+		b.Called(application, ada)
+		b.Used(c, "profile community", "192.0.2.1:1")
+	}
+	if n := testing.AllocsPerRun(1000, request); n != 0 {
+		t.Errorf("counting allocates %v times", n)
+	}
+}
+
+func BenchmarkCall(b *testing.B) {
+	m := newBench(b)
+	application, ada := m.id(), m.id()
+	c := oauth.Connection{AccountID: ada, ApplicationID: application}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Called(application, ada)
+		m.Used(c, "profile community", "192.0.2.1:1")
+	}
+}
+
+func BenchmarkCallsOfManyAtOnce(b *testing.B) {
+	m := newBench(b)
+	application, ada := m.id(), m.id()
+	c := oauth.Connection{AccountID: ada, ApplicationID: application}
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			m.Called(application, ada)
+			m.Used(c, "profile community", "192.0.2.1:1")
+		}
+	})
+}
