@@ -31,6 +31,7 @@ type applicationView struct {
 	Site           string     `json:"site,omitempty"`
 	RedirectURIs   []string   `json:"redirect_uris"`
 	Scope          string     `json:"scope"`
+	OptionalScope  string     `json:"optional_scope,omitempty"`
 	Public         bool       `json:"public"`
 	ResourceServer bool       `json:"resource_server"`
 	Suspended      bool       `json:"suspended"`
@@ -44,6 +45,7 @@ func viewApplication(a oauth.Application, secret string) applicationView {
 		RedirectURIs: append([]string{}, a.RedirectURIs...), Scope: string(a.Scope), Public: a.Public, ResourceServer: a.ResourceServer,
 		Suspended: a.Suspended(), CreatedAt: a.CreatedAt,
 	}
+	v.OptionalScope = string(a.OptionalScope)
 	if !a.PreviousSecretEndsAt.IsZero() {
 		v.PreviousEndsAt = &a.PreviousSecretEndsAt
 	}
@@ -57,16 +59,17 @@ func (v applicationView) rows() [][]string {
 	}
 	return append(rows, [][]string{
 		{"name", v.Name}, {"owner", v.Owner}, {"site", v.Site}, {"redirect_uris", strings.Join(v.RedirectURIs, " ")}, {"scope", v.Scope},
+		{"optional_scope", v.OptionalScope},
 		{"public", fmt.Sprint(v.Public)}, {"resource_server", fmt.Sprint(v.ResourceServer)}, {"suspended", fmt.Sprint(v.Suspended)},
 		{"created_at", v.CreatedAt.Format(time.RFC3339)},
 	}...)
 }
 
-// scopeFlag joins the values of --scope, each of which may hold several scopes.
-func scopeFlag(values []string) (oauth.Scope, error) {
+// scopeFlag joins the values of a flag, each of which may hold several scopes.
+func scopeFlag(flag string, values []string) (oauth.Scope, error) {
 	scope, refusal := oauth.ParseScope(strings.Join(values, " "))
 	if refusal != nil {
-		return "", usageError{fmt.Errorf("--scope: %s", refusal.Description)}
+		return "", usageError{fmt.Errorf("--%s: %s", flag, refusal.Description)}
 	}
 	return scope, nil
 }
@@ -74,13 +77,16 @@ func scopeFlag(values []string) (oauth.Scope, error) {
 func applicationCreate(c *config) *cobra.Command {
 	var r application.Registration
 	var owner string
-	var scopes []string
+	var scopes, optional []string
 	cmd := &cobra.Command{
 		Use:   "create --owner ACCOUNT --name N --redirect-uri URI ...",
 		Short: "Register an application and print its client_id and, this once, its client_secret",
 		Args:  cobra.NoArgs,
 		RunE: c.onData(func(ctx context.Context, h *house, _ []string) (err error) {
-			if r.Scope, err = scopeFlag(scopes); err != nil {
+			if r.Scope, err = scopeFlag("scope", scopes); err != nil {
+				return err
+			}
+			if r.OptionalScope, err = scopeFlag("optional-scope", optional); err != nil {
 				return err
 			}
 			if r.Owner, err = h.accounts.Find(ctx, owner); err != nil {
@@ -100,6 +106,7 @@ func applicationCreate(c *config) *cobra.Command {
 	flags.StringVar(&r.Site, "site", "", "home page of the application")
 	flags.StringArrayVar(&r.RedirectURIs, "redirect-uri", nil, "where answers may go; repeat it for several")
 	flags.StringArrayVar(&scopes, "scope", nil, "what the application may ask for; repeat it for several (default: the default scope)")
+	flags.StringArrayVar(&optional, "optional-scope", nil, "which of these people may leave out; repeat it for several")
 	flags.BoolVar(&r.Public, "public", false, "an application that cannot keep a secret; it gets none and must use PKCE")
 	flags.BoolVar(&r.ResourceServer, "resource-server", false, "an API: it may introspect every token")
 	c.jsonFlag(flags)
@@ -163,7 +170,7 @@ func applicationShow(c *config) *cobra.Command {
 
 func applicationUpdate(c *config) *cobra.Command {
 	var d application.Details
-	var scopes []string
+	var scopes, optional []string
 	cmd := &cobra.Command{
 		Use:   "update CLIENT_ID",
 		Short: "Change an application; what is not named stays. Scopes that need an administrator are allowed here",
@@ -174,9 +181,14 @@ func applicationUpdate(c *config) *cobra.Command {
 	flags.StringVar(&d.Site, "site", "", "new home page")
 	flags.StringArrayVar(&d.RedirectURIs, "redirect-uri", nil, "new redirect URLs, instead of all present ones")
 	flags.StringArrayVar(&scopes, "scope", nil, "new scopes, instead of all present ones")
+	flags.StringArrayVar(&optional, "optional-scope", nil, "new optional scopes, instead of all present ones")
 	c.jsonFlag(flags)
 	cmd.RunE = c.onApplication(func(ctx context.Context, h *house, a oauth.Application) error {
-		scope, err := scopeFlag(scopes)
+		scope, err := scopeFlag("scope", scopes)
+		if err != nil {
+			return err
+		}
+		optionalScope, err := scopeFlag("optional-scope", optional)
 		if err != nil {
 			return err
 		}
@@ -192,6 +204,10 @@ func applicationUpdate(c *config) *cobra.Command {
 			}
 			if flags.Changed("scope") {
 				present.Scope = scope
+				present.OptionalScope = present.OptionalScope.Within(scope)
+			}
+			if flags.Changed("optional-scope") {
+				present.OptionalScope = optionalScope
 			}
 			return present
 		})

@@ -52,6 +52,9 @@ type Details struct {
 	RedirectURIs []string
 	// Scope is what the application may ask for; empty stands for the default.
 	Scope oauth.Scope
+	// OptionalScope is what of Scope an account may leave out when it approves: all of
+	// it, if the developer wants.
+	OptionalScope oauth.Scope
 }
 
 // Registration is what a new application is made of.
@@ -88,6 +91,7 @@ func (a *Applications) Register(ctx context.Context, r Registration, administrat
 		Name: details.Name, Site: details.Site, RedirectURIs: details.RedirectURIs, Scope: details.Scope,
 		Public: r.Public, ResourceServer: r.ResourceServer, CreatedAt: now,
 	}
+	n.OptionalScope = details.OptionalScope
 	var secret string
 	if !r.Public {
 		if secret, err = oauth.NewClientSecret(a.random); err != nil {
@@ -107,11 +111,13 @@ func (a *Applications) Edit(ctx context.Context, id oauth.ID, administrator bool
 	var edited oauth.Application
 	err := a.store.EditApplication(ctx, id, func(n oauth.Application) (oauth.Application, error) {
 		present := Details{Name: n.Name, Site: n.Site, RedirectURIs: n.RedirectURIs, Scope: n.Scope.Within(a.catalogue.All())}
+		present.OptionalScope = n.OptionalScope.Within(present.Scope)
 		d, err := a.check(change(present), n.Public, a.choosable(n.Scope, administrator))
 		if err != nil {
 			return n, err
 		}
 		n.Name, n.Site, n.RedirectURIs, n.Scope = d.Name, d.Site, d.RedirectURIs, d.Scope
+		n.OptionalScope = d.OptionalScope
 		edited = n
 		return n, nil
 	})
@@ -147,6 +153,9 @@ func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Det
 	}
 	if d.Scope == "" {
 		return d, &Problem{"scope", oauth.Say("Choose at least one scope.")}
+	}
+	if outside := d.OptionalScope.Without(d.Scope); outside != "" {
+		return d, &Problem{"optional_scope", oauth.Say("Only a scope of the application can be optional. This is none: %s.", outside)}
 	}
 	return d, nil
 }

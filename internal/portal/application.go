@@ -126,7 +126,10 @@ func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Per
 	if len(details.RedirectURIs) == 0 {
 		err = errNoRedirectURI()
 	} else {
-		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(application.Details) application.Details { return details })
+		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(present application.Details) application.Details {
+			details.OptionalScope = present.OptionalScope.Within(details.Scope)
+			return details
+		})
 	}
 	if form.Problems = problems(err); form.Problems != nil {
 		p.writeApplication(w, r, person, http.StatusUnprocessableEntity, a, form)
