@@ -319,12 +319,14 @@ func (p *postgres) decide(events []*work, found map[oauth.ID]loaded) {
 // finish writes the rows that changed, each only if it is still the one that the
 // decision was made on, and commits.
 func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) error {
-	var revoked, others []*work
+	var revoked, advanced, others []*work
 	var ended []oauth.Authorization
 	var told []oauth.Occurrence
 	for _, w := range changed {
 		if w.after == w.before.Revoked(w.after.RevokedReason, w.after.RevokedAt) && w.after.SweepAfter == w.before.SweepAfter {
 			revoked = append(revoked, w)
+		} else if advances(w.before, w.after) {
+			advanced = append(advanced, w)
 		} else {
 			others = append(others, w)
 		}
@@ -337,6 +339,7 @@ func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) 
 	}
 	var b pgx.Batch
 	queueUpdate(&b, revokeMany, revoked, revokingColumnsOf)
+	queueUpdate(&b, advanceMany, advanced, advancingColumnsOf)
 	queueUpdate(&b, updateMany, others, changingColumnsOf)
 	updates := b.Len()
 	queueEarlySweeps(&b, ended)

@@ -76,6 +76,44 @@ func revokingColumnsOf(rows []oauth.Authorization) []any {
 	}
 }
 
+// advanceMany is updateMany for what redemptions and rotations change: the current
+// generation becomes the previous one where it stands.
+const advanceMany = `update authorizations as a set status = 2, generation = v.was_generation + 1, rotated_at = v.rotated_at, replayed_at = 0, key_id = v.key_id,
+		previous_access_hash = a.access_hash, previous_access_scope = a.access_scope, previous_access_issued_at = a.access_issued_at,
+		previous_access_expires_at = v.previous_access_expires_at, previous_refresh_hash = a.refresh_hash,
+		access_hash = v.access_hash, access_scope = v.access_scope, access_issued_at = v.rotated_at, access_expires_at = v.access_expires_at,
+		refresh_hash = v.refresh_hash, sweep_after = v.sweep_after
+	from unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::bytea[], $8::bigint[], $9::bigint[],
+		$10::smallint[], $11::bigint[])
+		as v (id, rotated_at, key_id, access_hash, access_scope, access_expires_at, refresh_hash, previous_access_expires_at, sweep_after,
+			was_status, was_generation)
+	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
+
+// advances reports whether advanceMany makes after of before.
+func advances(before, after oauth.Authorization) bool {
+	a := before
+	a.Status, a.Generation = oauth.StatusActive, before.Generation+1
+	a.RotatedAt, a.ReplayedAt, a.KeyID = after.RotatedAt, time.Time{}, after.KeyID
+	a.PreviousAccess, a.PreviousRefreshHash = before.Access, before.RefreshHash
+	a.PreviousAccess.ExpiresAt = after.PreviousAccess.ExpiresAt
+	a.Access, a.RefreshHash, a.SweepAfter = after.Access, after.RefreshHash, after.SweepAfter
+	return a == after && after.Access.IssuedAt.Equal(after.RotatedAt)
+}
+
+func advancingColumnsOf(rows []oauth.Authorization) []any {
+	return []any{
+		column(rows, func(a *authorization) []byte { return a.ID[:] }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.RotatedAt) }),
+		column(rows, func(a *authorization) []byte { return blob(a.KeyID[:]) }),
+		column(rows, func(a *authorization) []byte { return blob(a.Access.Hash[:]) }),
+		column(rows, func(a *authorization) string { return string(a.Access.Scope) }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.Access.ExpiresAt) }),
+		column(rows, func(a *authorization) []byte { return blob(a.RefreshHash[:]) }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.PreviousAccess.ExpiresAt) }),
+		column(rows, func(a *authorization) int64 { return toMillis(a.SweepAfter) }),
+	}
+}
+
 // updateMany writes what events change.
 const updateMany = `update authorizations as a set status = v.status,
 		generation = v.generation, rotated_at = v.rotated_at, replayed_at = v.replayed_at, key_id = v.key_id,
