@@ -255,7 +255,7 @@ func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
 // learn reads what recall does not know, and keeps it.
 func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, error) {
 	trusted := m.trusted()
-	began, beganAny := m.authorizations.begin(id), m.disabled.beginAny()
+	began, beganAny, beganAccount := m.authorizations.begin(id), m.disabled.beginAny(), m.accounts.beginAny()
 	c, err := read()
 	if err != nil || !trusted {
 		return c, err
@@ -264,6 +264,9 @@ func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, erro
 		m.authorizations.keep(id, began, r)
 	}
 	m.disabled.keep(c.check.AccountID, beganAny, c.disabled)
+	if !c.account.ID.IsZero() {
+		m.accounts.keep(c.account.ID, beganAccount, c.account)
+	}
 	return c, nil
 }
 

@@ -11,6 +11,9 @@ import (
 type checked struct {
 	check    oauth.Check
 	disabled bool
+	// account is read along where that costs less than to read it afterwards; otherwise
+	// its ID is zero.
+	account oauth.Account
 }
 
 // selectCheck is completed by the ids of the rows.
@@ -24,6 +27,26 @@ func scanCheck(r row) (id oauth.ID, c checked, err error) {
 	err = r.Scan(fixed(id[:]), fixed(c.check.ApplicationID[:]), fixed(c.check.AccountID[:]), &c.check.GrantType, &c.check.Status,
 		fixed(access.Hash[:]), &access.Scope, millis{&access.IssuedAt}, millis{&access.ExpiresAt},
 		fixed(previous.Hash[:]), &previous.Scope, millis{&previous.IssuedAt}, millis{&previous.ExpiresAt}, &c.disabled)
+	return id, c, notFound(err)
+}
+
+// selectCheckAndAccount is selectCheck with the account, for an engine that is asked over
+// a connection.
+const selectCheckAndAccount = `select a.id, application_id, account_id, grant_type, status,
+	access_hash, access_scope, access_issued_at, access_expires_at,
+	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at,
+	coalesce(disabled_at <> 0, false), coalesce(accounts.id, ''), coalesce(email, ''), coalesce(username, ''), coalesce(name, ''),
+	coalesce(avatar_url, ''), coalesce(administrator, false), coalesce(accounts.created_at, 0)
+	from authorizations as a left join accounts on accounts.id = account_id`
+
+func scanCheckAndAccount(r row) (id oauth.ID, c checked, err error) {
+	access, previous, account := &c.check.Access, &c.check.PreviousAccess, &c.account
+	err = r.Scan(fixed(id[:]), fixed(c.check.ApplicationID[:]), fixed(c.check.AccountID[:]), &c.check.GrantType, &c.check.Status,
+		fixed(access.Hash[:]), &access.Scope, millis{&access.IssuedAt}, millis{&access.ExpiresAt},
+		fixed(previous.Hash[:]), &previous.Scope, millis{&previous.IssuedAt}, millis{&previous.ExpiresAt},
+		&c.disabled, fixed(account.ID[:]), &account.Email, &account.Username, &account.Name,
+		&account.AvatarURL, &account.Administrator, millis{&account.CreatedAt})
+	account.Disabled = c.disabled
 	return id, c, notFound(err)
 }
 

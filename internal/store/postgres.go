@@ -76,8 +76,8 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 		pool: pool, small: stdlib.OpenDBFromPool(pool), log: o.Log, clock: clock, ownClock: o.OwnClock, random: cmp.Or[io.Reader](o.Random, rand.Reader),
 		events: make(chan *operation, maxQueue), closing: make(chan struct{}),
 	}
-	p.checks = newGrouped(p, selectCheck, scanCheck)
-	p.accounts = newGrouped(p, selectAccount, func(r row) (oauth.ID, oauth.Account, error) {
+	p.checks = newGrouped(p, selectCheckAndAccount, "a.id", scanCheckAndAccount)
+	p.accounts = newGrouped(p, selectAccount, "id", func(r row) (oauth.ID, oauth.Account, error) {
 		a, _, err := scanAccount(r)
 		return a.ID, a, err
 	})

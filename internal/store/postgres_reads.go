@@ -12,7 +12,7 @@ import (
 type grouped[V any] struct {
 	postgres *postgres
 	wanted   chan *lookup[V]
-	// query is completed by the ids of a group.
+	// query has the ids of a group as its parameter.
 	query string
 	scan  func(row) (oauth.ID, V, error)
 }
@@ -28,8 +28,8 @@ type found[V any] struct {
 	err   error
 }
 
-func newGrouped[V any](p *postgres, query string, scan func(row) (oauth.ID, V, error)) *grouped[V] {
-	return &grouped[V]{postgres: p, wanted: make(chan *lookup[V], maxQueue), query: query, scan: scan}
+func newGrouped[V any](p *postgres, query, id string, scan func(row) (oauth.ID, V, error)) *grouped[V] {
+	return &grouped[V]{postgres: p, wanted: make(chan *lookup[V], maxQueue), query: query + ` where ` + id + ` = any($1)`, scan: scan}
 }
 
 // read waits for the group that the row is read with. ErrNotFound: there is none.
@@ -81,7 +81,7 @@ func (g *grouped[V]) answer(group []*lookup[V]) {
 	}
 	var values map[oauth.ID]V
 	err := g.postgres.patiently(context.Background(), func(ctx context.Context) error {
-		rows, err := g.postgres.pool.Query(ctx, g.query+` where id = any($1)`, ids)
+		rows, err := g.postgres.pool.Query(ctx, g.query, ids)
 		if err == nil {
 			values, err = g.collect(rows)
 		}
