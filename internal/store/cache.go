@@ -186,7 +186,7 @@ const (
 	maxCachedAuthorizations = 250_000
 	maxCachedApplications   = 10_000
 	maxCachedAccounts       = 100_000
-	maxCachedDisabled       = 200_000
+	maxCachedDisabled       = 100_000
 )
 
 func newMemory(life time.Duration, trusted func() bool) *memory {
