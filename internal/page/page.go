@@ -90,7 +90,7 @@ func parseTemplates(functions template.FuncMap) (map[string]*template.Template, 
 	if err != nil {
 		return nil, fmt.Errorf("find the templates: %w", err)
 	}
-	shared, err := template.New("frame").Funcs(functions).ParseFS(templates, "templates/frame.html", "templates/parts.html")
+	shared, err := template.New("frame").Funcs(functions).ParseFS(templates, "templates/frame.html", "templates/parts.html", "templates/plot.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the templates: %w", err)
 	}
@@ -216,6 +216,8 @@ func functions(l *Language, brand Brand) template.FuncMap {
 		"lines":  func(s []string) string { return strings.Join(s, "\n") },
 		"day":    l.day,
 		"moment": l.moment,
+		"brief":  l.brief,
+		"number": l.number,
 		// These are the same, marked up for machines.
 		"dated":   func(t time.Time) template.HTML { return timeElement(t, l.day(t)) },
 		"timed":   func(t time.Time) template.HTML { return timeElement(t, l.moment(t)) },
