@@ -162,6 +162,7 @@ func approveForATime(f *fixture) {
 		row, err := f.store.RotateRefresh(f.ctx, rotation(key, g, g.refresh))
 		f.must(err)
 		f.equal("when the access token expires", row.Access.ExpiresAt, approval.Authorization.EndsAt)
+		row = f.row(g) // what an event returns need not be the whole row
 		silent := f.approval(a, &grant{})
 		silent.Asked = false
 		f.is(f.store.Approve(f.ctx, silent), store.ErrChanged)
