@@ -24,10 +24,12 @@ import (
 	"github.com/latchkey/latchkey/internal/grant"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/picture"
 	"github.com/latchkey/latchkey/internal/portal"
 	"github.com/latchkey/latchkey/internal/server"
 	"github.com/latchkey/latchkey/internal/signin"
 	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/throttle"
 	"github.com/latchkey/latchkey/internal/usage"
 )
 
@@ -131,8 +133,9 @@ func (h *house) server(c *config, issuer string) (*server.Server, error) {
 		Endpoints: endpoint.New(h.grants, h.meter, issuer, paths, h.log),
 		Authorize: authorize.New(h.grants, h.applications, door, pages, h.key, issuer, h.now),
 		Portal: &portal.Portal{
-			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Door: door, Pages: pages, Now: h.now,
+			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Door: door, Pages: pages, Log: h.log, Now: h.now,
 			Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Secure: secure,
+			Picture: h.store.Picture, Studio: picture.NewStudio(), UploadLimit: throttle.New(20, time.Minute, c.exempt, h.now),
 		},
 		Door: door, Pages: pages, Ready: h.store.Ready,
 	}, server.Config{Issuer: issuer, Paths: paths, TrustedProxies: c.trusted}, h.log)

@@ -252,7 +252,7 @@ func (a *Accounts) Enable(ctx context.Context, id oauth.ID) error {
 }
 
 // Profile is what people change of their own account.
-type Profile struct{ Name, Username, AvatarURL string }
+type Profile struct{ Name, Username string }
 
 // ChangeProfile changes an account. The error is a *Problem where the person can
 // mend it.
@@ -264,10 +264,19 @@ func (a *Accounts) ChangeProfile(ctx context.Context, account oauth.Account, p P
 	if err := checkUsername(p.Username); err != nil {
 		return err
 	}
-	avatar, wrong := oauth.CleanLink(p.AvatarURL)
-	if !wrong.IsZero() {
-		return &Problem{Field: "avatar_url", Message: wrong}
-	}
-	account.Name, account.Username, account.AvatarURL = name, p.Username, avatar
+	account.Name, account.Username = name, p.Username
 	return takenProblem(a.store.ChangeProfile(ctx, account))
+}
+
+// PutPicture gives an account a picture, which may not have an id yet, or takes its
+// picture away when p is nil.
+func (a *Accounts) PutPicture(ctx context.Context, account oauth.ID, p *oauth.Picture) error {
+	if p == nil {
+		return a.store.PutPortrait(ctx, account, nil)
+	}
+	named, err := p.Named(a.random, a.now().UTC())
+	if err != nil {
+		return err
+	}
+	return a.store.PutPortrait(ctx, account, &named)
 }

@@ -181,6 +181,19 @@ func checkRedirectURIs(uris []string, public bool) ([]string, error) {
 	return checked, nil
 }
 
+// PutLogo gives an application a logo, which may not have an id yet, or takes its logo
+// away when p is nil.
+func (a *Applications) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Picture) error {
+	if p == nil {
+		return a.store.PutLogo(ctx, application, nil)
+	}
+	named, err := p.Named(a.random, a.now().UTC())
+	if err != nil {
+		return err
+	}
+	return a.store.PutLogo(ctx, application, &named)
+}
+
 // RotateSecret gives a confidential application a new secret and returns it. The
 // old one works for overlap longer.
 func (a *Applications) RotateSecret(ctx context.Context, application oauth.Application, overlap time.Duration) (string, error) {

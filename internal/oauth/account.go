@@ -8,7 +8,8 @@ type Account struct {
 	Email    string
 	Username string
 	Name     string
-	// AvatarURL is empty when the account has no picture.
+	// AvatarURL is empty when the account has no picture, the path of one that this
+	// server keeps (Picture.Path), or the URL of one elsewhere.
 	AvatarURL string
 	// Administrator may allow scopes that need an approval.
 	Administrator bool

@@ -1,10 +1,6 @@
 package page
 
-import (
-	"time"
-
-	"github.com/latchkey/latchkey/internal/oauth"
-)
+import "github.com/latchkey/latchkey/internal/oauth"
 
 // SignIn asks who the person is.
 type SignIn struct {
@@ -88,47 +84,9 @@ type Application struct {
 	Issuer, Authorize, Token string
 }
 
-// Connection is an application that the account has approved.
-type Connection struct {
-	Application     oauth.Application
-	Since, LastUsed time.Time
-	Permissions     []oauth.Permission
-}
-
-// Connections lists the approved applications.
-type Connections struct {
-	Frame
-	Connections []Connection
-}
-
-// Profile edits what the account says of itself.
-type Profile struct {
-	Frame
-	Name, Username, AvatarURL string
-	Problems                  map[string]oauth.Sentence
-}
-
-// Security changes the password and ends sessions.
-type Security struct {
-	Frame
-	Problems map[string]oauth.Sentence
-	Sessions []Session
-}
-
-// Session is a browser in which the account is signed in.
-type Session struct {
-	ID                  string
-	Device, Address     string
-	CreatedAt, LastSeen time.Time
-	Current             bool
-}
-
 func (SignIn) template() string         { return "sign_in" }
 func (SignUp) template() string         { return "sign_up" }
 func (Problem) template() string        { return "problem" }
 func (Applications) template() string   { return "applications" }
 func (NewApplication) template() string { return "new_application" }
 func (Application) template() string    { return "application" }
-func (Connections) template() string    { return "connections" }
-func (Profile) template() string        { return "profile" }
-func (Security) template() string       { return "security" }

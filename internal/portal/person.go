@@ -13,35 +13,6 @@ import (
 	"github.com/latchkey/latchkey/internal/throttle"
 )
 
-func (p *Portal) showProfile(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a := person.Account
-	p.Pages.Write(w, r, http.StatusOK, page.Profile{
-		Frame: frame(r, person, "profile", oauth.Say("Profile")), Name: a.Name, Username: a.Username, AvatarURL: a.AvatarURL,
-	})
-	return nil
-}
-
-func (p *Portal) changeProfile(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	posted := account.Profile{
-		Name: r.PostFormValue("name"), Username: strings.TrimSpace(r.PostFormValue("username")), AvatarURL: r.PostFormValue("avatar_url"),
-	}
-	err := p.Accounts.ChangeProfile(r.Context(), person.Account, posted)
-	var problem *account.Problem
-	if errors.As(err, &problem) {
-		content := page.Profile{
-			Frame: frame(r, person, "profile", oauth.Say("Profile")), Name: posted.Name, Username: posted.Username, AvatarURL: posted.AvatarURL,
-		}
-		_, content.Problems = signin.Problems(problem)
-		p.Pages.Write(w, r, signin.Status(w, problem), content)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	redirect(w, "/settings/profile?done=saved")
-	return nil
-}
-
 func (p *Portal) showSecurity(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	return p.writeSecurity(w, r, person, http.StatusOK, nil)
 }

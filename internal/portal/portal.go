@@ -5,6 +5,7 @@
 package portal
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -16,7 +17,9 @@ import (
 	"github.com/latchkey/latchkey/internal/grant"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/picture"
 	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/throttle"
 )
 
 // Portal serves the settings pages.
@@ -32,6 +35,11 @@ type Portal struct {
 	Issuer, Authorize, Token string
 	// Secure cookies are for an issuer that is https.
 	Secure bool
+	// Picture reads a picture; Studio makes one of an upload, as often as UploadLimit
+	// lets an account.
+	Picture     func(context.Context, oauth.ID) (oauth.Picture, error)
+	Studio      *picture.Studio
+	UploadLimit *throttle.Throttle
 }
 
 // Routes adds the settings pages.
@@ -50,6 +58,8 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 		"POST /settings/connections/{id}/disconnect":  p.disconnect,
 		"GET /settings/profile":                       p.showProfile,
 		"POST /settings/profile":                      p.changeProfile,
+		"POST /settings/profile/picture":              p.changePicture,
+		"POST /settings/profile/picture/remove":       p.removePicture,
 		"GET /settings/security":                      p.showSecurity,
 		"POST /settings/security/password":            p.changePassword,
 		"POST /settings/security/sessions/{id}/end":   p.endSession,
@@ -105,6 +115,10 @@ func notice(r *http.Request) oauth.Sentence {
 		return oauth.Say("The application is deleted.")
 	case "disconnected":
 		return oauth.Say("Disconnected. The application can do nothing more with your account.")
+	case "picture":
+		return oauth.Say("Your picture is changed.")
+	case "no-picture":
+		return oauth.Say("Your picture is removed.")
 	case "password":
 		return oauth.Say("The password is changed. You are signed out everywhere else.")
 	case "signed-out":

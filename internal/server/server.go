@@ -21,6 +21,7 @@ import (
 	"github.com/latchkey/latchkey/internal/endpoint"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/picture"
 	"github.com/latchkey/latchkey/internal/portal"
 	"github.com/latchkey/latchkey/internal/signin"
 	"github.com/latchkey/latchkey/internal/throttle"
@@ -75,6 +76,7 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	rooms.Portal.Routes(browsers)
 	browsers.HandleFunc("POST /language", rooms.Pages.SwitchLanguage)
 	browsers.Handle("GET /assets/", rooms.Pages.Assets())
+	programs.HandleFunc("GET /pictures/{id}", rooms.Portal.ServePicture)
 	guarded, err := guardBrowsers(withPages(browsers, rooms.Pages), rooms.Pages, config.Issuer)
 	if err != nil {
 		return nil, err
@@ -90,7 +92,12 @@ const answerTime = 9 * time.Second
 
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b := &bound{Context: r.Context(), until: time.Now().Add(answerTime)}
+		limit := answerTime
+		if r.ContentLength > maxForm {
+			// It takes a while until a picture has come.
+			limit = requestTime
+		}
+		b := &bound{Context: r.Context(), until: time.Now().Add(limit)}
 		defer b.release()
 		next.ServeHTTP(w, r.WithContext(b))
 	})
@@ -124,8 +131,22 @@ func (b *bound) release() {
 	b.cancel()
 }
 
-// maxForm is the size of a form of the pages in bytes.
+// maxForm is the size of a form of the pages in bytes, unless it has a picture.
 const maxForm = 64 << 10
+
+// formLimit tells how large the form of a request may be, in bytes.
+func formLimit() func(*http.Request) int64 {
+	uploads := http.NewServeMux()
+	for _, pattern := range portal.Uploads() {
+		uploads.Handle(pattern, http.NotFoundHandler())
+	}
+	return func(r *http.Request) int64 {
+		if _, pattern := uploads.Handler(r); pattern != "" {
+			return picture.MaxBody
+		}
+		return maxForm
+	}
+}
 
 // guardBrowsers puts the rules for browsers before the pages.
 func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Handler, error) {
@@ -141,6 +162,7 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 	}))
 	protected := protection.Handler(next)
 	https := strings.HasPrefix(issuer, "https:")
+	limit := formLimit()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		page.Secure(w.Header())
 		if https {
@@ -151,7 +173,7 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 			w.WriteHeader(http.StatusPermanentRedirect)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, limit(r))
 		if r.Method == http.MethodPost {
 			if err := r.ParseForm(); err != nil && len(r.PostForm) == 0 {
 				pages.Write(w, r, http.StatusBadRequest, page.Problem{

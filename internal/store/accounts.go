@@ -79,13 +79,13 @@ func (s *Store) Accounts(ctx context.Context) ([]oauth.Account, error) {
 	})
 }
 
-// ChangeProfile writes the name, the username and the picture of an account.
+// ChangeProfile writes the name and the username of an account.
 func (s *Store) ChangeProfile(ctx context.Context, a oauth.Account) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		if err := checkTaken(tx, a); err != nil || tx.refusal != nil {
 			return err
 		}
-		return tx.oneRow(`update accounts set name = $1, username = $2, avatar_url = $3 where id = $4`, a.Name, a.Username, a.AvatarURL, a.ID[:])
+		return tx.oneRow(`update accounts set name = $1, username = $2 where id = $3`, a.Name, a.Username, a.ID[:])
 	})
 	return s.afterwards(err, change{kind: accountChanged, id: a.ID})
 }

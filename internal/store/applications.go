@@ -134,7 +134,15 @@ func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 		if err := tx.dropDeliveries(id); err != nil {
 			return err
 		}
-		_, err := tx.exec(`delete from applications where id = $1`, id[:])
+		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`, id[:]))
+		if err != nil {
+			return err
+		}
+		logo, _ := oauth.ParseID(a.Logo)
+		if err := tx.replacePicture(logo, nil); err != nil {
+			return err
+		}
+		_, err = tx.exec(`delete from applications where id = $1`, id[:])
 		return err
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: id})

@@ -53,6 +53,8 @@ func Run(t *testing.T, open Opener) {
 		"a password is changed from what it was":             password,
 		"a session ends":                                     sessions,
 		"a secret is replaced":                               secrets,
+		"a picture replaces the one before it":               portraits,
+		"a logo goes with its application":                   logos,
 		"settings are kept":                                  settings,
 		"a caller that has left does not hold up others":     abandoned,
 	} {

@@ -1,0 +1,332 @@
+package picture_test
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/binary"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"math/rand/v2"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/latchkey/latchkey/internal/picture"
+)
+
+var red, blue = color.NRGBA{R: 230, A: 255}, color.NRGBA{B: 230, A: 255}
+
+// banner is a blue picture with a red square in its middle.
+func banner(width, height int) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, width, height))
+	side := min(width, height)
+	middle := image.Rect(0, 0, side, side).Add(image.Pt((width-side)/2, (height-side)/2))
+	for y := range height {
+		for x := range width {
+			m.SetNRGBA(x, y, blue)
+			if image.Pt(x, y).In(middle) {
+				m.SetNRGBA(x, y, red)
+			}
+		}
+	}
+	return m
+}
+
+func asPNG(t *testing.T, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func asJPEG(t *testing.T, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func asGIF(t *testing.T, m image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := gif.Encode(&b, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// banner as Chromium writes it; Go has no encoder of WebP.
+//
+//go:embed testdata/banner.webp
+var webpBanner []byte
+
+func near(a color.Color, b color.NRGBA) bool {
+	c := color.NRGBAModel.Convert(a).(color.NRGBA)
+	apart := func(x, y uint8) bool { return max(x, y)-min(x, y) > 40 }
+	return !apart(c.R, b.R) && !apart(c.G, b.G) && !apart(c.B, b.B) && !apart(c.A, b.A)
+}
+
+func made(t *testing.T, upload []byte) image.Image {
+	t.Helper()
+	p, wrong := picture.NewStudio().Make(t.Context(), upload)
+	if !wrong.IsZero() {
+		t.Fatal(wrong)
+	}
+	m, format, err := image.Decode(bytes.NewReader(p.Body))
+	if err != nil || "image/"+format != p.Type {
+		t.Fatalf("the picture is %s, said to be %s: %v", format, p.Type, err)
+	}
+	if m.Bounds() != image.Rect(0, 0, picture.Side, picture.Side) {
+		t.Fatalf("the picture measures %v", m.Bounds())
+	}
+	return m
+}
+
+func TestTheMiddleOfAnUploadBecomesASquare(t *testing.T) {
+	for name, upload := range map[string][]byte{
+		"a wide PNG":   asPNG(t, banner(900, 300)),
+		"a tall PNG":   asPNG(t, banner(20, 100)),
+		"a JPEG":       asJPEG(t, banner(640, 480)),
+		"a GIF":        asGIF(t, banner(64, 32)),
+		"a single dot": asPNG(t, banner(1, 1)),
+		"a thin line":  asPNG(t, banner(4096, 1)),
+		"16 bits":      asPNG(t, deep(banner(300, 200))),
+		"a WebP":       webpBanner,
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := made(t, upload)
+			for _, at := range []image.Point{{3, 3}, {128, 128}, {252, 252}} {
+				if !near(m.At(at.X, at.Y), red) {
+					t.Errorf("%v is %v", at, m.At(at.X, at.Y))
+				}
+			}
+		})
+	}
+}
+
+func deep(m image.Image) image.Image {
+	d := image.NewNRGBA64(m.Bounds())
+	for y := range m.Bounds().Dy() {
+		for x := range m.Bounds().Dx() {
+			d.Set(x, y, m.At(x, y))
+		}
+	}
+	return d
+}
+
+func TestTransparencyStays(t *testing.T) {
+	if m := made(t, asPNG(t, image.NewNRGBA(image.Rect(0, 0, 30, 30)))); !near(m.At(9, 9), color.NRGBA{}) {
+		t.Errorf("a transparent pixel became %v", m.At(9, 9))
+	}
+}
+
+func TestAPhotographIsKeptSmall(t *testing.T) {
+	m := image.NewNRGBA(image.Rect(0, 0, 800, 800))
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range m.Pix {
+		if m.Pix[i] = uint8(random.Uint32()); i%4 == 3 {
+			m.Pix[i] = 255
+		}
+	}
+	upload := asJPEG(t, m)
+	p, wrong := picture.NewStudio().Make(t.Context(), upload)
+	if !wrong.IsZero() || p.Type != "image/jpeg" || len(p.Body) > 100_000 {
+		t.Errorf("it became %s of %d bytes: %v", p.Type, len(p.Body), wrong)
+	}
+}
+
+// exif puts an orientation before the pixels of a JPEG, and a place that nobody should
+// learn.
+func exif(raw []byte, order binary.ByteOrder, orientation uint16) []byte {
+	tiff := []byte("MM")
+	if order == binary.LittleEndian {
+		tiff = []byte("II")
+	}
+	for _, v := range []any{uint16(42), uint32(8), uint16(1), uint16(0x0112), uint16(3), uint32(1), orientation, uint16(0), uint32(0)} {
+		tiff, _ = binary.Append(tiff, order, v)
+	}
+	segment := append([]byte("Exif\x00\x00"), append(tiff, "GPS 52.5200 13.4050"...)...)
+	head := binary.BigEndian.AppendUint16([]byte{0xff, 0xd8, 0xff, 0xe1}, uint16(len(segment)+2))
+	return append(append(head, segment...), raw[2:]...)
+}
+
+func TestAPhotographIsTurnedUpright(t *testing.T) {
+	// Where the red corner of the file is when the picture is upright.
+	const left, right, top, bottom = 30, 226, 30, 226
+	for orientation, corner := range map[uint16]image.Point{
+		0: {left, top}, 1: {left, top}, 2: {right, top}, 3: {right, bottom}, 4: {left, bottom},
+		6: {right, top}, 8: {left, bottom}, 9: {left, top}, 5: {left, top}, 7: {right, bottom},
+	} {
+		m := image.NewNRGBA(image.Rect(0, 0, 400, 400))
+		for y := range 400 {
+			for x := range 400 {
+				if m.SetNRGBA(x, y, blue); x < 150 && y < 150 {
+					m.SetNRGBA(x, y, red)
+				}
+			}
+		}
+		for _, order := range []binary.ByteOrder{binary.BigEndian, binary.LittleEndian} {
+			got := made(t, exif(asJPEG(t, m), order, orientation))
+			for _, at := range []image.Point{{left, top}, {right, top}, {left, bottom}, {right, bottom}} {
+				if want := map[bool]color.NRGBA{true: red, false: blue}[at == corner]; !near(got.At(at.X, at.Y), want) {
+					t.Errorf("orientation %d: %v is %v", orientation, at, got.At(at.X, at.Y))
+				}
+			}
+		}
+	}
+}
+
+func TestNothingThatWasHiddenInTheFileStays(t *testing.T) {
+	p, wrong := picture.NewStudio().Make(t.Context(), exif(asJPEG(t, banner(300, 300)), binary.BigEndian, 1))
+	if !wrong.IsZero() || bytes.Contains(p.Body, []byte("GPS")) {
+		t.Errorf("the place is still in the picture: %v", wrong)
+	}
+}
+
+// claiming is a PNG whose head says that it is so large.
+func claiming(t *testing.T, width, height uint32) []byte {
+	raw := asPNG(t, image.NewGray(image.Rect(0, 0, 1, 1)))
+	binary.BigEndian.PutUint32(raw[16:], width)
+	binary.BigEndian.PutUint32(raw[20:], height)
+	binary.BigEndian.PutUint32(raw[29:], crc32.ChecksumIEEE(raw[12:29]))
+	return raw
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	progressive := asJPEG(t, banner(16, 16))
+	i := bytes.Index(progressive, []byte{0xff, 0xc0})
+	progressive[i+1] = 0xc2
+	copy(progressive[i+5:], []byte{0x0f, 0xff, 0x0f, 0xff}) // 4095 x 4095
+	progressive[i+11] = 0x11                                // all colours of each pixel
+	for name, c := range map[string]struct {
+		upload []byte
+		want   string
+	}{
+		"no picture":           {[]byte("hello"), "cannot be read"},
+		"nothing":              {nil, "cannot be read"},
+		"a drawing":            {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), "cannot be read"},
+		"a picture cut off":    {asPNG(t, banner(300, 300))[:200], "cannot be read"},
+		"a large file":         {append(asPNG(t, banner(9, 9)), bytes.Repeat([]byte{0}, 2<<20)...), "2 MB"},
+		"too wide":             {claiming(t, 4097, 1), "4097 × 1"},
+		"too high":             {claiming(t, 1, 5000), "1 × 5000"},
+		"a bomb":               {claiming(t, 1<<15, 1<<15), "too many pixels"},
+		"no pixels":            {claiming(t, 0, 9), "cannot be read"},
+		"a progressive giant":  {progressive, "too many pixels"},
+		"pixels that are lies": {claiming(t, 4096, 4096), "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, wrong := picture.NewStudio().Make(t.Context(), c.upload)
+			if p.Body != nil || !strings.Contains(wrong.String(), c.want) {
+				t.Errorf("it says %q", wrong)
+			}
+		})
+	}
+}
+
+func TestWhoeverWaitsTooLongForATurnIsTold(t *testing.T) {
+	studio := picture.NewStudio()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	upload := asPNG(t, banner(9, 9))
+	told := false
+	// With a turn free, either may come first.
+	for range 100 {
+		_, wrong := studio.Make(ctx, upload)
+		told = told || !wrong.IsZero()
+	}
+	if !told {
+		t.Error("nobody was told to wait")
+	}
+}
+
+func form(t *testing.T, fill func(*multipart.Writer)) *http.Request {
+	t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	fill(w)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/", &body)
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	return r
+}
+
+func put(t *testing.T, w *multipart.Writer, name, file string, content []byte) {
+	t.Helper()
+	part, err := w.CreateFormFile(name, file)
+	if err == nil {
+		_, err = part.Write(content)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFormIsReadWithItsFile(t *testing.T) {
+	r := form(t, func(w *multipart.Writer) {
+		_ = w.WriteField("name", "Ada")
+		put(t, w, "other", "x.png", []byte("not asked for"))
+		put(t, w, "picture", "me.png", []byte("pixels"))
+		_ = w.WriteField("scope", "a")
+		_ = w.WriteField("scope", "b")
+	})
+	upload, wrong := picture.FromForm(r, "picture")
+	if string(upload) != "pixels" || !wrong.IsZero() {
+		t.Errorf("the file is %q, wrong is %q", upload, wrong)
+	}
+	if got := r.PostForm.Encode(); got != "name=Ada&scope=a&scope=b" {
+		t.Errorf("the other fields are %s", got)
+	}
+	if got := r.PostFormValue("name"); got != "Ada" {
+		t.Errorf("the name is %q", got)
+	}
+}
+
+func TestAFormWithoutAFile(t *testing.T) {
+	nothing := form(t, func(w *multipart.Writer) { put(t, w, "picture", "", nil) })
+	plain := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("name=Ada"))
+	plain.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for name, r := range map[string]*http.Request{"nothing chosen": nothing, "another encoding": plain} {
+		if upload, wrong := picture.FromForm(r, "picture"); upload != nil || !wrong.IsZero() {
+			t.Errorf("%s: the file is %q, wrong is %q", name, upload, wrong)
+		}
+	}
+}
+
+func TestAFormThatIsTooLarge(t *testing.T) {
+	large := bytes.Repeat([]byte{7}, picture.MaxUpload+1)
+	whole := form(t, func(w *multipart.Writer) {
+		put(t, w, "picture", "me.png", large)
+		_ = w.WriteField("name", "Ada")
+	})
+	cut := form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", large) })
+	cut.Body = http.MaxBytesReader(nil, cut.Body, 1000)
+	fields := form(t, func(w *multipart.Writer) { _ = w.WriteField("name", string(large)) })
+	for name, r := range map[string]*http.Request{"the file": whole, "the body": cut, "the other fields": fields} {
+		if upload, wrong := picture.FromForm(r, "picture"); upload != nil || !strings.Contains(wrong.String(), "2 MB") {
+			t.Errorf("%s: %d bytes, wrong is %q", name, len(upload), wrong)
+		}
+	}
+	if whole.PostFormValue("name") != "Ada" {
+		t.Error("the fields behind a large file are lost")
+	}
+	broken := form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", []byte("pixels")) })
+	broken.Body = io.NopCloser(io.MultiReader(io.LimitReader(broken.Body, 150), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	if _, wrong := picture.FromForm(broken, "picture"); !strings.Contains(wrong.String(), "did not arrive") {
+		t.Errorf("a broken form: %q", wrong)
+	}
+}

@@ -1,0 +1,68 @@
+package portal
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+
+	"github.com/latchkey/latchkey/internal/application"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/picture"
+	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/throttle"
+)
+
+// Uploads are the routes whose forms have a file: internal/server lets only these be
+// larger than any other form.
+func Uploads() []string {
+	return []string{
+		"POST /settings/profile/picture",
+		"POST /settings/applications/{id}/logo",
+	}
+}
+
+// upload reads a form with a picture in its field name, nil when none was chosen. The
+// other fields are in r.PostForm afterwards. wrong tells the person what to mend.
+func (p *Portal) upload(r *http.Request, person *signin.Person, name string) (made *oauth.Picture, wrong oauth.Sentence) {
+	file, wrong := picture.FromForm(r, name)
+	if file == nil {
+		return nil, wrong
+	}
+	if _, ok := p.UploadLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); !ok {
+		return nil, oauth.Say("There were too many attempts. Wait a little and try again.")
+	}
+	one, wrong := p.Studio.Make(r.Context(), file)
+	if !wrong.IsZero() {
+		return nil, wrong
+	}
+	return &one, wrong
+}
+
+// ServePicture shows a picture to everybody, on other sites too: avatar_url of the API
+// leads here. It never changes under its address.
+func (p *Portal) ServePicture(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	id, ok := oauth.ParseID(r.PathValue("id"))
+	found, err := oauth.Picture{}, error(application.ErrNotFound)
+	if ok {
+		found, err = p.Picture(r.Context(), id)
+	}
+	switch {
+	case errors.Is(err, application.ErrNotFound):
+		h.Set("Cache-Control", "no-store")
+		http.Error(w, "There is no such picture.", http.StatusNotFound)
+		return
+	case err != nil:
+		known := oauth.ErrorOf(err)
+		p.Log.Error("request failed", "path", r.URL.Path, "cause", known)
+		h.Set("Cache-Control", "no-store")
+		http.Error(w, "The picture could not be shown. Try again later.", known.Code.Status)
+		return
+	}
+	h.Set("Content-Type", found.Type)
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	http.ServeContent(w, r, "", found.CreatedAt, bytes.NewReader(found.Body))
+}

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// Picture reads a picture.
+func (s *Store) Picture(ctx context.Context, id oauth.ID) (p oauth.Picture, err error) {
+	err = s.engine.db().QueryRowContext(ctx, `select id, type, body, created_at from pictures where id = $1`, id[:]).
+		Scan(fixed(p.ID[:]), &p.Type, &p.Body, millis{&p.CreatedAt})
+	return p, notFound(err)
+}
+
+// PutPortrait gives an account a picture, or takes its picture away when p is nil. The
+// one before it is deleted, if this server keeps it.
+func (s *Store) PutPortrait(ctx context.Context, account oauth.ID, p *oauth.Picture) error {
+	err := s.write(ctx, func(tx *transaction) error {
+		a, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`+tx.lock, account[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		before, _ := oauth.PictureOf(a.AvatarURL)
+		if a.AvatarURL = ""; p != nil {
+			a.AvatarURL = p.Path()
+		}
+		if err := tx.replacePicture(before, p); err != nil {
+			return err
+		}
+		return tx.oneRow(`update accounts set avatar_url = $1 where id = $2`, a.AvatarURL, account[:])
+	})
+	return s.afterwards(err, change{kind: accountChanged, id: account})
+}
+
+// PutLogo gives an application a logo, or takes its logo away when p is nil. The one
+// before it is deleted.
+func (s *Store) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Picture) error {
+	err := s.write(ctx, func(tx *transaction) error {
+		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), application[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		before, _ := oauth.ParseID(a.Logo)
+		if a.Logo = ""; p != nil {
+			a.Logo = p.ID.String()
+		}
+		if err := tx.replacePicture(before, p); err != nil {
+			return err
+		}
+		return tx.oneRow(`update applications set logo = $1 where id = $2`, a.Logo, application[:])
+	})
+	return s.afterwards(err, change{kind: applicationChanged, id: application})
+}
+
+// replacePicture adds a picture, unless it is nil, and deletes the one before it, unless
+// its id is zero.
+func (t *transaction) replacePicture(before oauth.ID, p *oauth.Picture) error {
+	if !before.IsZero() {
+		if _, err := t.exec(`delete from pictures where id = $1`, before[:]); err != nil {
+			return err
+		}
+	}
+	if p == nil {
+		return nil
+	}
+	_, err := t.exec(`insert into pictures (id, type, body, created_at) values ($1, $2, $3, $4)`, p.ID[:], p.Type, p.Body, toMillis(p.CreatedAt))
+	return err
+}
