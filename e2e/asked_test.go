@@ -31,6 +31,8 @@ func TestWhatThePersonIsAsked(t *testing.T) {
 	s.session = s.browser(s.ada)
 	s.session.authorize(t, s.register(t, registration{}).request())
 	t.Run("the page", func(t *testing.T) { t.Parallel(); testAskedPage(t, s) })
+	t.Run("what may be left out", func(t *testing.T) { t.Parallel(); testLeavingOut(t, s) })
+	t.Run("what may be left out of a stale page", func(t *testing.T) { t.Parallel(); testStaleChoices(t, s) })
 	t.Run("for how long", func(t *testing.T) { t.Parallel(); testForHowLong(t, s) })
 }
 

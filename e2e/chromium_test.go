@@ -31,6 +31,7 @@ func TestBrowser(t *testing.T) {
 		{"an approval leads back to wherever the application is", testWaysBack},
 		{"no other site frames a page or posts a form", testOtherSites},
 		{"what is posted approves only what was shown", testStalePages},
+		{"a person chooses with the keys alone", testChoosing},
 		{"sessions elsewhere are ended", testSessions},
 		{"every page fits a phone whatever people type", testTour},
 		{"screenshots are taken for people to look at", testScreenshots},

@@ -43,6 +43,7 @@ type registration struct {
 	owner          string
 	redirects      []string
 	scopes         []string
+	optional       []string
 	public         bool
 	resourceServer bool
 }
@@ -72,6 +73,9 @@ func (s *server) register(t *testing.T, r registration) application {
 	}
 	for _, scope := range r.scopes {
 		args = append(args, "--scope", scope)
+	}
+	for _, scope := range r.optional {
+		args = append(args, "--optional-scope", scope)
 	}
 	if r.public {
 		args = append(args, "--public")

@@ -149,22 +149,23 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, q *request) {
 		h.door.Fail(w, r, err)
 		return
 	}
+	approved, settled := remembered.Settles(q.Scope, q.Application.OptionalScope)
 	// Whoever claims a public application, or listens on the person's machine,
 	// proves nothing (RFC 8252 §8.6): such requests are always asked about.
 	ask := q.Application.Public || oauth.RedirectKindOf(q.RedirectURI) != oauth.RedirectHTTPS ||
-		q.prompts("consent") || !remembered.Scope.Covers(q.Scope)
+		q.prompts("consent") || !settled
 	switch {
 	case ask && q.prompts("none"):
 		h.redirectError(w, r, q, oauth.NewError(oauth.ConsentRequired, "the account has to be asked"))
 	case ask || r.Method == http.MethodHead:
-		h.askConsent(w, r, q, remembered, changed)
+		h.askConsent(w, r, q, http.StatusOK, question{remembered: remembered, changed: changed})
 	default:
 		id, err := h.grants.NewID()
 		if err != nil {
 			h.door.Fail(w, r, err)
 			return
 		}
-		q.EndsAt = remembered.EndsAt
+		q.Scope, q.EndsAt = approved, remembered.EndsAt
 		h.approve(w, r, q, id, false)
 	}
 }

@@ -16,7 +16,9 @@ type Request struct {
 	// request named it.
 	RedirectURI     string
 	RedirectURISent bool
-	Scope           oauth.Scope
+	// Scope is what is asked for, and then what the account approved of it; Declined is
+	// what it was offered and left out.
+	Scope, Declined oauth.Scope
 	Challenge       oauth.Challenge
 	// EndsAt is when the account's approval ends, zero for one without a limit.
 	EndsAt time.Time
@@ -76,7 +78,7 @@ func (g *Grants) Approve(ctx context.Context, id, account oauth.ID, r Request, a
 	a.Status = oauth.StatusPending
 	a.CodeHash, a.CodeExpiresAt = token.Hash(oauth.KindCode), a.CreatedAt.Add(g.config.CodeLifetime)
 	a = a.UntilIdle(g.config.Refresh.Idle)
-	err = g.store.Approve(ctx, store.Approval{Authorization: a, Identity: r.Application.Identity(), Asked: asked})
+	err = g.store.Approve(ctx, store.Approval{Authorization: a, Identity: r.Application.Identity(), Asked: asked, Declined: r.Declined})
 	switch {
 	case errors.Is(err, store.ErrAnswered), errors.Is(err, store.ErrChanged):
 		return "", err

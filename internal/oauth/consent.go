@@ -7,6 +7,8 @@ type Consent struct {
 	AccountID     ID
 	ApplicationID ID
 	Scope         Scope
+	// Declined is what the account was offered and left out.
+	Declined Scope
 	// Identity is the application's as it was shown when the account approved.
 	Identity Identity
 	// EndsAt is when the consent counts no more, zero for one without a limit.
@@ -35,21 +37,32 @@ func EndsBefore(one, other time.Time) bool {
 	return !one.IsZero() && (other.IsZero() || one.Before(other))
 }
 
-// Renew is the consent after the account approved an authorization. What it approved
-// of a different identity, or for a time that is over, is forgotten. What it approved
-// before and was not asked about now lasts no longer for it.
-func (c Consent) Renew(identity Identity, a Authorization, now time.Time) Consent {
+// Settles decides what the account approves of what is asked for without being asked
+// again, and reports false if it has to be asked: all that is required was approved, and
+// each that is optional was either approved or declined.
+func (c Consent) Settles(asked, optional Scope) (approved Scope, ok bool) {
+	approved = asked.Within(c.Scope)
+	left := asked.Without(approved)
+	return approved, approved != "" && c.Declined.Within(optional).Covers(left)
+}
+
+// Renew is the consent after the account approved an authorization and declined what
+// else it was offered. What it approved of a different identity, or for a time that is
+// over, is forgotten. What it approved before and was not asked about now lasts no
+// longer for it.
+func (c Consent) Renew(identity Identity, a Authorization, declined Scope, now time.Time) Consent {
 	scope, ends := a.Scope, a.EndsAt
 	if c.Counts(identity, now) {
-		if !scope.Covers(c.Scope) && EndsBefore(c.EndsAt, ends) {
+		before := c.Scope.Without(declined)
+		if !scope.Covers(before) && EndsBefore(c.EndsAt, ends) {
 			ends = c.EndsAt
 		}
-		scope = c.Scope.With(scope)
+		scope, declined = before.With(scope), c.Declined.Without(scope).With(declined)
 	}
 	if c.CreatedAt.IsZero() {
 		c.CreatedAt = now
 	}
 	c.AccountID, c.ApplicationID = a.AccountID, a.ApplicationID
-	c.Scope, c.Identity, c.EndsAt, c.UpdatedAt = scope, identity, ends, now
+	c.Scope, c.Declined, c.Identity, c.EndsAt, c.UpdatedAt = scope, declined, identity, ends, now
 	return c
 }

@@ -14,8 +14,8 @@ func covers(c oauth.Consent, identity oauth.Identity, scope oauth.Scope) bool {
 func TestAConsentCountsForWhatWasShown(t *testing.T) {
 	a := oauth.Application{Name: "App", OwnerName: "Ada", Site: "https://a.example", RedirectURIs: []string{"https://a.example/cb"}}
 	identity := a.Identity()
-	c := oauth.Consent{}.Renew(identity, oauth.Authorization{Scope: "profile"}, start)
-	c = c.Renew(identity, oauth.Authorization{Scope: "community"}, start.Add(time.Hour))
+	c := oauth.Consent{}.Renew(identity, oauth.Authorization{Scope: "profile"}, "", start)
+	c = c.Renew(identity, oauth.Authorization{Scope: "community"}, "", start.Add(time.Hour))
 	if !covers(c, identity, "community profile") || covers(c, identity, "admin") || !c.CreatedAt.Equal(start) {
 		t.Errorf("the consent is %+v", c)
 	}
@@ -30,7 +30,7 @@ func TestAConsentCountsForWhatWasShown(t *testing.T) {
 			t.Errorf("the consent survives a change of the %s", name)
 		}
 	}
-	if renewed := c.Renew(oauth.Identity{1}, oauth.Authorization{Scope: "profile"}, start); renewed.Scope != "profile" {
+	if renewed := c.Renew(oauth.Identity{1}, oauth.Authorization{Scope: "profile"}, "", start); renewed.Scope != "profile" {
 		t.Errorf("approvals of another identity are kept: %q", renewed.Scope)
 	}
 }
@@ -67,7 +67,7 @@ func TestAConsentEndsWithItsApproval(t *testing.T) {
 			var consent oauth.Consent
 			for i, a := range []approval{c.before, c.after} {
 				if a.scope != "" {
-					consent = consent.Renew(oauth.Identity{}, oauth.Authorization{Scope: a.scope, EndsAt: until(a.ends)}, until(time.Duration(i)*c.passed+1))
+					consent = consent.Renew(oauth.Identity{}, oauth.Authorization{Scope: a.scope, EndsAt: until(a.ends)}, "", until(time.Duration(i)*c.passed+1))
 				}
 			}
 			if consent.Scope != c.want.scope || !consent.EndsAt.Equal(until(c.want.ends)) {
@@ -94,5 +94,40 @@ func TestAConsentCoversNothingThatOutlivesIt(t *testing.T) {
 		if got := c.Covers(oauth.Identity{}, oauth.Authorization{Scope: "profile", EndsAt: row.ends}, row.now); got != row.wants {
 			t.Errorf("%s: %v", row.name, got)
 		}
+	}
+}
+
+func TestAConsentRemembersWhatWasDeclined(t *testing.T) {
+	type answer struct{ approved, declined oauth.Scope }
+	for _, c := range []struct {
+		name            string
+		answers         []answer
+		asked, optional oauth.Scope
+		approved        oauth.Scope
+		settled         bool
+	}{
+		{"nothing was asked yet", nil, "profile", "", "", false},
+		{"all was approved", []answer{{"profile events", ""}}, "events profile", "events", "events profile", true},
+		{"one was declined", []answer{{"profile", "events"}}, "profile events", "events", "profile", true},
+		{"one was neither", []answer{{"profile", "events"}}, "profile events photos", "events photos", "profile", false},
+		{"what was declined is required now", []answer{{"profile", "events"}}, "profile events", "", "profile", false},
+		{"all of it was declined", []answer{{"profile", "events"}}, "events", "events", "", false},
+		{"approved later", []answer{{"profile", "events"}, {"profile events", ""}}, "profile events", "events", "profile events", true},
+		{"declined later", []answer{{"profile events", ""}, {"profile", "events"}}, "profile events", "events", "profile", true},
+		{"declined one after the other", []answer{{"profile", "events"}, {"profile", "photos"}}, "profile events photos", "events photos", "profile", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var consent oauth.Consent
+			for _, a := range c.answers {
+				consent = consent.Renew(oauth.Identity{1}, oauth.Authorization{Scope: a.approved}, a.declined, start)
+			}
+			if approved, settled := consent.Settles(c.asked, c.optional); settled != c.settled || approved != c.approved {
+				t.Errorf("settled is %v with %q", settled, approved)
+			}
+			other := consent.Renew(oauth.Identity{2}, oauth.Authorization{Scope: "profile"}, "", start)
+			if other.Declined != "" {
+				t.Errorf("of another identity %q is declined", other.Declined)
+			}
+		})
 	}
 }

@@ -23,12 +23,23 @@ type Consent struct {
 	// Host is where the browser will go.
 	Host string
 	// Known are the scopes that the account approved before, where the request asks for
-	// more than them; Plain and Sensitive are all others.
-	Plain, Sensitive, Known []oauth.Permission
-	// Approved tells that the account approved all of it before.
+	// more than them. Of the others, Optional may be left out; Plain and Sensitive may not.
+	Plain, Sensitive, Optional, Known []Asked
+	// Approved tells that the account has answered for all of it before.
 	Approved bool
 	// Changed tells that the account approved the application when it was different.
 	Changed bool
+	// Lasting is for how long: month, day, or empty for no limit.
+	Lasting string
+	// Problem is what is wrong with an answer.
+	Problem oauth.Sentence
+}
+
+// Asked is a scope that an application asks for.
+type Asked struct {
+	oauth.Permission
+	// Optional: the account may leave it out. Chosen: it does not.
+	Optional, Chosen bool
 }
 
 // Grown reports whether the request asks for more than the account approved before.

@@ -145,6 +145,8 @@ type Approval struct {
 	// Asked tells that the account was asked and allowed it. Otherwise the
 	// approval counts only while a remembered consent covers it.
 	Asked bool
+	// Declined is what the account was offered and left out, just now.
+	Declined oauth.Scope
 }
 
 // Approve adds a pending authorization, and remembers the consent where the
@@ -179,7 +181,7 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 		if !e.Asked {
 			return nil
 		}
-		return putConsent(tx, consent.Renew(e.Identity, a, s.engine.now()))
+		return putConsent(tx, consent.Renew(e.Identity, a, e.Declined, s.engine.now()))
 	})
 	if !errors.Is(err, errUnknownOutcome) {
 		return fault(err)

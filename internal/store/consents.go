@@ -6,19 +6,19 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-const selectConsent = `select account_id, application_id, scope, identity, ends_at, created_at, updated_at from consents`
+const selectConsent = `select account_id, application_id, scope, declined, identity, ends_at, created_at, updated_at from consents`
 
 func scanConsent(r row) (c oauth.Consent, err error) {
-	err = r.Scan(fixed(c.AccountID[:]), fixed(c.ApplicationID[:]), &c.Scope, fixed(c.Identity[:]), millis{&c.EndsAt}, millis{&c.CreatedAt}, millis{&c.UpdatedAt})
+	err = r.Scan(fixed(c.AccountID[:]), fixed(c.ApplicationID[:]), &c.Scope, &c.Declined, fixed(c.Identity[:]), millis{&c.EndsAt}, millis{&c.CreatedAt}, millis{&c.UpdatedAt})
 	return c, notFound(err)
 }
 
 func putConsent(tx *transaction, c oauth.Consent) error {
-	_, err := tx.exec(`insert into consents (account_id, application_id, scope, identity, ends_at, created_at, updated_at)
-		values ($1, $2, $3, $4, $5, $6, $7)
+	_, err := tx.exec(`insert into consents (account_id, application_id, scope, declined, identity, ends_at, created_at, updated_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)
 		on conflict (account_id, application_id) do update set
-			scope = excluded.scope, identity = excluded.identity, ends_at = excluded.ends_at, updated_at = excluded.updated_at`,
-		c.AccountID[:], c.ApplicationID[:], string(c.Scope), c.Identity[:], toMillis(c.EndsAt), toMillis(c.CreatedAt), toMillis(c.UpdatedAt))
+			scope = excluded.scope, declined = excluded.declined, identity = excluded.identity, ends_at = excluded.ends_at, updated_at = excluded.updated_at`,
+		c.AccountID[:], c.ApplicationID[:], string(c.Scope), string(c.Declined), c.Identity[:], toMillis(c.EndsAt), toMillis(c.CreatedAt), toMillis(c.UpdatedAt))
 	return err
 }
 

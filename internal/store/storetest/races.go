@@ -212,11 +212,12 @@ func consentGrows(f *fixture) {
 	f.approve(a)
 	f.clock.Add(time.Hour)
 	approval := f.approval(a, &grant{})
-	approval.Authorization.Scope = "community"
+	approval.Authorization.Scope, approval.Declined = "community", "events photos"
 	f.must(f.store.Approve(f.ctx, approval))
 	c, err := f.store.Consent(f.ctx, f.owner.ID, a.ID)
 	f.must(err)
 	f.equal("scope", c.Scope, "profile community")
+	f.equal("what was declined", c.Declined, "events photos")
 	f.equal("since", c.CreatedAt, beginning)
 	a.Site = "https://app.example/"
 	f.must(f.edit(a))
@@ -224,4 +225,5 @@ func consentGrows(f *fixture) {
 	c, err = f.store.Consent(f.ctx, f.owner.ID, a.ID)
 	f.must(err)
 	f.equal("scope after a change of the application", c.Scope, "profile")
+	f.equal("what was declined, after it", c.Declined, "")
 }
