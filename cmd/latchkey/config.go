@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/store"
 	"github.com/latchkey/latchkey/internal/throttle"
+	"github.com/latchkey/latchkey/internal/webhook"
 )
 
 // config is what a command is run with. Flags win over environment variables,
@@ -49,6 +50,8 @@ type config struct {
 	limits                        limitsConfig
 	paths                         pathsConfig
 	brand                         page.Brand
+	webhooksFile                  webhooksConfig
+	webhooks                      webhook.Config
 	exempt                        throttle.Exempt
 	trusted                       []netip.Prefix
 	// catalogue is nil when no file configures scopes.
@@ -133,6 +136,9 @@ func (c *config) interpret() error {
 		return err
 	}
 	if c.exempt, err = prefixes("limits.exempt", c.limits.Exempt); err != nil {
+		return err
+	}
+	if err := c.checkWebhooks(); err != nil {
 		return err
 	}
 	for _, d := range []struct {

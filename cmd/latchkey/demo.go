@@ -102,6 +102,7 @@ func (d *demonstration) serve(ctx context.Context, h *house) error {
 		return err
 	}
 	set.Issuer, set.BaseURL = issuer, appURL
+	defer h.deliver(ctx)()
 	example := &http.Server{Handler: demo.New(set.Config), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
 	exampleDone := make(chan error, 1)
 	go func() { exampleDone <- example.Serve(app) }()

@@ -20,11 +20,12 @@ import (
 
 // fileConfig are the keys of the file that are more than a flag.
 type fileConfig struct {
-	Scopes       []scopeConfig `yaml:"scopes"`
-	DefaultScope []string      `yaml:"default_scope"`
-	Limits       limitsConfig  `yaml:"limits"`
-	Paths        pathsConfig   `yaml:"paths"`
-	Brand        brandConfig   `yaml:"brand"`
+	Scopes       []scopeConfig  `yaml:"scopes"`
+	DefaultScope []string       `yaml:"default_scope"`
+	Limits       limitsConfig   `yaml:"limits"`
+	Paths        pathsConfig    `yaml:"paths"`
+	Brand        brandConfig    `yaml:"brand"`
+	Webhooks     webhooksConfig `yaml:"webhooks"`
 }
 
 type scopeConfig struct {
@@ -146,6 +147,7 @@ func (c *config) readStructured(rest map[string]yaml.Node) error {
 		return fileError{fmt.Errorf("%s: %s", c.file, readableYAML(err))}
 	}
 	c.scopes, c.defaultScope, c.limits, c.paths = f.Scopes, f.DefaultScope, f.Limits, f.Paths
+	c.webhooksFile = f.Webhooks
 	if c.brand, err = f.Brand.read(filepath.Dir(c.file)); err != nil {
 		return fileError{fmt.Errorf("%s: %w", c.file, err)}
 	}

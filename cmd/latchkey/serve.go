@@ -55,6 +55,7 @@ func (c *config) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer stopMetrics()
+	defer h.deliver(ctx)()
 	fmt.Fprintf(c.out, "listening on http://%s\n", c.listeningOn(listener.Addr()))
 	go keepHeadroom(ctx)
 	h.log.Info("serving", "issuer", issuer, "data", c.data)

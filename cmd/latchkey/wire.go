@@ -31,6 +31,7 @@ import (
 	"github.com/latchkey/latchkey/internal/store"
 	"github.com/latchkey/latchkey/internal/throttle"
 	"github.com/latchkey/latchkey/internal/usage"
+	"github.com/latchkey/latchkey/internal/webhook"
 )
 
 // codeLifetime is fixed by the contract.
@@ -44,8 +45,10 @@ type house struct {
 	applications *application.Applications
 	grants       *grant.Grants
 	meter        *usage.Meter
-	log          *slog.Logger
-	now          func() time.Time
+	// webhooks is set by server.
+	webhooks *webhook.Webhooks
+	log      *slog.Logger
+	now      func() time.Time
 }
 
 // open wires what every command needs. A command that is not told the scopes
@@ -128,12 +131,13 @@ func (h *house) server(c *config, issuer string) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.webhooks = h.webhooksFor(c, issuer)
 	door := signin.New(h.accounts, pages, h.log, secure)
 	return server.New(server.Rooms{
 		Endpoints: endpoint.New(h.grants, h.meter, issuer, paths, h.log),
 		Authorize: authorize.New(h.grants, h.applications, door, pages, h.key, issuer, h.now),
 		Portal: &portal.Portal{
-			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Door: door, Pages: pages, Log: h.log, Now: h.now,
+			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Webhooks: h.webhooks, Door: door, Pages: pages, Log: h.log, Now: h.now,
 			Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Secure: secure,
 			Picture: h.store.Picture, Studio: picture.NewStudio(), UploadLimit: throttle.New(20, time.Minute, c.exempt, h.now),
 		},

@@ -28,6 +28,7 @@ type Tab struct {
 func TabsOf(a oauth.Application, current string) ApplicationTabs {
 	t := ApplicationTabs{ClientID: a.ClientID, Name: a.Name, Current: current, Tabs: []Tab{
 		{"overview", "", oauth.Say("Overview")},
+		{"webhook", "/webhook", oauth.Say("Webhook")},
 	}}
 	if a.Verified() {
 		t.Badges = append(t.Badges, Badge{Text: oauth.Say("verified")})

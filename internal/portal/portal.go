@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey/latchkey/internal/picture"
 	"github.com/latchkey/latchkey/internal/signin"
 	"github.com/latchkey/latchkey/internal/throttle"
+	"github.com/latchkey/latchkey/internal/webhook"
 )
 
 // Portal serves the settings pages.
@@ -27,6 +28,7 @@ type Portal struct {
 	Accounts     *account.Accounts
 	Applications *application.Applications
 	Grants       *grant.Grants
+	Webhooks     *webhook.Webhooks
 	Door         *signin.Door
 	Pages        *page.Pages
 	Log          *slog.Logger
@@ -44,6 +46,7 @@ type Portal struct {
 
 // Routes adds the settings pages.
 func (p *Portal) Routes(mux *http.ServeMux) {
+	p.webhookRoutes(mux)
 	for pattern, h := range map[string]handler{
 		"GET /{$}":                                    p.home,
 		"GET /settings":                               p.home,

@@ -1,0 +1,243 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// How deliveries go about.
+const (
+	// parallel is how many attempts a process makes at once, and perApplication how many of
+	// these are for one application, so that a slow one does not hold up the others.
+	parallel, perApplication = 32, 4
+	// lease is how long nobody else takes a delivery that is attempted.
+	lease = 3 * attemptTime
+	// look is how often the outbox is looked into.
+	look = time.Second
+	// rest is how long the deliverer leaves a store alone that failed.
+	rest = 5 * time.Second
+	// drain is how long attempts under way may take after the server was told to end. Those
+	// cut off are made by the next to come.
+	drain = 5 * time.Second
+	// secretsEvery is how often ending secrets are looked for.
+	secretsEvery = time.Hour
+)
+
+// Problems of an attempt, as the log of deliveries keeps them.
+const (
+	ProblemForbidden   = "forbidden"
+	ProblemUnresolved  = "unresolved"
+	ProblemUnreachable = "unreachable"
+	ProblemTLS         = "tls"
+	ProblemTimeout     = "timeout"
+	ProblemRedirect    = "redirect"
+	ProblemRefused     = "refused"
+	ProblemGone        = "gone"
+)
+
+// Run delivers until ctx ends, and then waits for the attempts under way.
+func (w *Webhooks) Run(ctx context.Context) {
+	var secrets sync.WaitGroup
+	secrets.Go(func() { w.watchSecrets(ctx) })
+	attempts, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	r := &run{Webhooks: w, attempts: attempts, busy: map[oauth.ID]int{}, finished: make(chan oauth.ID, parallel)}
+	for ctx.Err() == nil {
+		r.wait(ctx, r.fill(ctx))
+	}
+	stop := time.AfterFunc(drain, cut)
+	defer stop.Stop()
+	for r.underWay > 0 {
+		r.finish(<-r.finished)
+	}
+	secrets.Wait()
+	w.client.CloseIdleConnections()
+}
+
+// watchSecrets tells applications of secrets that end soon.
+func (w *Webhooks) watchSecrets(ctx context.Context) {
+	for {
+		told, err := w.store.TellEndingSecrets(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.log.Warn("ending secrets could not be looked for; it is tried again", "cause", err)
+		}
+		if told > 0 {
+			w.nudge()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(secretsEvery):
+		}
+	}
+}
+
+// run is what the one goroutine knows that hands out deliveries.
+type run struct {
+	*Webhooks
+	attempts context.Context
+	// busy counts the attempts under way by application.
+	busy     map[oauth.ID]int
+	underWay int
+	finished chan oauth.ID
+}
+
+func (r *run) finish(application oauth.ID) {
+	r.underWay--
+	if r.busy[application]--; r.busy[application] == 0 {
+		delete(r.busy, application)
+	}
+}
+
+// fill begins as many attempts as there are due and may be made, and returns how long to
+// wait for more.
+func (r *run) fill(ctx context.Context) time.Duration {
+	for r.underWay < parallel {
+		var full []oauth.ID
+		for id, n := range r.busy {
+			if n >= perApplication {
+				full = append(full, id)
+			}
+		}
+		d, hook, err := r.store.ClaimDelivery(ctx, full, lease)
+		if errors.Is(err, ErrNotFound) {
+			break
+		}
+		if err != nil {
+			return r.tired(ctx, err)
+		}
+		r.underWay++
+		r.busy[d.ApplicationID]++
+		go func() {
+			defer func() { r.finished <- d.ApplicationID }()
+			r.attempt(r.attempts, d, hook)
+		}()
+	}
+	due, err := r.store.NextDelivery(ctx)
+	if err != nil {
+		return r.tired(ctx, err)
+	}
+	// What is due already waits for an application that is busy, or is somebody else's.
+	if soon := due.Sub(r.store.Now()); soon > 0 && soon < look {
+		return soon
+	}
+	return look
+}
+
+func (r *run) tired(ctx context.Context, err error) time.Duration {
+	if ctx.Err() == nil {
+		r.log.Warn("the outbox of webhooks could not be read; it is tried again", "cause", err)
+	}
+	return rest
+}
+
+// wait returns when there may be something to do.
+func (r *run) wait(ctx context.Context, longest time.Duration) {
+	timer := time.NewTimer(longest)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case id := <-r.finished:
+		r.finish(id)
+	case <-r.wake:
+	case <-timer.C:
+	}
+}
+
+// attempt delivers, and writes down how it went.
+func (w *Webhooks) attempt(ctx context.Context, d oauth.Delivery, hook oauth.Webhook) {
+	status, problem := w.post(ctx, d, hook)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTime)
+	defer cancel()
+	var err error
+	if problem != "" && ctx.Err() != nil {
+		err = w.store.ReleaseDelivery(limit, d)
+	} else {
+		err = w.store.FinishDelivery(limit, w.after(d, status, problem))
+	}
+	if err != nil {
+		w.log.Warn("how a delivery went could not be written down; it may be made again", "delivery", d.ID, "application", d.ApplicationID, "cause", err)
+	}
+}
+
+// after is a delivery after an attempt.
+func (w *Webhooks) after(d oauth.Delivery, status int, problem string) oauth.Delivery {
+	now := w.store.Now()
+	d.DueAt, d.DeliveredAt, d.Status, d.Problem = time.Time{}, time.Time{}, status, problem
+	if problem == "" {
+		d.DeliveredAt = now
+		return d
+	}
+	pause, again := retryAfter(d.Attempts, w.config.FirstRetry, w.jitter())
+	if again && problem != ProblemGone {
+		d.DueAt = now.Add(pause)
+		return d
+	}
+	w.log.Info("a delivery is given up", "delivery", d.ID, "application", d.ApplicationID, "problem", problem)
+	return d
+}
+
+// post makes one attempt. The problem is empty when the receiver took it.
+func (w *Webhooks) post(ctx context.Context, d oauth.Delivery, hook oauth.Webhook) (status int, problem string) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, strings.NewReader(d.Body))
+	if err != nil {
+		return 0, ProblemUnreachable
+	}
+	id, now := d.ID.String(), w.store.Now()
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "Latchkey-Webhook/1")
+	request.Header.Set("Webhook-Id", id)
+	request.Header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
+	request.Header.Set("Webhook-Signature", w.signatures(hook, id, now, d.Body))
+	answer, err := w.client.Do(request)
+	if err != nil {
+		return 0, problemOf(err)
+	}
+	defer answer.Body.Close()
+	// The connection can be used again when the answer was read; what it says is the
+	// receiver's own business.
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
+	switch s := answer.StatusCode; {
+	case s >= 200 && s < 300:
+		return s, ""
+	case s >= 300 && s < 400:
+		return s, ProblemRedirect
+	case s == http.StatusGone:
+		return s, ProblemGone
+	default:
+		return s, ProblemRefused
+	}
+}
+
+// problemOf tells the developer what to mend, and nothing of the network that this server
+// is in.
+func problemOf(err error) string {
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var network net.Error
+	switch {
+	case errors.Is(err, errForbidden):
+		return ProblemForbidden
+	case errors.As(err, &name):
+		return ProblemUnresolved
+	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert):
+		return ProblemTLS
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return ProblemTimeout
+	}
+	return ProblemUnreachable
+}

@@ -1,0 +1,268 @@
+package webhook
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// world is a store with webhooks that are delivered until the test ends.
+type world struct {
+	*testing.T
+	store *store.Store
+	hooks *Webhooks
+	stop  func()
+}
+
+func newWorld(t *testing.T, config Config) *world {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	s, err := store.Open(t.Context(), store.Options{Folder: t.TempDir(), Now: time.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := oauth.NewKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.FirstRetry = time.Millisecond
+	w := &world{T: t, store: s, hooks: New(s, key, func() float64 { return 0.5 }, log, config)}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.hooks.Run(ctx)
+	}()
+	w.stop = func() {
+		cancel()
+		<-done
+	}
+	t.Cleanup(func() {
+		w.stop()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// application registers one whose webhook is at the URL.
+func (w *world) application(url string) oauth.Application {
+	w.Helper()
+	now := w.store.Now()
+	owner, err := oauth.NewID(rand.Reader, now)
+	w.must(err)
+	w.must(w.store.CreateAccount(w.Context(), oauth.Account{ID: owner, Email: owner.String(), Username: owner.String(), CreatedAt: now}, ""))
+	id, clientID, err := oauth.NewClientID(rand.Reader, now)
+	w.must(err)
+	a := oauth.Application{ID: id, ClientID: clientID, OwnerID: owner, Name: "App", Scope: "profile", CreatedAt: now}
+	w.must(w.store.RegisterApplication(w.Context(), a))
+	w.must(w.store.SetWebhook(w.Context(), a, url, oauth.WebhookEvents(), ""))
+	return a
+}
+
+// send sends a test event.
+func (w *world) send(a oauth.Application) oauth.ID {
+	w.Helper()
+	id, err := w.hooks.Test(w.Context(), a, netip.Addr{})
+	w.must(err)
+	return id
+}
+
+// settled waits until nothing more is tried.
+func (w *world) settled(a oauth.Application, id oauth.ID) oauth.Delivery {
+	w.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
+		d, err := w.store.Delivery(w.Context(), a.ID, id)
+		w.must(err)
+		if d.DueAt.IsZero() {
+			return d
+		}
+		if time.Now().After(deadline) {
+			w.Fatalf("still due: %+v", d)
+		}
+	}
+}
+
+// receiver answers what handle says, and is shut when the test ends.
+func receiver(t *testing.T, handle http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(handle)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func TestWhatReceiversAnswer(t *testing.T) {
+	var followed atomic.Int64
+	elsewhere := receiver(t, func(http.ResponseWriter, *http.Request) { followed.Add(1) })
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	answering := func(status int) string {
+		return receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", elsewhere)
+			w.WriteHeader(status)
+		})
+	}
+	var flaky atomic.Int64
+	rows := []struct {
+		name, url string
+		status    int
+		problem   string
+		attempts  int
+	}{
+		{"204", answering(204), 204, "", 1},
+		{"two failures, then success", receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+			if flaky.Add(1) < 3 {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}), 200, "", 3},
+		{"410", answering(410), 410, ProblemGone, 1},
+		{"endless failures", answering(404), 404, ProblemRefused, 4},
+		{"a redirect", answering(307), 307, ProblemRedirect, 4},
+		{"nobody there", closed.URL, 0, ProblemUnreachable, 4},
+		{"an unknown certificate", secure.URL, 0, ProblemTLS, 4},
+		{"a name without address", "https://nobody.invalid/", 0, ProblemUnresolved, 4},
+		{"an answer without end", receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+			for range 4 * maxAnswer / 1024 {
+				if _, err := io.WriteString(w, strings.Repeat("x", 1024)); err != nil {
+					return
+				}
+			}
+		}), 200, "", 1},
+	}
+	w := newWorld(t, Config{Loopback: true})
+	for _, row := range rows {
+		a := w.application(row.url)
+		id := w.send(a)
+		// The schedule grows too long to wait for its end.
+		var d oauth.Delivery
+		for deadline := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
+			var err error
+			d, err = w.store.Delivery(t.Context(), a.ID, id)
+			w.must(err)
+			if d.Attempts >= row.attempts && (d.Problem != "" && d.DueAt.Sub(w.store.Now()) < lease/2 || !d.DeliveredAt.IsZero()) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %+v", row.name, d)
+			}
+		}
+		if d.Status != row.status || d.Problem != row.problem || (row.problem == "") == d.DeliveredAt.IsZero() {
+			t.Errorf("%s: status %d, problem %q after %d attempts; want %d, %q", row.name, d.Status, d.Problem, d.Attempts, row.status, row.problem)
+		}
+	}
+	if followed.Load() != 0 {
+		t.Error("a redirect was followed")
+	}
+}
+
+func TestNothingIsSentToAnAddressThatIsNotPublic(t *testing.T) {
+	var reached atomic.Int64
+	url := receiver(t, func(http.ResponseWriter, *http.Request) { reached.Add(1) })
+	w := newWorld(t, Config{})
+	for _, url := range []string{url, strings.Replace(url, "127.0.0.1", "localhost", 1)} {
+		a := w.application(url)
+		id := w.send(a)
+		w.hooks.Await(t.Context(), a.ID, id)
+		d, err := w.store.Delivery(t.Context(), a.ID, id)
+		if err != nil || d.Problem != ProblemForbidden {
+			t.Errorf("%+v (%v)", d, err)
+		}
+	}
+	if reached.Load() != 0 {
+		t.Error("the receiver was reached")
+	}
+}
+
+func TestASlowReceiverDoesNotHoldUpOthers(t *testing.T) {
+	release := make(chan struct{})
+	var held atomic.Int64
+	slow := receiver(t, func(http.ResponseWriter, *http.Request) {
+		held.Add(1)
+		<-release
+	})
+	w := newWorld(t, Config{Loopback: true})
+	a, b := w.application(slow), w.application(receiver(t, func(http.ResponseWriter, *http.Request) {}))
+	var first oauth.ID
+	for range 2 * perApplication {
+		first = w.send(a)
+	}
+	if d := w.settled(b, w.send(b)); d.DeliveredAt.IsZero() {
+		t.Errorf("not delivered: %+v", d)
+	}
+	if n := held.Load(); n > perApplication {
+		t.Errorf("%d attempts at once for one application", n)
+	}
+	close(release)
+	w.settled(a, first)
+}
+
+func TestEveryKeyThatCountsSigns(t *testing.T) {
+	signatures := make(chan string, 1)
+	w := newWorld(t, Config{Loopback: true})
+	a := w.application(receiver(t, func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Header.Get("Content-Type") != "application/json" || !strings.Contains(string(body), `"type":"webhook.test"`) {
+			t.Errorf("received %v %s", r.Header, body)
+		}
+		signatures <- r.Header.Get("webhook-id") + " " + r.Header.Get("webhook-signature")
+	}))
+	old, err := w.hooks.Of(t.Context(), a.ID)
+	w.must(err)
+	id := w.send(a)
+	if got := strings.Fields(<-signatures); len(got) != 2 || got[0] != id.String() {
+		t.Errorf("signed %v", got)
+	}
+	w.must(w.hooks.Rotate(t.Context(), a))
+	rotated, err := w.hooks.Of(t.Context(), a.ID)
+	w.must(err)
+	if w.hooks.Secret(rotated) == w.hooks.Secret(old) || !strings.HasPrefix(w.hooks.Secret(rotated), "whsec_") {
+		t.Error("the secret is the same")
+	}
+	w.send(a)
+	if got := strings.Fields(<-signatures); len(got) != 3 || got[1] == got[2] {
+		t.Errorf("signed %v after a rotation", got)
+	}
+}
+
+func TestAnAttemptUnderWayIsFinishedAtTheEnd(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	w := newWorld(t, Config{Loopback: true})
+	a := w.application(receiver(t, func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-release
+	}))
+	id := w.send(a)
+	<-arrived
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		w.stop()
+	}()
+	close(release)
+	<-stopped
+	if d, err := w.store.Delivery(t.Context(), a.ID, id); err != nil || d.DeliveredAt.IsZero() {
+		t.Errorf("%+v (%v)", d, err)
+	}
+}
