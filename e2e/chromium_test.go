@@ -33,6 +33,7 @@ func TestBrowser(t *testing.T) {
 		{"what is posted approves only what was shown", testStalePages},
 		{"a person chooses with the keys alone", testChoosing},
 		{"sessions elsewhere are ended", testSessions},
+		{"a developer sets up a webhook", testWebhookTab},
 		{"every page fits a phone whatever people type", testTour},
 		{"screenshots are taken for people to look at", testScreenshots},
 	} {

@@ -20,8 +20,9 @@ const (
 	// parallel is how many attempts a process makes at once, and perApplication how many of
 	// these are for one application, so that a slow one does not hold up the others.
 	parallel, perApplication = 32, 4
-	// lease is how long nobody else takes a delivery that is attempted.
-	lease = 3 * attemptTime
+	// lease is how long nobody else takes a delivery that is attempted, and noteTime of it
+	// is for writing down how that went.
+	lease, noteTime = attemptTime + 5*time.Second, 4 * time.Second
 	// look is how often the outbox is looked into.
 	look = time.Second
 	// rest is how long the deliverer leaves a store alone that failed.
@@ -103,6 +104,17 @@ func (r *run) finish(application oauth.ID) {
 // wait for more.
 func (r *run) fill(ctx context.Context) time.Duration {
 	for r.underWay < parallel {
+		// A look is cheap; a claim is a write.
+		due, err := r.store.NextDelivery(ctx)
+		if err != nil {
+			return r.tired(ctx, err)
+		}
+		if due.IsZero() {
+			return look
+		}
+		if soon := due.Sub(r.store.Now()); soon > 0 {
+			return min(soon, look)
+		}
 		var full []oauth.ID
 		for id, n := range r.busy {
 			if n >= perApplication {
@@ -111,7 +123,8 @@ func (r *run) fill(ctx context.Context) time.Duration {
 		}
 		d, hook, err := r.store.ClaimDelivery(ctx, full, lease)
 		if errors.Is(err, ErrNotFound) {
-			break
+			// What is due waits for an application that is busy, or somebody else has it.
+			return look
 		}
 		if err != nil {
 			return r.tired(ctx, err)
@@ -122,14 +135,6 @@ func (r *run) fill(ctx context.Context) time.Duration {
 			defer func() { r.finished <- d.ApplicationID }()
 			r.attempt(r.attempts, d, hook)
 		}()
-	}
-	due, err := r.store.NextDelivery(ctx)
-	if err != nil {
-		return r.tired(ctx, err)
-	}
-	// What is due already waits for an application that is busy, or is somebody else's.
-	if soon := due.Sub(r.store.Now()); soon > 0 && soon < look {
-		return soon
 	}
 	return look
 }
@@ -157,7 +162,7 @@ func (r *run) wait(ctx context.Context, longest time.Duration) {
 // attempt delivers, and writes down how it went.
 func (w *Webhooks) attempt(ctx context.Context, d oauth.Delivery, hook oauth.Webhook) {
 	status, problem := w.post(ctx, d, hook)
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTime)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
 	var err error
 	if problem != "" && ctx.Err() != nil {

@@ -161,7 +161,7 @@ func TestWhatReceiversAnswer(t *testing.T) {
 			var err error
 			d, err = w.store.Delivery(t.Context(), a.ID, id)
 			w.must(err)
-			if d.Attempts >= row.attempts && (d.Problem != "" && d.DueAt.Sub(w.store.Now()) < lease/2 || !d.DeliveredAt.IsZero()) {
+			if d.Attempts >= row.attempts && (d.Problem != "" && d.DueAt.Sub(w.store.Now()) < attemptTime/2 || !d.DeliveredAt.IsZero()) {
 				break
 			}
 			if time.Now().After(deadline) {
