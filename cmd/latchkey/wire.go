@@ -137,7 +137,7 @@ func (h *house) server(c *config, issuer string) (*server.Server, error) {
 		Endpoints: endpoint.New(h.grants, h.meter, issuer, paths, h.log),
 		Authorize: authorize.New(h.grants, h.applications, door, pages, h.key, issuer, h.now),
 		Portal: &portal.Portal{
-			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Webhooks: h.webhooks, Door: door, Pages: pages, Log: h.log, Now: h.now,
+			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Webhooks: h.webhooks, Door: door, Pages: pages, Log: h.log, Now: h.now,
 			Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Secure: secure,
 			Picture: h.store.Picture, Studio: picture.NewStudio(), UploadLimit: throttle.New(20, time.Minute, c.exempt, h.now),
 		},

@@ -28,6 +28,7 @@ type Tab struct {
 func TabsOf(a oauth.Application, current string) ApplicationTabs {
 	t := ApplicationTabs{ClientID: a.ClientID, Name: a.Name, Current: current, Tabs: []Tab{
 		{"overview", "", oauth.Say("Overview")},
+		{"usage", "/usage", oauth.Say("Usage")},
 		{"webhook", "/webhook", oauth.Say("Webhook")},
 	}}
 	if a.Verified() {

@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey/latchkey/internal/picture"
 	"github.com/latchkey/latchkey/internal/signin"
 	"github.com/latchkey/latchkey/internal/throttle"
+	"github.com/latchkey/latchkey/internal/usage"
 	"github.com/latchkey/latchkey/internal/webhook"
 )
 
@@ -28,6 +29,7 @@ type Portal struct {
 	Accounts     *account.Accounts
 	Applications *application.Applications
 	Grants       *grant.Grants
+	Meter        *usage.Meter
 	Webhooks     *webhook.Webhooks
 	Door         *signin.Door
 	Pages        *page.Pages
@@ -57,6 +59,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 		"POST /settings/applications/{id}":            p.edit,
 		"POST /settings/applications/{id}/secret":     p.rotateSecret,
 		"POST /settings/applications/{id}/delete":     p.delete,
+		"GET /settings/applications/{id}/usage":       p.showUsage,
 		"GET /settings/connections":                   p.listConnections,
 		"POST /settings/connections/{id}/disconnect":  p.disconnect,
 		"GET /settings/profile":                       p.showProfile,

@@ -1,0 +1,113 @@
+package e2e_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/e2e/postgres"
+)
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	s := inhabited(t)
+	t.Run("what an application does is counted", func(t *testing.T) { t.Parallel(); testCounted(t, s) })
+	t.Run("what a person sees of an application of somebody else is nothing", func(t *testing.T) { t.Parallel(); testUsageOfOthers(t, s) })
+}
+
+// usage reads the figures of the page by their names.
+func (s *server) usage(t *testing.T, app application, days string) map[string]string {
+	t.Helper()
+	p := s.session.open(t, usagePath(app)+"?days="+days)
+	if p.status != http.StatusOK {
+		t.Fatalf("the page about the usage is answered %d:\n%s", p.status, p.text())
+	}
+	figures := map[string]string{}
+	for list := range descendants(p.root, "dl") {
+		name := ""
+		for n := range list.Descendants() {
+			switch n.Data {
+			case "dt":
+				name = words(n)
+			case "dd":
+				figures[name] = words(n)
+			}
+		}
+	}
+	return figures
+}
+
+func usagePath(app application) string { return "/settings/applications/" + app.ClientID + "/usage" }
+
+func checkFigures(t *testing.T, got map[string]string, calls, accounts, issued, refreshed, errors string) {
+	t.Helper()
+	for name, want := range map[string]string{"API calls": calls, "Accounts, about": accounts, "Tokens issued": issued, "Refreshes": refreshed, "Errors": errors} {
+		if got[name] != want {
+			t.Errorf("%s: %q, want %s", name, got[name], want)
+		}
+	}
+}
+
+func testCounted(t *testing.T, s *server) {
+	app, api := s.register(t, registration{}), s.register(t, registration{resourceServer: true})
+	checkFigures(t, s.usage(t, app, "30"), "0", "0", "0", "0", "0")
+	first := s.grant(t, app)
+	bob := s.newAccount(t, "Bob Babbage")
+	s.redeem(t, app, s.browser(bob).authorize(t, app.request()).Query().Get("code")).tokens(t)
+	s.clientCredentials(t, app, "profile").checkStatus(t, http.StatusOK)
+	next := s.refresh(t, app, first.Refresh).tokens(t)
+	for range 3 {
+		s.me(t, next.Access).checkStatus(t, http.StatusOK)
+	}
+	s.do(t, get(checkPath+"?scope=profile", next.Access)).checkStatus(t, http.StatusOK)
+	s.do(t, get(checkPath+"?scope=events", next.Access)).checkStatus(t, http.StatusForbidden)
+	s.introspect(t, api, next.Access)
+	s.introspect(t, api, strings.Repeat("A", 43))
+	for _, days := range []string{"7", "30", "90", "nonsense"} {
+		checkFigures(t, s.usage(t, app, days), "6", "2", "3", "1", "0")
+	}
+	checkFigures(t, s.usage(t, api, "30"), "0", "0", "0", "0", "0")
+}
+
+func testUsageOfOthers(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	mallory := s.browser(s.newAccount(t, "Mallory"))
+	mallory.signIn(t, mallory.open(t, "/sign-in"))
+	if p := mallory.open(t, usagePath(app)); p.status != http.StatusNotFound {
+		t.Errorf("somebody else's usage is answered %d", p.status)
+	}
+}
+
+func TestUsageSurvivesARestart(t *testing.T) {
+	t.Parallel()
+	s := inhabited(t)
+	app := s.register(t, registration{})
+	token := s.grant(t, app).Access
+	for range 20 {
+		s.me(t, token).checkStatus(t, http.StatusOK)
+	}
+	s.terminate(t)
+	s.serve(t, config)
+	s.session = s.browser(s.ada)
+	s.session.signIn(t, s.session.open(t, "/sign-in"))
+	checkFigures(t, s.usage(t, app, "7"), "20", "1", "1", "0", "0")
+}
+
+func TestUsageOfReplicasAddsUp(t *testing.T) {
+	t.Parallel()
+	database := postgres.Start(t).Database(t)
+	all := replicas(t, database, database)
+	app := all[0].register(t, registration{})
+	token := all[0].grant(t, app).Access
+	bob := all[1].newAccount(t, "Bob Babbage")
+	all[1].redeem(t, app, all[1].browser(bob).authorize(t, app.request()).Query().Get("code")).tokens(t)
+	for _, s := range all {
+		for range 5 {
+			s.me(t, token).checkStatus(t, http.StatusOK)
+		}
+	}
+	// Looking at the page of one makes it write what it has counted.
+	all[1].session.signIn(t, all[1].session.open(t, "/sign-in"))
+	all[1].usage(t, app, "7")
+	checkFigures(t, all[0].usage(t, app, "7"), "10", "2", "2", "0", "0")
+}

@@ -1,0 +1,51 @@
+package portal
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/usage"
+)
+
+// periods are for how many days usage is shown, the usual one first.
+func periods() []int { return []int{30, 7, 90} }
+
+func (p *Portal) showUsage(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	days := periods()[0]
+	for _, n := range periods() {
+		if r.URL.Query().Get("days") == strconv.Itoa(n) {
+			days = n
+		}
+	}
+	report, err := p.Meter.Report(r.Context(), a.ID, days)
+	if err != nil {
+		return err
+	}
+	p.Pages.Write(w, r, http.StatusOK, page.Usage{
+		Frame: frame(r, person, "applications", oauth.Say("Usage of %s", a.Name)), Tabs: page.TabsOf(a, "usage"),
+		Days: days, Total: report.Total, Accounts: report.Accounts,
+		Plots: []page.Plot{
+			plot("calls", oauth.Say("API calls"), report, func(d usage.Day) int64 { return d.Calls }),
+			plot("accounts", oauth.Say("Accounts"), report, func(d usage.Day) int64 { return d.Accounts }),
+			plot("issued", oauth.Say("Tokens issued"), report, func(d usage.Day) int64 { return d.Issued }),
+			plot("refreshed", oauth.Say("Refreshes"), report, func(d usage.Day) int64 { return d.Refreshed }),
+			plot("errors", oauth.Say("Errors"), report, func(d usage.Day) int64 { return d.Errors }),
+		},
+	})
+	return nil
+}
+
+func plot(name string, title oauth.Sentence, report usage.Report, of func(usage.Day) int64) page.Plot {
+	drawn := page.Plot{Name: name, Title: title, Open: true, Warning: name == "errors"}
+	for _, d := range report.Days {
+		drawn.Bars = append(drawn.Bars, page.Bar{Day: d.Day, Value: of(d)})
+	}
+	return drawn
+}
