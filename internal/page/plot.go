@@ -106,6 +106,9 @@ func (p Plot) Unfinished() string {
 	return ""
 }
 
+// OpenAt reports whether a day is not over.
+func (p Plot) OpenAt(i int) bool { return p.Open && i == len(p.Bars)-1 }
+
 func (p Plot) slot() float64 { return float64(plotRight-plotLeft) / float64(len(p.Bars)) }
 
 func (p Plot) x(i int) float64 { return plotLeft + p.slot()*float64(i) }
@@ -127,11 +130,11 @@ func (p Plot) path(from, to int) string {
 
 func tenths(x float64) string { return strconv.FormatFloat(x, 'f', 1, 64) }
 
-// roundTop is the smallest of 4, 10, 20, 40, 100, ... that is not below n: half of each
-// can be written short.
+// roundTop is the smallest round number that is not below n and has a half that is
+// round too.
 func roundTop(n int64) int64 {
 	for decade := int64(1); ; decade *= 10 {
-		for _, step := range []int64{4, 10, 20} {
+		for _, step := range []int64{4, 6, 8, 10, 12, 16, 20} {
 			if top := step * decade; top >= n || top > 1<<58 {
 				return top
 			}

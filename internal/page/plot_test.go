@@ -17,8 +17,8 @@ func TestPlotsAreDrawnToARoundNumber(t *testing.T) {
 		highest int64
 		want    string
 	}{
-		{0, "0 2 4"}, {1, "0 2 4"}, {4, "0 2 4"}, {5, "0 5 10"}, {11, "0 10 20"}, {21, "0 20 40"}, {399, "0 200 400"},
-		{401, "0 500 1k"}, {1001, "0 1k 2k"}, {3_999, "0 2k 4k"}, {123_456, "0 100k 200k"}, {700_000, "0 500k 1M"}, {1_000_001, "0 1M 2M"},
+		{0, "0 2 4"}, {1, "0 2 4"}, {4, "0 2 4"}, {5, "0 3 6"}, {11, "0 6 12"}, {17, "0 10 20"}, {21, "0 20 40"}, {399, "0 200 400"},
+		{401, "0 300 600"}, {999, "0 500 1k"}, {1001, "0 600 1200"}, {2_000, "0 1k 2k"}, {3_999, "0 2k 4k"}, {123_456, "0 80k 160k"}, {700_000, "0 400k 800k"}, {900_000, "0 500k 1M"}, {1_700_001, "0 1M 2M"},
 		{math.MaxInt64, "0 200000T 400000T"},
 	} {
 		p := Plot{Bars: []Bar{{Value: 0}, {Value: c.highest}}}
@@ -57,7 +57,7 @@ func TestPlotCanBeReadWithoutBeingSeen(t *testing.T) {
 	drawn := drawPlot(t, p, 0)
 	for _, want := range []string{
 		`aria-labelledby="calls-title calls-about"`, `<title id="calls-title">Accounts</title>`,
-		"From 5 Oct to 3 Nov. The most was 6,000, on 11 Oct.", "Accounts as a table", "<th>11 Oct<td>6,000", "<th>3 Nov<td>1,000 (so far)", `class="bars open"`,
+		"From 5 Oct to 3 Nov. The most was 6,000, on 11 Oct.", "Accounts as a table", `<th>11 Oct</th><td>6,000</td>`, `<th>3 Nov</th><td>1,000 (so far)</td>`, `class="bars open"`,
 	} {
 		if !strings.Contains(drawn, want) {
 			t.Errorf("the plot has no %q:\n%s", want, drawn)
