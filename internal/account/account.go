@@ -93,7 +93,7 @@ func (a *Accounts) SignUp(ctx context.Context, r Registration, b Browser) (Entry
 		return Entry{}, err
 	}
 	r.Administrator = false
-	made, password, err := a.create(ctx, r)
+	made, password, err := a.create(ctx, r, func(n oauth.Account) context.Context { return acting(ctx, n, b) })
 	if err != nil {
 		return Entry{}, err
 	}
@@ -102,12 +102,13 @@ func (a *Accounts) SignUp(ctx context.Context, r Registration, b Browser) (Entry
 
 // Create adds an account. The error is a *Problem where the input is wrong.
 func (a *Accounts) Create(ctx context.Context, r Registration) (oauth.Account, error) {
-	made, _, err := a.create(ctx, r)
+	made, _, err := a.create(ctx, r, func(oauth.Account) context.Context { return ctx })
 	return made, err
 }
 
-// create also returns the hash of the password.
-func (a *Accounts) create(ctx context.Context, r Registration) (made oauth.Account, password string, err error) {
+// create also returns the hash of the password. by tells in whose name the account is
+// created.
+func (a *Accounts) create(ctx context.Context, r Registration, by func(oauth.Account) context.Context) (made oauth.Account, password string, err error) {
 	email, err := cleanEmail(r.Email)
 	if err != nil {
 		return made, "", err
@@ -134,7 +135,7 @@ func (a *Accounts) create(ctx context.Context, r Registration) (made oauth.Accou
 		return made, "", err
 	}
 	n := oauth.Account{ID: id, Email: email, Username: r.Username, Name: name, Administrator: r.Administrator, CreatedAt: now}
-	made, err = a.insert(ctx, n, password)
+	made, err = a.insert(by(n), n, password)
 	return made, password, err
 }
 

@@ -30,6 +30,11 @@ type Entry struct {
 
 const maxUserAgent = 300
 
+// acting is a context for what a person does who has just proved to be the account's.
+func acting(ctx context.Context, account oauth.Account, b Browser) context.Context {
+	return oauth.WithActor(ctx, oauth.Actor{AccountID: account.ID, Name: account.Name, Address: b.Address.String()})
+}
+
 // SignIn starts a session for an email address and a password. An unknown address
 // and a wrong password get the same *Problem after the same time.
 func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser) (Entry, error) {
@@ -57,6 +62,9 @@ func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser
 		return Entry{}, err
 	}
 	if unknown || !matches {
+		if !unknown {
+			a.store.SignInFailed(ctx, found)
+		}
 		return Entry{}, errWrongPassword()
 	}
 	a.signInsByAddress.Return(byAddress, from)
@@ -96,7 +104,7 @@ func (a *Accounts) enter(ctx context.Context, account oauth.Account, password st
 		UserAgent: b.UserAgent[:min(len(b.UserAgent), maxUserAgent)], Address: b.Address.String(),
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(a.config.SessionLifetime),
 	}
-	err = a.store.StartSession(ctx, s, password, b.Before)
+	err = a.store.StartSession(acting(ctx, account, b), s, password, b.Before)
 	if errors.Is(err, store.ErrNotFound) {
 		return Entry{}, errWrongPassword()
 	}

@@ -95,7 +95,7 @@ func (g *Grants) Approve(ctx context.Context, id, account oauth.ID, r Request, a
 func (g *Grants) Refuse(ctx context.Context, id, account oauth.ID, r Request) error {
 	a := g.asked(id, account, r)
 	a.Status, a.RevokedAt, a.RevokedReason = oauth.StatusRevoked, a.CreatedAt, oauth.ReasonRefused
-	err := g.store.Refuse(ctx, a)
+	err := g.store.Refuse(ctx, a, r.Application.Name)
 	if errors.Is(err, store.ErrAnswered) {
 		return err
 	}

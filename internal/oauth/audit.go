@@ -15,6 +15,21 @@ const (
 	AuditWebhookDeleted     AuditKind = "webhook.deleted"
 )
 
+// What people do with their own accounts.
+const (
+	AuditSignedUp        AuditKind = "account.signed_up"
+	AuditProfileChanged  AuditKind = "account.profile_changed"
+	AuditPasswordChanged AuditKind = "account.password_changed"
+	// AuditSignInFailed is written once a minute for an account, at most.
+	AuditSignInFailed  AuditKind = "session.sign_in_failed"
+	AuditSignedIn      AuditKind = "session.signed_in"
+	AuditSessionEnded  AuditKind = "session.ended"
+	AuditSessionsEnded AuditKind = "session.others_ended"
+	AuditApproved      AuditKind = "authorization.approved"
+	AuditRefused       AuditKind = "authorization.refused"
+	AuditDisconnected  AuditKind = "authorization.disconnected"
+)
+
 // AuditSubject is whom or what something was done to.
 type AuditSubject struct {
 	// AccountID and ApplicationID are zero where they do not apply.

@@ -208,7 +208,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) {
 func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
 	p, err := d.Person(r)
 	if err == nil && p != nil {
-		err = d.accounts.EndSession(r.Context(), p.Account.ID, p.Session.ID)
+		err = d.accounts.EndSession(p.Acting(r).Context(), p.Account.ID, p.Session.ID)
 	}
 	if err != nil {
 		d.Fail(w, r, err)

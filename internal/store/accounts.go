@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -28,7 +29,13 @@ func (s *Store) CreateAccount(ctx context.Context, a oauth.Account, password str
 		_, err := tx.exec(`insert into accounts (id, email, email_key, username, name, avatar_url, password, administrator, disabled_at, created_at)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)`,
 			a.ID[:], a.Email, EmailKey(a.Email), a.Username, a.Name, a.AvatarURL, password, a.Administrator, toMillis(a.CreatedAt))
-		return err
+		if err != nil {
+			return err
+		}
+		if tx.actor.AccountID == a.ID {
+			return tx.audit(oauth.AuditSignedUp, aboutAccount(a), "")
+		}
+		return nil
 	})
 }
 
@@ -85,9 +92,33 @@ func (s *Store) ChangeProfile(ctx context.Context, a oauth.Account) error {
 		if err := checkTaken(tx, a); err != nil || tx.refusal != nil {
 			return err
 		}
-		return tx.oneRow(`update accounts set name = $1, username = $2 where id = $3`, a.Name, a.Username, a.ID[:])
+		before, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`+tx.lock, a.ID[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		changed := changes("name", before.Name, a.Name) + changes("username", before.Username, a.Username)
+		if changed == "" {
+			return nil
+		}
+		err = tx.oneRow(`update accounts set name = $1, username = $2 where id = $3`, a.Name, a.Username, a.ID[:])
+		if err != nil || tx.refusal != nil {
+			return err
+		}
+		return tx.audit(oauth.AuditProfileChanged, aboutAccount(a), strings.TrimSuffix(changed, ", "))
 	})
 	return s.afterwards(err, change{kind: accountChanged, id: a.ID})
+}
+
+// changes tells in the audit log from what to what something was changed.
+func changes(what, from, to string) string {
+	if from == to {
+		return ""
+	}
+	return fmt.Sprintf("%s %q to %q, ", what, from, to)
+}
+
+func aboutAccount(a oauth.Account) oauth.AuditSubject {
+	return oauth.AuditSubject{AccountID: a.ID, Name: a.Name}
 }
 
 // ChangePassword replaces the hash old of an account's password, only if it is
@@ -98,8 +129,10 @@ func (s *Store) ChangePassword(ctx context.Context, account oauth.ID, old, passw
 		if err != nil || tx.refusal != nil {
 			return err
 		}
-		_, err = tx.exec(`delete from sessions where account_id = $1 and id <> $2`, account[:], keep[:])
-		return err
+		if _, err = tx.exec(`delete from sessions where account_id = $1 and id <> $2`, account[:], keep[:]); err != nil {
+			return err
+		}
+		return tx.auditOwn(oauth.AuditPasswordChanged, account, "")
 	})
 }
 

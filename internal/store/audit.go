@@ -17,3 +17,12 @@ func (t *transaction) audit(kind oauth.AuditKind, subject oauth.AuditSubject, de
 		blob(subject.AccountID[:]), blob(subject.ApplicationID[:]), subject.Name, detail)
 	return err
 }
+
+// auditOwn writes down what an account does with itself.
+func (t *transaction) auditOwn(kind oauth.AuditKind, account oauth.ID, detail string) error {
+	a, _, err := scanAccount(t.queryRow(selectAccount+` where id = $1`, account[:]))
+	if err != nil {
+		return t.absent(err)
+	}
+	return t.audit(kind, aboutAccount(a), detail)
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -154,7 +155,7 @@ type Approval struct {
 // application, the account or the consent is not what it was.
 func (s *Store) Approve(ctx context.Context, e Approval) error {
 	a := e.Authorization
-	err := s.engine.transact(ctx, func(tx *transaction) error {
+	err := s.transact(ctx, func(tx *transaction) error {
 		application, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.shareOf("applications"), a.ApplicationID[:]))
 		if err != nil {
 			return tx.absent(err)
@@ -181,7 +182,14 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 		if !e.Asked {
 			return nil
 		}
-		return putConsent(tx, consent.Renew(e.Identity, a, e.Declined, s.engine.now()))
+		if err := putConsent(tx, consent.Renew(e.Identity, a, e.Declined, s.engine.now())); err != nil {
+			return err
+		}
+		detail := string(a.Scope)
+		if !a.EndsAt.IsZero() {
+			detail += " until " + a.EndsAt.Format(time.RFC3339)
+		}
+		return tx.audit(oauth.AuditApproved, oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID, Name: application.Name}, detail)
 	})
 	if !errors.Is(err, errUnknownOutcome) {
 		return fault(err)
@@ -195,14 +203,18 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 }
 
 // Refuse remembers that the account was asked and did not allow it, so that the
-// same question cannot be answered again. ErrAnswered: it was answered before.
-func (s *Store) Refuse(ctx context.Context, a oauth.Authorization) error {
+// same question cannot be answered again. ErrAnswered: it was answered before. name is
+// the application's.
+func (s *Store) Refuse(ctx context.Context, a oauth.Authorization, name string) error {
 	return s.write(ctx, func(tx *transaction) error {
 		inserted, err := insertAuthorization(tx, a)
-		if err == nil && !inserted {
+		if err != nil {
+			return err
+		}
+		if !inserted {
 			return tx.refuse(ErrAnswered)
 		}
-		return err
+		return tx.audit(oauth.AuditRefused, oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID, Name: name}, string(a.Scope))
 	})
 }
 

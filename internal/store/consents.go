@@ -39,15 +39,22 @@ func (s *Store) Consents(ctx context.Context, account oauth.ID) ([]oauth.Consent
 func (s *Store) Disconnect(ctx context.Context, account, application oauth.ID) error {
 	var revoked []change
 	err := s.write(ctx, func(tx *transaction) error {
-		if _, err := tx.exec(`delete from consents where account_id = $1 and application_id = $2`, account[:], application[:]); err != nil {
+		forgotten, err := tx.exec(`delete from consents where account_id = $1 and application_id = $2`, account[:], application[:])
+		if err != nil {
 			return err
 		}
 		if _, err := tx.exec(`delete from uses where account_id = $1 and application_id = $2`, account[:], application[:]); err != nil {
 			return err
 		}
-		var err error
 		revoked, err = s.revokeAll(tx, application, account, oauth.ReasonDisconnected)
-		return err
+		if err != nil || forgotten == 0 {
+			return err
+		}
+		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`, application[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		return tx.audit(oauth.AuditDisconnected, oauth.AuditSubject{AccountID: account, ApplicationID: application, Name: a.Name}, "")
 	})
 	if err != nil {
 		revoked = []change{{kind: everythingChanged}}

@@ -28,7 +28,14 @@ func (s *Store) PutPortrait(ctx context.Context, account oauth.ID, p *oauth.Pict
 		if err := tx.replacePicture(before, p); err != nil {
 			return err
 		}
-		return tx.oneRow(`update accounts set avatar_url = $1 where id = $2`, a.AvatarURL, account[:])
+		if err := tx.oneRow(`update accounts set avatar_url = $1 where id = $2`, a.AvatarURL, account[:]); err != nil {
+			return err
+		}
+		detail := "picture replaced"
+		if p == nil {
+			detail = "picture removed"
+		}
+		return tx.audit(oauth.AuditProfileChanged, aboutAccount(a), detail)
 	})
 	return s.afterwards(err, change{kind: accountChanged, id: account})
 }

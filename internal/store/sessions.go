@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -25,8 +26,10 @@ func (s *Store) StartSession(ctx context.Context, n oauth.Session, password stri
 		if err != nil || tx.refusal != nil {
 			return err
 		}
-		_, err = tx.exec(`delete from sessions where id = $1`, before[:])
-		return err
+		if _, err = tx.exec(`delete from sessions where id = $1`, before[:]); err != nil {
+			return err
+		}
+		return tx.auditOwn(oauth.AuditSignedIn, n.AccountID, "")
 	})
 }
 
@@ -55,15 +58,21 @@ func (s *Store) SeeSession(ctx context.Context, n oauth.Session) error {
 // EndSession signs a browser out. Only the account's own sessions can be ended.
 func (s *Store) EndSession(ctx context.Context, account, id oauth.ID) error {
 	return s.write(ctx, func(tx *transaction) error {
-		_, err := tx.exec(`delete from sessions where id = $1 and account_id = $2`, id[:], account[:])
-		return err
+		n, err := tx.exec(`delete from sessions where id = $1 and account_id = $2`, id[:], account[:])
+		if err != nil || n == 0 {
+			return err
+		}
+		return tx.auditOwn(oauth.AuditSessionEnded, account, "")
 	})
 }
 
 // EndOtherSessions signs an account out everywhere but in the session keep.
 func (s *Store) EndOtherSessions(ctx context.Context, account, keep oauth.ID) error {
 	return s.write(ctx, func(tx *transaction) error {
-		_, err := tx.exec(`delete from sessions where account_id = $1 and id <> $2`, account[:], keep[:])
-		return err
+		n, err := tx.exec(`delete from sessions where account_id = $1 and id <> $2`, account[:], keep[:])
+		if err != nil || n == 0 {
+			return err
+		}
+		return tx.auditOwn(oauth.AuditSessionsEnded, account, strconv.FormatInt(n, 10))
 	})
 }

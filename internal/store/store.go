@@ -43,7 +43,9 @@ type Store struct {
 	perApplication int
 	surplusFrom    pair
 	// usesFrom is where the sweeper goes on to look for uses of ended connections.
-	usesFrom     oauth.Connection
+	usesFrom oauth.Connection
+	// failures are sign-ins that somebody tried in vain.
+	failures     chan failedSignIn
 	sizes        atomic.Pointer[map[string]int64]
 	stopSweeping context.CancelFunc
 	sweeping     sync.WaitGroup
@@ -107,6 +109,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 		s.stopSweeping = stop
 		s.sweeping.Go(func() { s.sweepForever(sweeping) })
+		s.failures = make(chan failedSignIn, maxFailures)
+		s.sweeping.Go(func() { s.noteFailures(sweeping) })
 	}
 	return s, nil
 }
@@ -140,14 +144,19 @@ func (s *Store) afterwards(err error, changes ...change) error {
 
 // write runs a transaction on the small tables.
 func (s *Store) write(ctx context.Context, f func(*transaction) error) error {
-	err := s.engine.transact(ctx, func(tx *transaction) error {
-		tx.actor, tx.random, tx.now = oauth.ActorFrom(ctx), s.random, s.engine.now()
-		return f(tx)
-	})
+	err := s.transact(ctx, f)
 	if errors.Is(err, errUnknownOutcome) {
 		return errDown(err)
 	}
 	return fault(err)
+}
+
+// transact is the engine's, with what the audit log wants to know.
+func (s *Store) transact(ctx context.Context, f func(*transaction) error) error {
+	return s.engine.transact(ctx, func(tx *transaction) error {
+		tx.actor, tx.random, tx.now = oauth.ActorFrom(ctx), s.random, s.engine.now()
+		return f(tx)
+	})
 }
 
 // millisecondClock cuts the clock to what the columns hold, so that a time means
