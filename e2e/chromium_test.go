@@ -34,6 +34,7 @@ func TestBrowser(t *testing.T) {
 		{"a person chooses with the keys alone", testChoosing},
 		{"sessions elsewhere are ended", testSessions},
 		{"a developer sets up a webhook", testWebhookTab},
+		{"an administrator looks after accounts and applications", testAdministrator},
 		{"every page fits a phone whatever people type", testTour},
 		{"screenshots are taken for people to look at", testScreenshots},
 	} {

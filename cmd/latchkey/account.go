@@ -18,8 +18,10 @@ import (
 func accountCommand(c *config) *cobra.Command {
 	return group("account", "Create, list, disable and enable accounts",
 		accountCreate(c), accountList(c),
-		accountSwitch(c, "disable", "Switch an account off: no sign-in, and none of its tokens works", true),
-		accountSwitch(c, "enable", "Undo disable", false))
+		accountSwitch(c, "disable", "disabled", "Switch an account off: no sign-in, and none of its tokens works", (*account.Accounts).Disable),
+		accountSwitch(c, "enable", "enabled", "Undo disable", (*account.Accounts).Enable),
+		accountSwitch(c, "promote", "promoted", "Make an account an administrator", (*account.Accounts).MakeAdministrator),
+		accountSwitch(c, "demote", "demoted", "Undo promote", (*account.Accounts).UnmakeAdministrator))
 }
 
 // accountView is an account as commands print it.
@@ -172,7 +174,7 @@ func accountState(a oauth.Account) string {
 	return "active"
 }
 
-func accountSwitch(c *config, use, short string, off bool) *cobra.Command {
+func accountSwitch(c *config, use, did, short string, change func(*account.Accounts, context.Context, oauth.ID) error) *cobra.Command {
 	var email string
 	cmd := &cobra.Command{
 		Use:   use + " ACCOUNT",
@@ -190,15 +192,13 @@ func accountSwitch(c *config, use, short string, off bool) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			change := h.accounts.Enable
-			if off {
-				change = h.accounts.Disable
-			}
-			if err := change(ctx, a.ID); err != nil {
+			if err := change(h.accounts, ctx, a.ID); err != nil {
 				return err
 			}
-			a.Disabled = off
-			return c.done(viewAccount(a), "%sd the account %s", use, a.Email)
+			if a, err = h.accounts.ByID(ctx, a.ID); err != nil {
+				return err
+			}
+			return c.done(viewAccount(a), "%s the account %s", did, a.Email)
 		}),
 	}
 	cmd.Flags().StringVar(&email, "email", "", "the account's email address, instead of the argument")

@@ -17,8 +17,11 @@ import (
 func applicationCommand(c *config) *cobra.Command {
 	return group("application", "Register and manage OAuth applications",
 		applicationCreate(c), applicationList(c), applicationShow(c), applicationUpdate(c), applicationRotate(c),
-		applicationChange(c, "suspend", "suspended", "Switch an application off until resume; its tokens and codes stop working", (*application.Applications).Suspend),
+		applicationAnswer(c, "suspend", "suspended", "reason", "Switch an application off until resume; its tokens and codes stop working", (*application.Applications).Suspend),
 		applicationChange(c, "resume", "resumed", "Undo suspend", (*application.Applications).Resume),
+		applicationChange(c, "verify", "verified", "Mark an application as what it says it is", (*application.Applications).Verify),
+		applicationAnswer(c, "unverify", "unverified", "note", "Take the mark that verify gave", (*application.Applications).Unverify),
+		applicationAnswer(c, "return", "returned", "note", "Send an application back that was submitted for review", (*application.Applications).Return),
 		applicationChange(c, "delete", "deleted", "Revoke every authorization of an application and remove it", (*application.Applications).Delete))
 }
 
@@ -35,6 +38,9 @@ type applicationView struct {
 	Public         bool       `json:"public"`
 	ResourceServer bool       `json:"resource_server"`
 	Suspended      bool       `json:"suspended"`
+	Reason         string     `json:"suspended_reason,omitempty"`
+	Submitted      bool       `json:"submitted"`
+	Verified       bool       `json:"verified"`
 	PreviousEndsAt *time.Time `json:"previous_secret_ends_at,omitempty"`
 	CreatedAt      time.Time  `json:"created_at"`
 }
@@ -43,7 +49,7 @@ func viewApplication(a oauth.Application, secret string) applicationView {
 	v := applicationView{
 		ClientID: a.ClientID, ClientSecret: secret, Name: a.Name, Owner: a.OwnerID.String(), Site: a.Site,
 		RedirectURIs: append([]string{}, a.RedirectURIs...), Scope: string(a.Scope), Public: a.Public, ResourceServer: a.ResourceServer,
-		Suspended: a.Suspended(), CreatedAt: a.CreatedAt,
+		Suspended: a.Suspended(), Reason: a.SuspendedReason, Submitted: a.Submitted(), Verified: a.Verified(), CreatedAt: a.CreatedAt,
 	}
 	v.OptionalScope = string(a.OptionalScope)
 	if !a.PreviousSecretEndsAt.IsZero() {
@@ -61,6 +67,7 @@ func (v applicationView) rows() [][]string {
 		{"name", v.Name}, {"owner", v.Owner}, {"site", v.Site}, {"redirect_uris", strings.Join(v.RedirectURIs, " ")}, {"scope", v.Scope},
 		{"optional_scope", v.OptionalScope},
 		{"public", fmt.Sprint(v.Public)}, {"resource_server", fmt.Sprint(v.ResourceServer)}, {"suspended", fmt.Sprint(v.Suspended)},
+		{"submitted", fmt.Sprint(v.Submitted)}, {"verified", fmt.Sprint(v.Verified)},
 		{"created_at", v.CreatedAt.Format(time.RFC3339)},
 	}...)
 }
@@ -141,17 +148,25 @@ func applicationList(c *config) *cobra.Command {
 			views, rows := []applicationView{}, [][]string{{"CLIENT_ID", "NAME", "OWNER", "STATE", "SCOPE"}}
 			for _, a := range all {
 				views = append(views, viewApplication(a, ""))
-				state := "active"
-				if a.Suspended() {
-					state = "suspended"
-				}
-				rows = append(rows, []string{a.ClientID, a.Name, a.OwnerName, state, string(a.Scope)})
+				rows = append(rows, []string{a.ClientID, a.Name, a.OwnerName, applicationState(a), string(a.Scope)})
 			}
 			return c.print(views, rows)
 		}),
 	}
 	c.jsonFlag(cmd.Flags())
 	return cmd
+}
+
+func applicationState(a oauth.Application) string {
+	switch {
+	case a.Suspended():
+		return "suspended"
+	case a.Submitted():
+		return "submitted"
+	case a.Verified():
+		return "verified"
+	}
+	return "active"
 }
 
 func applicationShow(c *config) *cobra.Command {
@@ -261,5 +276,19 @@ func applicationChange(c *config, use, did, short string, change func(*applicati
 		}),
 	}
 	c.jsonFlag(cmd.Flags())
+	return cmd
+}
+
+// applicationAnswer is applicationChange with a sentence that the owner is shown.
+func applicationAnswer(c *config, use, did, flag, short string, change func(*application.Applications, context.Context, oauth.ID, string) error) *cobra.Command {
+	var said string
+	cmd := applicationChange(c, use, did, short, func(a *application.Applications, ctx context.Context, id oauth.ID) error {
+		clean, err := application.Reason(said, false)
+		if err != nil {
+			return sentence(err)
+		}
+		return change(a, ctx, id, clean)
+	})
+	cmd.Flags().StringVar(&said, flag, "", "a sentence that the owner of the application is shown")
 	return cmd
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/latchkey/latchkey/internal/account"
+	"github.com/latchkey/latchkey/internal/admin"
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/authorize"
 	"github.com/latchkey/latchkey/internal/endpoint"
@@ -140,6 +141,9 @@ func (h *house) server(c *config, issuer string) (*server.Server, error) {
 			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Webhooks: h.webhooks, Door: door, Pages: pages, Log: h.log, Now: h.now,
 			Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Secure: secure,
 			Picture: h.store.Picture, Studio: picture.NewStudio(), UploadLimit: throttle.New(20, time.Minute, c.exempt, h.now),
+		},
+		Admin: &admin.Admin{
+			Store: h.store, Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Door: door, Pages: pages, Log: h.log,
 		},
 		Door: door, Pages: pages, Ready: h.store.Ready,
 	}, server.Config{Issuer: issuer, Paths: paths, TrustedProxies: c.trusted}, h.log)

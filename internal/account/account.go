@@ -241,17 +241,6 @@ func (a *Accounts) Find(ctx context.Context, reference string) (oauth.Account, e
 // All lists all accounts, the oldest first.
 func (a *Accounts) All(ctx context.Context) ([]oauth.Account, error) { return a.store.Accounts(ctx) }
 
-// Disable switches an account off: its sessions end, and no token of its or of
-// its applications works until Enable.
-func (a *Accounts) Disable(ctx context.Context, id oauth.ID) error {
-	return a.store.DisableAccount(ctx, id)
-}
-
-// Enable undoes Disable.
-func (a *Accounts) Enable(ctx context.Context, id oauth.ID) error {
-	return a.store.EnableAccount(ctx, id)
-}
-
 // Profile is what people change of their own account.
 type Profile struct{ Name, Username string }
 

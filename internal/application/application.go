@@ -247,17 +247,6 @@ func (a *Applications) All(ctx context.Context) ([]oauth.Application, error) {
 	return a.store.Applications(ctx, oauth.ID{})
 }
 
-// Suspend switches an application off until Resume: it cannot authenticate, and
-// none of its tokens and codes works.
-func (a *Applications) Suspend(ctx context.Context, id oauth.ID) error {
-	return a.store.SuspendApplication(ctx, id)
-}
-
-// Resume undoes Suspend.
-func (a *Applications) Resume(ctx context.Context, id oauth.ID) error {
-	return a.store.ResumeApplication(ctx, id)
-}
-
 // Delete revokes every authorization of an application and removes it.
 func (a *Applications) Delete(ctx context.Context, id oauth.ID) error {
 	return a.store.DeleteApplication(ctx, id)

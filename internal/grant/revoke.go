@@ -54,5 +54,5 @@ func (g *Grants) revokeOlder(ctx context.Context, c Client, presented oauth.Toke
 // Revoke ends an authorization by its id, for the operator. The error is
 // store.ErrNotFound where there is none.
 func (g *Grants) Revoke(ctx context.Context, id oauth.ID) error {
-	return g.store.Revoke(ctx, oauth.Revocation{ID: id, Reason: oauth.ReasonOperator})
+	return g.store.RevokeByOperator(ctx, id)
 }

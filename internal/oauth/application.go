@@ -43,14 +43,19 @@ type Application struct {
 	PreviousSecretCreatedAt, PreviousSecretEndsAt time.Time
 	// SecretUsedAt and PreviousSecretUsedAt are when a secret was last seen, to the hour.
 	SecretUsedAt, PreviousSecretUsedAt time.Time
-	// SubmittedAt is when the owner asked for a review, zero before. VerifiedAt is when an
-	// administrator found the application to be what it says it is, zero for never.
+	// SubmittedAt is when the owner asked for a review, zero unless an answer is due.
+	// VerifiedAt is when an administrator found the application to be what it says it is,
+	// zero for never.
 	SubmittedAt, VerifiedAt time.Time
 	// SuspendedAt is zero unless an administrator suspended the application, for a reason
 	// that the owner is shown.
 	SuspendedAt     time.Time
 	SuspendedReason string
-	CreatedAt       time.Time
+	// ReviewNote is why an administrator sent the application back, or took the mark from it.
+	ReviewNote string
+	// RequestedScope is what the owner asks an administrator to allow.
+	RequestedScope Scope
+	CreatedAt      time.Time
 }
 
 // NewClientID draws the id of an application and the client_id that carries it.
@@ -108,6 +113,9 @@ func (a Application) Suspended() bool { return !a.SuspendedAt.IsZero() || a.Owne
 
 // Verified reports whether an administrator found the application to be what it says it is.
 func (a Application) Verified() bool { return !a.VerifiedAt.IsZero() }
+
+// Submitted reports whether the application waits for an administrator's answer.
+func (a Application) Submitted() bool { return !a.SubmittedAt.IsZero() && !a.Verified() }
 
 // Identity is a digest of what a person is shown of an application.
 type Identity Hash

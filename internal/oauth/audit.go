@@ -1,6 +1,9 @@
 package oauth
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // AuditKind names what happened, as the audit log keeps it and filters by it.
 type AuditKind string
@@ -8,6 +11,7 @@ type AuditKind string
 // The events that matter to security.
 const (
 	AuditApplicationRegistered AuditKind = "application.registered"
+	AuditApplicationDeleted    AuditKind = "application.deleted"
 
 	AuditWebhookChanged     AuditKind = "webhook.changed"
 	AuditWebhookRotated     AuditKind = "webhook.secret_rotated"
@@ -30,6 +34,33 @@ const (
 	AuditDisconnected  AuditKind = "authorization.disconnected"
 )
 
+// What administrators, and commands, do.
+const (
+	AuditAccountCreated       AuditKind = "account.created"
+	AuditAccountDisabled      AuditKind = "account.disabled"
+	AuditAccountEnabled       AuditKind = "account.enabled"
+	AuditAdministratorMade    AuditKind = "account.administrator_made"
+	AuditAdministratorUnmade  AuditKind = "account.administrator_unmade"
+	AuditApplicationSubmitted AuditKind = "application.submitted"
+	AuditApplicationReturned  AuditKind = "application.returned"
+	AuditApplicationVerified  AuditKind = "application.verified"
+	AuditApplicationUnmarked  AuditKind = "application.unverified"
+	AuditApplicationSuspended AuditKind = "application.suspended"
+	AuditApplicationResumed   AuditKind = "application.resumed"
+	AuditScopeRequested       AuditKind = "application.scope_requested"
+	AuditScopeAllowed         AuditKind = "application.scope_allowed"
+	AuditScopeDeclined        AuditKind = "application.scope_declined"
+	AuditAuthorizationRevoked AuditKind = "authorization.revoked"
+	AuditSettingsChanged      AuditKind = "settings.changed"
+	AuditExported             AuditKind = "audit.exported"
+)
+
+// Group is what the kinds about one noun have in common: what stands before the dot.
+func (k AuditKind) Group() string {
+	group, _, _ := strings.Cut(string(k), ".")
+	return group
+}
+
 // AuditSubject is whom or what something was done to.
 type AuditSubject struct {
 	// AccountID and ApplicationID are zero where they do not apply.
@@ -40,8 +71,8 @@ type AuditSubject struct {
 
 // AuditEvent is a line of the audit log: who, what, when, from where.
 type AuditEvent struct {
-	ID ID
-	AuditKind
+	ID      ID
+	Kind    AuditKind
 	Actor   Actor
 	Subject AuditSubject
 	// Detail adds what the kind leaves open, in English, without secrets.

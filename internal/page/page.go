@@ -90,7 +90,7 @@ func parseTemplates(functions template.FuncMap) (map[string]*template.Template, 
 	if err != nil {
 		return nil, fmt.Errorf("find the templates: %w", err)
 	}
-	shared, err := template.New("frame").Funcs(functions).ParseFS(templates, "templates/frame.html", "templates/parts.html", "templates/plot.html")
+	shared, err := template.New("frame").Funcs(functions).ParseFS(templates, "templates/frame.html", "templates/parts*.html", "templates/plot.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the templates: %w", err)
 	}

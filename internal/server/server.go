@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkey/latchkey/internal/admin"
 	"github.com/latchkey/latchkey/internal/authorize"
 	"github.com/latchkey/latchkey/internal/endpoint"
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -32,6 +33,7 @@ type Rooms struct {
 	Endpoints *endpoint.Endpoints
 	Authorize *authorize.Handler
 	Portal    *portal.Portal
+	Admin     *admin.Admin
 	Door      *signin.Door
 	Pages     *page.Pages
 	// Ready reports whether the store answers.
@@ -74,6 +76,7 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	browsers.Handle("POST "+paths.Authorize, rooms.Authorize)
 	rooms.Door.Routes(browsers)
 	rooms.Portal.Routes(browsers)
+	rooms.Admin.Routes(browsers)
 	browsers.HandleFunc("POST /language", rooms.Pages.SwitchLanguage)
 	browsers.Handle("GET /assets/", rooms.Pages.Assets())
 	programs.HandleFunc("GET /pictures/{id}", rooms.Portal.ServePicture)
@@ -201,9 +204,7 @@ func withPages(mux *http.ServeMux, pages *page.Pages) http.Handler {
 		h.ServeHTTP(verdict, r)
 		switch verdict.status {
 		case http.StatusNotFound:
-			pages.Write(w, r, verdict.status, page.Problem{
-				Frame: page.Frame{Title: oauth.Say("There is no such page")}, Person: oauth.Say("Check the address."), BackTo: "/", BackText: oauth.Say("Your settings"),
-			})
+			pages.Write(w, r, verdict.status, page.NoSuchPage())
 		case http.StatusMethodNotAllowed:
 			pages.Write(w, r, verdict.status, page.Problem{
 				Frame: page.Frame{Title: oauth.Say("This page cannot be opened like that")}, Person: oauth.Say("Go to it from your settings."), BackTo: "/", BackText: oauth.Say("Your settings"),

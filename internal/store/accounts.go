@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -35,7 +34,11 @@ func (s *Store) CreateAccount(ctx context.Context, a oauth.Account, password str
 		if tx.actor.AccountID == a.ID {
 			return tx.audit(oauth.AuditSignedUp, aboutAccount(a), "")
 		}
-		return nil
+		detail := ""
+		if a.Administrator {
+			detail = "administrator"
+		}
+		return tx.audit(oauth.AuditAccountCreated, aboutAccount(a), detail)
 	})
 }
 
@@ -134,40 +137,4 @@ func (s *Store) ChangePassword(ctx context.Context, account oauth.ID, old, passw
 		}
 		return tx.auditOwn(oauth.AuditPasswordChanged, account, "")
 	})
-}
-
-// DisableAccount switches an account off: no sign-in, no token, no session.
-func (s *Store) DisableAccount(ctx context.Context, id oauth.ID) error {
-	err := s.write(ctx, func(tx *transaction) error {
-		if err := tx.setDisabled(id, tx.now); err != nil || tx.refusal != nil {
-			return err
-		}
-		_, err := tx.exec(`delete from sessions where account_id = $1`, id[:])
-		return err
-	})
-	return s.afterwards(err, change{kind: accountChanged, id: id})
-}
-
-// EnableAccount undoes DisableAccount; tokens that have not expired work again.
-func (s *Store) EnableAccount(ctx context.Context, id oauth.ID) error {
-	err := s.write(ctx, func(tx *transaction) error {
-		return tx.setDisabled(id, time.Time{})
-	})
-	return s.afterwards(err, change{kind: accountChanged, id: id})
-}
-
-// setDisabled switches an account off, or on at the zero time, and tells its applications
-// if that is a change.
-func (t *transaction) setDisabled(id oauth.ID, at time.Time) error {
-	before, _, err := scanAccount(t.queryRow(selectAccount+` where id = $1`+t.lock, id[:]))
-	if err != nil {
-		return t.absent(err)
-	}
-	if _, err := t.exec(`update accounts set disabled_at = $1 where id = $2`, toMillis(at), id[:]); err != nil {
-		return err
-	}
-	if before.Disabled == !at.IsZero() {
-		return nil
-	}
-	return t.tellOwned(id, !at.IsZero())
 }

@@ -12,7 +12,7 @@ const selectApplication = `select applications.id, client_id, owner_id, accounts
 	applications.name, site, privacy, terms, logo, redirect_uris, scope, optional_scope, public, resource_server,
 	secret_hash, secret_created_at, secret_used_at,
 	previous_secret_hash, previous_secret_created_at, previous_secret_ends_at, previous_secret_used_at,
-	submitted_at, verified_at, suspended_at, suspended_reason, applications.created_at
+	submitted_at, verified_at, suspended_at, suspended_reason, review_note, requested_scope, applications.created_at
 	from applications join accounts on accounts.id = applications.owner_id`
 
 func scanApplication(r row) (a oauth.Application, err error) {
@@ -21,7 +21,7 @@ func scanApplication(r row) (a oauth.Application, err error) {
 		&a.Name, &a.Site, &a.Privacy, &a.Terms, &a.Logo, &uris, &a.Scope, &a.OptionalScope, &a.Public, &a.ResourceServer,
 		fixed(a.SecretHash[:]), millis{&a.SecretCreatedAt}, millis{&a.SecretUsedAt},
 		fixed(a.PreviousSecretHash[:]), millis{&a.PreviousSecretCreatedAt}, millis{&a.PreviousSecretEndsAt}, millis{&a.PreviousSecretUsedAt},
-		millis{&a.SubmittedAt}, millis{&a.VerifiedAt}, millis{&a.SuspendedAt}, &a.SuspendedReason, millis{&a.CreatedAt})
+		millis{&a.SubmittedAt}, millis{&a.VerifiedAt}, millis{&a.SuspendedAt}, &a.SuspendedReason, &a.ReviewNote, &a.RequestedScope, millis{&a.CreatedAt})
 	a.RedirectURIs = strings.Fields(uris)
 	return a, notFound(err)
 }
@@ -91,41 +91,15 @@ func (s *Store) RotateSecret(ctx context.Context, id oauth.ID, secret oauth.Hash
 	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }
 
-// SuspendApplication switches an application off: it cannot authenticate, and
-// none of its tokens works.
-func (s *Store) SuspendApplication(ctx context.Context, id oauth.ID) error {
-	return s.setSuspended(ctx, id, s.engine.now())
-}
-
-// ResumeApplication undoes SuspendApplication; tokens that have not expired work again.
-func (s *Store) ResumeApplication(ctx context.Context, id oauth.ID) error {
-	return s.setSuspended(ctx, id, time.Time{})
-}
-
-func (s *Store) setSuspended(ctx context.Context, id oauth.ID, at time.Time) error {
-	err := s.write(ctx, func(tx *transaction) error {
-		before, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
-		if err != nil {
-			return tx.absent(err)
-		}
-		err = tx.oneRow(`update applications set suspended_at = $1 where id = $2`, toMillis(at), id[:])
-		if err != nil {
-			return err
-		}
-		return tx.tellSuspension(before, !at.IsZero())
-	})
-	return s.afterwards(err, change{kind: applicationChanged, id: id})
-}
-
 // DeleteApplication revokes every authorization of an application, forgets the
 // consents to it, and removes it. Its client_credentials tokens die with it:
 // none works without its application.
 func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		// No approval may come in between.
-		var locked []byte
-		if err := tx.queryRow(`select id from applications where id = $1`+tx.lock, id[:]).Scan(&locked); err != nil {
-			return tx.absent(notFound(err))
+		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
+		if err != nil {
+			return tx.absent(err)
 		}
 		// Nobody has to be told of these: none works without the application.
 		if _, err := s.revokeAll(tx, id, oauth.ID{}, oauth.ReasonDeleted); err != nil {
@@ -134,16 +108,14 @@ func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 		if err := tx.dropDeliveries(id); err != nil {
 			return err
 		}
-		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`, id[:]))
-		if err != nil {
-			return err
-		}
 		logo, _ := oauth.ParseID(a.Logo)
 		if err := tx.replacePicture(logo, nil); err != nil {
 			return err
 		}
-		_, err = tx.exec(`delete from applications where id = $1`, id[:])
-		return err
+		if _, err := tx.exec(`delete from applications where id = $1`, id[:]); err != nil {
+			return err
+		}
+		return tx.audit(oauth.AuditApplicationDeleted, subjectOf(a), "")
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }

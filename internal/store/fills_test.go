@@ -121,7 +121,7 @@ func changesAreSeen(w *world) {
 		}, nil},
 		{"an account disconnects", func(life) error { return s.Disconnect(w.ctx, account, w.application.ID) }, nil},
 		{
-			"an application is suspended", func(life) error { return s.SuspendApplication(w.ctx, w.application.ID) },
+			"an application is suspended", func(life) error { return s.SuspendApplication(w.ctx, w.application.ID, "") },
 			func(life) error { return s.ResumeApplication(w.ctx, w.application.ID) },
 		},
 		{

@@ -26,7 +26,7 @@ func TestServerHearsACommandAtOnce(t *testing.T) {
 		}, nil},
 		{"disconnects", func(oauth.ID) error { return command.Disconnect(w.ctx, account, w.application.ID) }, nil},
 		{
-			"suspends", func(oauth.ID) error { return command.SuspendApplication(w.ctx, w.application.ID) },
+			"suspends", func(oauth.ID) error { return command.SuspendApplication(w.ctx, w.application.ID, "") },
 			func(oauth.ID) error { return command.ResumeApplication(w.ctx, w.application.ID) },
 		},
 		{

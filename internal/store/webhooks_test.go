@@ -193,8 +193,8 @@ func toldOfSuspensions(w *world) {
 		event  oauth.WebhookEvent
 		reason any
 	}{
-		{"suspend", func() error { return s.SuspendApplication(w.ctx, id) }, oauth.EventApplicationSuspended, "administrator"},
-		{"suspend again", func() error { return s.SuspendApplication(w.ctx, id) }, "", nil},
+		{"suspend", func() error { return s.SuspendApplication(w.ctx, id, "") }, oauth.EventApplicationSuspended, "administrator"},
+		{"suspend again", func() error { return s.SuspendApplication(w.ctx, id, "") }, "", nil},
 		{"disable its owner too", func() error { return s.DisableAccount(w.ctx, owner) }, "", nil},
 		{"resume without its owner", func() error { return s.ResumeApplication(w.ctx, id) }, "", nil},
 		{"enable its owner", func() error { return s.EnableAccount(w.ctx, owner) }, oauth.EventApplicationResumed, nil},

@@ -285,7 +285,7 @@ func (p *play) operate() {
 		p.orphaned = what == "orphan"
 		p.sure(p.setDisabled(p.developer.ID, p.orphaned))
 	case "suspend":
-		p.expect(what, p.store.SuspendApplication(p.ctx, a.row.ID), want)
+		p.expect(what, p.store.SuspendApplication(p.ctx, a.row.ID, ""), want)
 		a.suspended = true
 	case "resume":
 		p.expect(what, p.store.ResumeApplication(p.ctx, a.row.ID), want)

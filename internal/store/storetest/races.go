@@ -189,7 +189,7 @@ func approveForATime(f *fixture) {
 func approveChanged(f *fixture) {
 	for name, change := range map[string]func(a oauth.Application) error{
 		"renamed":   func(a oauth.Application) error { a.Name = "Bank"; return f.edit(a) },
-		"suspended": func(a oauth.Application) error { return f.store.SuspendApplication(f.ctx, a.ID) },
+		"suspended": func(a oauth.Application) error { return f.store.SuspendApplication(f.ctx, a.ID, "") },
 	} {
 		a := f.register()
 		approval := f.approval(a, &grant{})

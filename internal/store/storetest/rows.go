@@ -18,7 +18,7 @@ func notFound(f *fixture) {
 	f.is(err, store.ErrNotFound)
 	_, err = f.store.Account(f.ctx, g.code.ID)
 	f.is(err, store.ErrNotFound)
-	f.is(f.store.SuspendApplication(f.ctx, g.code.ID), store.ErrNotFound)
+	f.is(f.store.SuspendApplication(f.ctx, g.code.ID, ""), store.ErrNotFound)
 	f.is(f.store.DisableAccount(f.ctx, g.code.ID), store.ErrNotFound)
 }
 

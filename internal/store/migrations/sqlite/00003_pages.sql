@@ -8,11 +8,28 @@ alter table applications add column optional_scope text not null default '';
 alter table applications add column submitted_at integer not null default 0;
 alter table applications add column verified_at integer not null default 0;
 alter table applications add column suspended_reason text not null default '';
+alter table applications add column review_note text not null default ''; -- why an administrator sent it back
+alter table applications add column requested_scope text not null default ''; -- what an administrator is asked to allow
 alter table applications add column previous_secret_created_at integer not null default 0;
 alter table applications add column secret_used_at integer not null default 0;
 alter table applications add column previous_secret_used_at integer not null default 0;
 -- The end of a previous secret that its webhook was told of.
 alter table applications add column secret_ending_told integer not null default 0;
+
+-- For the lists of the administration, which are read in pages and searched by how a name
+-- begins.
+alter table accounts add column name_key text generated always as (lower(name)) virtual;
+alter table applications add column name_key text generated always as (lower(name)) virtual;
+create index accounts_by_name on accounts (name_key);
+create index accounts_administrators on accounts (id) where administrator;
+create index accounts_disabled on accounts (id) where disabled_at > 0;
+create index applications_by_name on applications (name_key);
+create index applications_submitted on applications (id) where submitted_at > 0;
+create index applications_verified on applications (id) where verified_at > 0;
+create index applications_suspended on applications (id) where suspended_at > 0;
+create index applications_asking on applications (id) where requested_scope <> '';
+drop index applications_by_owner;
+create index applications_by_owner on applications (owner_id, id);
 
 -- An approval that the account limited in time ends then, and the consent with it.
 alter table authorizations add column ends_at integer not null default 0;
@@ -55,6 +72,7 @@ create index audit_by_kind on audit (kind, id);
 create index audit_by_actor on audit (actor_id, id);
 create index audit_by_account on audit (account_id, id);
 create index audit_by_application on audit (application_id, id);
+create index audit_by_address on audit (address, id);
 
 -- What each application did in an hour.
 create table usage_hours (
@@ -143,6 +161,20 @@ alter table applications drop column secret_ending_told;
 alter table applications drop column previous_secret_used_at;
 alter table applications drop column secret_used_at;
 alter table applications drop column previous_secret_created_at;
+drop index applications_by_owner;
+create index applications_by_owner on applications (owner_id);
+drop index applications_asking;
+drop index applications_suspended;
+drop index applications_verified;
+drop index applications_submitted;
+drop index applications_by_name;
+drop index accounts_disabled;
+drop index accounts_administrators;
+drop index accounts_by_name;
+alter table applications drop column name_key;
+alter table accounts drop column name_key;
+alter table applications drop column requested_scope;
+alter table applications drop column review_note;
 alter table applications drop column suspended_reason;
 alter table applications drop column verified_at;
 alter table applications drop column submitted_at;

@@ -1,0 +1,98 @@
+package e2e_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// testAdministrator is a day of an administrator: the pages are looked at in a real
+// browser, and shot for people to look at.
+func testAdministrator(t *testing.T, c *chromium, s *server) {
+	boss := s.newAccount(t, "Barbara Liskov", "--admin")
+	grace := s.newAccount(t, "Grace Hopper")
+	app := s.registerAs(t, grace.email, "Seaweed Atlas", "https://seaweed.example", "https://seaweed.example/callback", "profile", "events")
+	s.registerAs(t, grace.email, unbroken, "https://"+strings.Repeat("long-host-name.", 15)+"example/", "https://seaweed.example/"+unbroken, "profile")
+	s.grant(t, app)
+	b := c.profile(t, s.url)
+	b.signIn(t, s, boss)
+	b.follow(t, "Administration")
+	b.follow(t, "Applications")
+	b.shoot(t, "admin-applications", 1280, "light")
+	b.shoot(t, "admin-applications-phone", 360, "dark")
+	b.search(t, "seaweed")
+	b.follow(t, "Seaweed Atlas")
+	b.reads(t, "Not verified.", "application.registered")
+	b.press(t, "Verify application")
+	b.reads(t, "The application is verified.")
+	b.press(t, "Allow community")
+	b.reads(t, "The scope is allowed.")
+	b.shoot(t, "admin-application", 1280, "light")
+	b.shoot(t, "admin-application-phone", 360, "light")
+	b.follow(t, "Suspend application …")
+	b.reads(t, "Authorizations that live", "Accounts that gave them")
+	if status := b.press(t, "Suspend application"); status != http.StatusUnprocessableEntity {
+		t.Errorf("a suspension without a reason is answered %d", status)
+	}
+	b.reads(t, "Write a sentence: the owner reads it.")
+	b.fill(t, "Why it is suspended", "It sent mail that nobody asked for.")
+	b.shoot(t, "admin-suspend", 1280, "dark")
+	b.press(t, "Suspend application")
+	b.reads(t, "The application is suspended.", "It sent mail that nobody asked for.")
+	b.press(t, "Resume application")
+	b.unfold(t, "Take the mark away")
+	b.fill(t, "Why the mark goes", "It was sold.")
+	b.press(t, "Take the mark away")
+	b.reads(t, "Told last: It was sold.")
+	administerAccounts(t, b, grace)
+	readAudit(t, b, grace)
+}
+
+// search types into the search field of a list.
+func (b *tab) search(t *testing.T, text string) {
+	t.Helper()
+	b.do(t, click(`//input[@type="search"]`), paste(text))
+	b.press(t, "Search")
+}
+
+func administerAccounts(t *testing.T, b *tab, grace account) {
+	t.Helper()
+	b.follow(t, "Accounts")
+	b.shoot(t, "admin-accounts", 1280, "light")
+	b.search(t, grace.email)
+	b.follow(t, grace.name)
+	b.reads(t, grace.email, "Seaweed Atlas", "account.created")
+	b.shoot(t, "admin-account", 1280, "dark")
+	b.shoot(t, "admin-account-phone", 360, "light")
+	b.press(t, "Make administrator")
+	b.reads(t, "The account is an administrator now.")
+	b.press(t, "Take administration away")
+	b.follow(t, "Disable account …")
+	b.reads(t, "Applications it owns", "Authorizations given to them")
+	b.shoot(t, "admin-disable", 1280, "light")
+	b.press(t, "Disable account")
+	b.reads(t, "The account is disabled.")
+	b.press(t, "Enable account")
+	b.reads(t, "The account is enabled.")
+}
+
+func readAudit(t *testing.T, b *tab, grace account) {
+	t.Helper()
+	b.follow(t, "Audit log")
+	b.reads(t, "account.enabled", "application.suspended", "Barbara Liskov", "127.0.0.1")
+	b.shoot(t, "admin-audit", 1280, "light")
+	b.shoot(t, "admin-audit-phone", 360, "dark")
+	b.unfold(t, "Filter")
+	b.fill(t, "Done to the account", grace.email, "Done by", "Barbara Liskov is no username")
+	if status := b.press(t, "Filter"); status != http.StatusUnprocessableEntity {
+		t.Errorf("a wrong filter is answered %d", status)
+	}
+	b.reads(t, "There is no such account.")
+	b.fill(t, "Done by", "")
+	b.press(t, "Filter")
+	b.reads(t, "account.disabled", "Grace Hopper")
+	b.shoot(t, "admin-audit-filter", 1280, "dark")
+	b.fill(t, "Done by", "server")
+	b.press(t, "Filter")
+	b.reads(t, "Nothing was found.")
+}

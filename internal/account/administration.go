@@ -1,0 +1,53 @@
+package account
+
+import (
+	"context"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// ErrLastAdministrator: without this account nobody could administer the platform.
+var ErrLastAdministrator = store.ErrLastAdministrator
+
+// Disable switches an account off: its sessions end, and no token of its or of
+// its applications works until Enable.
+func (a *Accounts) Disable(ctx context.Context, id oauth.ID) error {
+	return a.store.DisableAccount(ctx, id)
+}
+
+// Enable undoes Disable.
+func (a *Accounts) Enable(ctx context.Context, id oauth.ID) error {
+	return a.store.EnableAccount(ctx, id)
+}
+
+// MakeAdministrator lets an account administer the platform.
+func (a *Accounts) MakeAdministrator(ctx context.Context, id oauth.ID) error {
+	return a.store.MakeAdministrator(ctx, id)
+}
+
+// UnmakeAdministrator undoes MakeAdministrator, unless the account is the last one:
+// ErrLastAdministrator.
+func (a *Accounts) UnmakeAdministrator(ctx context.Context, id oauth.ID) error {
+	return a.store.UnmakeAdministrator(ctx, id)
+}
+
+// ByID reads an account.
+func (a *Accounts) ByID(ctx context.Context, id oauth.ID) (oauth.Account, error) {
+	return a.store.Account(ctx, id)
+}
+
+// Page lists accounts in a state of package store, or all, the newest first.
+func (a *Accounts) Page(ctx context.Context, state string, p store.Page) ([]oauth.Account, error) {
+	return a.store.AccountPage(ctx, state, p)
+}
+
+// Beginning lists accounts whose email address, username or name begins with a text.
+func (a *Accounts) Beginning(ctx context.Context, prefix string, limit int) ([]oauth.Account, error) {
+	return a.store.FindAccounts(ctx, prefix, limit)
+}
+
+// Living counts what stops when an account is disabled.
+func (a *Accounts) Living(ctx context.Context, id oauth.ID) (store.Living, error) {
+	return a.store.LivingOfAccount(ctx, id)
+}

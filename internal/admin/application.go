@@ -1,0 +1,202 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/latchkey/latchkey/internal/application"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+func (a *Admin) listApplications(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	q := r.URL.Query()
+	content := page.AdminApplications{Frame: frame(r, person, "applications", oauth.Say("Applications"))}
+	content.Search, content.State = strings.TrimSpace(q.Get("q")), q.Get("state")
+	content.States = []page.ListState{
+		{Name: "", Label: oauth.Say("All")}, {Name: store.Submitted, Label: oauth.Say("Waiting for review")},
+		{Name: store.Asking, Label: oauth.Say("Asking for a scope")},
+		{Name: store.Verified, Label: oauth.Say("Verified")}, {Name: store.Suspended, Label: oauth.Say("Suspended")},
+	}
+	var all []oauth.Application
+	var err error
+	owner, owned := oauth.ParseID(q.Get("owner"))
+	switch {
+	case owned:
+		found, err := a.Accounts.ByID(r.Context(), owner)
+		if err != nil {
+			return err
+		}
+		content.Owner = &found
+		if all, err = a.Applications.PageOf(r.Context(), owner, asked(r)); err != nil {
+			return err
+		}
+	case content.Search != "":
+		all, err = a.searchApplications(r, content.Search)
+	default:
+		all, err = a.Applications.Page(r.Context(), content.State, asked(r))
+	}
+	if err != nil {
+		return err
+	}
+	content.Applications, content.Cut = cut(all)
+	if content.Cut && content.Search == "" {
+		content.Cut, content.Next = false, next(r, content.Applications[rows-1].ID)
+	}
+	a.Pages.Write(w, r, http.StatusOK, content)
+	return nil
+}
+
+// searchApplications finds by client_id or id, by owner, or by the beginning of the name.
+func (a *Admin) searchApplications(r *http.Request, text string) ([]oauth.Application, error) {
+	found, err := a.findApplication(r.Context(), text)
+	if err == nil {
+		return []oauth.Application{found}, nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	named, err := a.Applications.Beginning(r.Context(), text, rows+1)
+	if err != nil {
+		return nil, err
+	}
+	owner, err := a.Accounts.Find(r.Context(), text)
+	if err != nil {
+		return named, nil // no account is called that
+	}
+	owned, err := a.Applications.PageOf(r.Context(), owner.ID, store.Page{Limit: rows + 1})
+	return append(owned, named...), err
+}
+
+// findApplication reads an application by its id or its client_id.
+func (a *Admin) findApplication(ctx context.Context, reference string) (oauth.Application, error) {
+	if id, ok := oauth.ParseID(reference); ok {
+		return a.Store.Application(ctx, id)
+	}
+	return a.Applications.Find(ctx, reference)
+}
+
+func (a *Admin) showApplication(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	return a.writeApplication(w, r, person, http.StatusOK, page.ReasonForm{})
+}
+
+func (a *Admin) writeApplication(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, form page.ReasonForm) error {
+	found, err := a.findApplication(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	form.Label = oauth.Say("What is missing")
+	if found.Verified() {
+		form.Label = oauth.Say("Why the mark goes")
+	}
+	content := page.AdminApplication{Frame: frame(r, person, "applications", oauth.Say("%s", found.Name)), Subject: found, Form: form}
+	for _, p := range a.Grants.Catalogue().Permissions {
+		content.Scopes = append(content.Scopes, page.ScopeStanding{Permission: p, Has: found.Scope.Has(p.Name), Requested: found.RequestedScope.Has(p.Name)})
+	}
+	if content.Events, err = a.recent(r, store.AuditFilter{ApplicationID: found.ID}, 10); err != nil {
+		return err
+	}
+	a.Pages.Write(w, r, status, content)
+	return nil
+}
+
+func applicationPath(found oauth.Application) string {
+	return "/admin/applications/" + found.ID.String()
+}
+
+// onApplication does something to the application of the address.
+func (a *Admin) onApplication(w http.ResponseWriter, r *http.Request, done string, act func(context.Context, oauth.ID) error) error {
+	found, err := a.findApplication(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := act(r.Context(), found.ID); err != nil {
+		return err
+	}
+	redirect(w, applicationPath(found)+"?done="+done)
+	return nil
+}
+
+func (a *Admin) resume(w http.ResponseWriter, r *http.Request, _ *signin.Person) error {
+	return a.onApplication(w, r, "resumed", a.Applications.Resume)
+}
+
+func (a *Admin) verify(w http.ResponseWriter, r *http.Request, _ *signin.Person) error {
+	return a.onApplication(w, r, "verified", a.Applications.Verify)
+}
+
+func (a *Admin) unverify(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	return a.answer(w, r, person, "unverified", a.Applications.Unverify)
+}
+
+func (a *Admin) sendBack(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	return a.answer(w, r, person, "returned", a.Applications.Return)
+}
+
+// answer does something to an application whose owner is told why.
+func (a *Admin) answer(w http.ResponseWriter, r *http.Request, person *signin.Person, done string, act func(context.Context, oauth.ID, string) error) error {
+	reason, form := reasonOf(r)
+	if form.Problems != nil {
+		return a.writeApplication(w, r, person, http.StatusUnprocessableEntity, form)
+	}
+	return a.onApplication(w, r, done, func(ctx context.Context, id oauth.ID) error { return act(ctx, id, reason) })
+}
+
+func reasonOf(r *http.Request) (string, page.ReasonForm) {
+	form := page.ReasonForm{Reason: r.PostFormValue("reason")}
+	reason, err := application.Reason(form.Reason, true)
+	var problem *application.Problem
+	if errors.As(err, &problem) {
+		form.Problems = map[string]oauth.Sentence{problem.Field: problem.Message}
+	}
+	return reason, form
+}
+
+func (a *Admin) previewSuspend(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	return a.writeSuspend(w, r, person, http.StatusOK, page.ReasonForm{})
+}
+
+func (a *Admin) writeSuspend(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, form page.ReasonForm) error {
+	found, err := a.findApplication(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	living, err := a.Applications.Living(r.Context(), found.ID)
+	if err != nil {
+		return err
+	}
+	form.Label = oauth.Say("Why it is suspended")
+	a.Pages.Write(w, r, status, page.AdminSuspend{
+		Frame: frame(r, person, "applications", oauth.Say("Suspend %s", found.Name)), Subject: found, Form: form,
+		Given: amount(living.Authorizations), People: page.Amount{N: living.Accounts, Cut: amount(living.Authorizations).Cut},
+	})
+	return nil
+}
+
+func (a *Admin) suspend(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	reason, form := reasonOf(r)
+	if form.Problems != nil {
+		return a.writeSuspend(w, r, person, http.StatusUnprocessableEntity, form)
+	}
+	return a.onApplication(w, r, "suspended", func(ctx context.Context, id oauth.ID) error { return a.Applications.Suspend(ctx, id, reason) })
+}
+
+// decideScope allows or declines one scope that needs an administrator.
+func (a *Admin) decideScope(w http.ResponseWriter, r *http.Request, _ *signin.Person) error {
+	permission, known := a.Grants.Catalogue().Find(r.PostFormValue("scope"))
+	if !known || !permission.NeedsApproval {
+		return store.ErrNotFound
+	}
+	scope := oauth.ScopeOf(permission.Name)
+	switch r.PathValue("decision") {
+	case "allow":
+		return a.onApplication(w, r, "allowed", func(ctx context.Context, id oauth.ID) error { return a.Applications.AllowScope(ctx, id, scope) })
+	case "decline":
+		return a.onApplication(w, r, "declined", func(ctx context.Context, id oauth.ID) error { return a.Applications.DeclineScope(ctx, id, scope) })
+	}
+	return store.ErrNotFound
+}

@@ -1,0 +1,98 @@
+package application
+
+import (
+	"context"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
+)
+
+// maxReason is how long what an administrator writes to an owner may be, in characters.
+const maxReason = 500
+
+// Reason cleans what an administrator tells the owner of an application. The error is a
+// *Problem where it is missing although it is needed, or too long.
+func Reason(s string, needed bool) (string, error) {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	switch {
+	case s == "" && needed:
+		return "", &Problem{"reason", oauth.Say("Write a sentence: the owner reads it.")}
+	case utf8.RuneCountInString(s) > maxReason:
+		return "", &Problem{"reason", oauth.Say("Use at most %d characters.", maxReason)}
+	}
+	return s, nil
+}
+
+// Suspend switches an application off until Resume: it cannot authenticate, and none of
+// its tokens and codes works. Its owner is shown the reason, which may be empty.
+func (a *Applications) Suspend(ctx context.Context, id oauth.ID, reason string) error {
+	return a.store.SuspendApplication(ctx, id, reason)
+}
+
+// Resume undoes Suspend.
+func (a *Applications) Resume(ctx context.Context, id oauth.ID) error {
+	return a.store.ResumeApplication(ctx, id)
+}
+
+// Submit asks the administrators for a review.
+func (a *Applications) Submit(ctx context.Context, id oauth.ID) error {
+	return a.store.SubmitApplication(ctx, id)
+}
+
+// Verify marks an application as what it says it is.
+func (a *Applications) Verify(ctx context.Context, id oauth.ID) error {
+	return a.store.VerifyApplication(ctx, id)
+}
+
+// Return answers a review with no; the owner is shown the note.
+func (a *Applications) Return(ctx context.Context, id oauth.ID, note string) error {
+	return a.store.ReturnApplication(ctx, id, note)
+}
+
+// Unverify takes the mark that Verify gave; the owner is shown the note.
+func (a *Applications) Unverify(ctx context.Context, id oauth.ID, note string) error {
+	return a.store.UnverifyApplication(ctx, id, note)
+}
+
+// RequestScope asks the administrators for scopes that need their approval.
+func (a *Applications) RequestScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
+	scope = scope.Within(a.catalogue.All()).Without(a.catalogue.WithoutApproval())
+	if scope == "" {
+		return &Problem{"scope", oauth.Say("Choose at least one scope.")}
+	}
+	return a.store.RequestScope(ctx, id, scope)
+}
+
+// AllowScope gives an application configured scopes; DeclineScope refuses or takes them.
+func (a *Applications) AllowScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
+	return a.store.AllowScope(ctx, id, scope.Within(a.catalogue.All()))
+}
+
+// DeclineScope answers a request for scopes with no, and takes them where the
+// application has them.
+func (a *Applications) DeclineScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
+	return a.store.DeclineScope(ctx, id, scope)
+}
+
+// Page lists applications in a state of package store, or all, the newest first.
+func (a *Applications) Page(ctx context.Context, state string, p store.Page) ([]oauth.Application, error) {
+	return a.store.ApplicationPage(ctx, state, p)
+}
+
+// PageOf lists the applications of an owner, the newest first.
+func (a *Applications) PageOf(ctx context.Context, owner oauth.ID, p store.Page) ([]oauth.Application, error) {
+	return a.store.ApplicationPageOf(ctx, owner, p)
+}
+
+// Beginning lists applications whose name begins with a text.
+func (a *Applications) Beginning(ctx context.Context, prefix string, limit int) ([]oauth.Application, error) {
+	return a.store.FindApplications(ctx, prefix, limit)
+}
+
+// Living counts what stops when an application is suspended.
+func (a *Applications) Living(ctx context.Context, id oauth.ID) (store.Living, error) {
+	return a.store.LivingOfApplication(ctx, id)
+}

@@ -1,0 +1,149 @@
+package page
+
+import (
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// NoSuchPage is what stands where there is no page, or none that the person may know of.
+func NoSuchPage() Problem {
+	return Problem{
+		Frame: Frame{Title: oauth.Say("There is no such page")}, Person: oauth.Say("Check the address."), BackTo: "/", BackText: oauth.Say("Your settings"),
+	}
+}
+
+// AuditForm is what the audit log is narrowed to, as it was typed.
+type AuditForm struct {
+	Kind, Actor, Account, Application, Address, From, Until string
+	Problems                                                map[string]oauth.Sentence
+}
+
+// Narrowed reports whether anything was typed.
+func (f AuditForm) Narrowed() bool {
+	return f.Kind+f.Actor+f.Account+f.Application+f.Address+f.From+f.Until != ""
+}
+
+// AuditGroup is the kinds of events about one noun.
+type AuditGroup struct {
+	Name  string
+	Kinds []string
+}
+
+// AdminAudit is a page of the audit log.
+type AdminAudit struct {
+	Frame
+	Form   AuditForm
+	Groups []AuditGroup
+	Events []oauth.AuditEvent
+	// Older and Newer are addresses, empty for none; Export is that of the same lines
+	// as a file.
+	Older, Newer, Export string
+	// Reached is how far back was searched, where that did not fill the page.
+	Reached time.Time
+}
+
+// Found is what a list of the administration shows beside its rows.
+type Found struct {
+	// Search is what was typed.
+	Search string
+	// State is the part of the list that is open; States are all of them.
+	State  string
+	States []ListState
+	// Next is the address of the following page, empty for none.
+	Next string
+	// Cut tells that a search found more than is shown.
+	Cut bool
+}
+
+// ListState is a part of a list.
+type ListState struct {
+	Name  string
+	Label oauth.Sentence
+}
+
+// AdminAccounts lists accounts.
+type AdminAccounts struct {
+	Frame
+	Found
+	Accounts []oauth.Account
+}
+
+// AdminAccount is one account, as administrators see it.
+type AdminAccount struct {
+	Frame
+	Subject oauth.Account
+	// Oneself: the administrator looks at the own account.
+	Oneself      bool
+	Sessions     Amount
+	Given        Amount
+	Connections  []oauth.Application
+	Applications []oauth.Application
+	// MoreApplications tells that the account owns more than are listed.
+	MoreApplications bool
+	Events           []oauth.AuditEvent
+	Problem          oauth.Sentence
+}
+
+// Amount is a number that may have been counted only so far.
+type Amount struct {
+	N   int
+	Cut bool
+}
+
+// AdminDisable asks before an account is disabled.
+type AdminDisable struct {
+	Frame
+	Subject                 oauth.Account
+	Given, Sessions, Owned  Amount
+	OwnedGiven, OwnedPeople Amount
+}
+
+// AdminApplications lists applications.
+type AdminApplications struct {
+	Frame
+	Found
+	// Owner is whose applications are listed, nil for everybody's.
+	Owner        *oauth.Account
+	Applications []oauth.Application
+}
+
+// ScopeStanding is a configured scope and what it is to an application.
+type ScopeStanding struct {
+	oauth.Permission
+	Has, Requested bool
+}
+
+// AdminApplication is one application, as administrators see it.
+type AdminApplication struct {
+	Frame
+	Subject oauth.Application
+	// Review: the platform requires that applications are verified.
+	Review bool
+	Scopes []ScopeStanding
+	Events []oauth.AuditEvent
+	Form   ReasonForm
+}
+
+// ReasonForm is what an administrator writes to an owner.
+type ReasonForm struct {
+	Label    oauth.Sentence
+	Reason   string
+	Problems map[string]oauth.Sentence
+}
+
+// AdminSuspend asks before an application is suspended.
+type AdminSuspend struct {
+	Frame
+	Subject       oauth.Application
+	Given, People Amount
+	Form          ReasonForm
+}
+
+func (AdminAudit) template() string        { return "admin_audit" }
+func (AdminAccounts) template() string     { return "admin_accounts" }
+func (AdminAccount) template() string      { return "admin_account" }
+func (AdminDisable) template() string      { return "admin_disable" }
+func (AdminApplications) template() string { return "admin_applications" }
+func (AdminApplication) template() string  { return "admin_application" }
+func (AdminSuspend) template() string      { return "admin_suspend" }

@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// ErrLastAdministrator: without this account nobody could administer the platform.
+var ErrLastAdministrator = errors.New("the account is the last administrator")
+
+// onAccount makes something happen to an account and writes it down. act reports whether
+// it changed anything.
+func (s *Store) onAccount(ctx context.Context, id oauth.ID, kind oauth.AuditKind, act func(*transaction, oauth.Account) (bool, error)) error {
+	err := s.write(ctx, func(tx *transaction) error {
+		a, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`+tx.lock, id[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		changed, err := act(tx, a)
+		if err != nil || !changed || tx.refusal != nil {
+			return err
+		}
+		return tx.audit(kind, oauth.AuditSubject{AccountID: a.ID, Name: a.Name}, "")
+	})
+	return s.afterwards(err, change{kind: accountChanged, id: id})
+}
+
+// DisableAccount switches an account off: no sign-in, no token, no session.
+func (s *Store) DisableAccount(ctx context.Context, id oauth.ID) error {
+	return s.onAccount(ctx, id, oauth.AuditAccountDisabled, func(tx *transaction, a oauth.Account) (bool, error) {
+		// One that came meanwhile goes too, also where the account was disabled before.
+		if _, err := tx.exec(`delete from sessions where account_id = $1`, id[:]); err != nil || a.Disabled {
+			return false, err
+		}
+		err := tx.oneRow(`update accounts set disabled_at = $1 where id = $2`, toMillis(tx.now), id[:])
+		if err != nil {
+			return false, err
+		}
+		return true, tx.tellOwned(id, true)
+	})
+}
+
+// EnableAccount undoes DisableAccount; tokens that have not expired work again.
+func (s *Store) EnableAccount(ctx context.Context, id oauth.ID) error {
+	return s.onAccount(ctx, id, oauth.AuditAccountEnabled, func(tx *transaction, a oauth.Account) (bool, error) {
+		if !a.Disabled {
+			return false, nil
+		}
+		err := tx.oneRow(`update accounts set disabled_at = 0 where id = $1`, id[:])
+		if err != nil {
+			return false, err
+		}
+		return true, tx.tellOwned(id, false)
+	})
+}
+
+// MakeAdministrator lets an account administer the platform.
+func (s *Store) MakeAdministrator(ctx context.Context, id oauth.ID) error {
+	return s.onAccount(ctx, id, oauth.AuditAdministratorMade, func(tx *transaction, a oauth.Account) (bool, error) {
+		if a.Administrator {
+			return false, nil
+		}
+		return true, tx.oneRow(`update accounts set administrator = $1 where id = $2`, true, id[:])
+	})
+}
+
+// UnmakeAdministrator undoes MakeAdministrator. ErrLastAdministrator: no other account
+// that is not disabled could do it again.
+func (s *Store) UnmakeAdministrator(ctx context.Context, id oauth.ID) error {
+	return s.onAccount(ctx, id, oauth.AuditAdministratorUnmade, func(tx *transaction, a oauth.Account) (bool, error) {
+		if !a.Administrator {
+			return false, nil
+		}
+		// All of them are locked, so that two do not unmake each other.
+		rows, err := tx.query(selectAccount + ` where administrator order by id` + tx.lock)
+		all, err := collect(rows, err, scanAccountOnly)
+		if err != nil {
+			return false, err
+		}
+		others := 0
+		for _, other := range all {
+			if other.ID != id && !other.Disabled {
+				others++
+			}
+		}
+		if others == 0 {
+			return false, tx.refuse(ErrLastAdministrator)
+		}
+		return true, tx.oneRow(`update accounts set administrator = $1 where id = $2`, false, id[:])
+	})
+}
+
+func scanAccountOnly(r row) (oauth.Account, error) {
+	a, _, err := scanAccount(r)
+	return a, err
+}
+
+// RevokeByOperator ends an authorization by its id. ErrNotFound: there is none.
+func (s *Store) RevokeByOperator(ctx context.Context, id oauth.ID) error {
+	err := s.write(ctx, func(tx *transaction) error {
+		a, err := scanAuthorization(tx.queryRow(selectAuthorization+` where id = $1`+tx.lock, id[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		if a.Status == oauth.StatusRevoked {
+			return nil
+		}
+		ended := a.Revoked(oauth.ReasonOperator, s.engine.now())
+		err = tx.oneRow(`update authorizations set status = $1, revoked_at = $2, revoked_reason = $3, sweep_after = $4 where id = $5`,
+			int64(ended.Status), toMillis(ended.RevokedAt), string(ended.RevokedReason), toMillis(ended.SweepAfter), id[:])
+		if err != nil || tx.refusal != nil {
+			return err
+		}
+		if err := sweepEarly(tx, ended); err != nil {
+			return err
+		}
+		return tx.audit(oauth.AuditAuthorizationRevoked, oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID}, "authorization "+id.String())
+	})
+	return s.afterwards(err, change{kind: authorizationChanged, id: id})
+}

@@ -1,0 +1,153 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// subjectOf is an application, and whose it is, for the audit log.
+func subjectOf(a oauth.Application) oauth.AuditSubject {
+	return oauth.AuditSubject{AccountID: a.OwnerID, ApplicationID: a.ID, Name: a.Name}
+}
+
+// standing is what administrators decide about an application.
+type standing struct {
+	submitted, verified, suspended time.Time
+	note, reason                   string
+	scope, requested               oauth.Scope
+}
+
+// decided is an event in the life of an application that somebody decided on, with what
+// of it the audit log keeps.
+type decided struct {
+	kind   oauth.AuditKind
+	detail string
+	decide func(standing) standing
+}
+
+// decide changes the standing of an application as it is now. What changes nothing is
+// not written down.
+func (s *Store) decide(ctx context.Context, id oauth.ID, e decided) error {
+	err := s.write(ctx, func(tx *transaction) error {
+		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		before := standing{a.SubmittedAt, a.VerifiedAt, a.SuspendedAt, a.ReviewNote, a.SuspendedReason, a.Scope, a.RequestedScope}
+		after := e.decide(before)
+		if after == before {
+			return nil
+		}
+		err = tx.oneRow(`update applications set submitted_at = $1, verified_at = $2, suspended_at = $3, review_note = $4, suspended_reason = $5,
+				scope = $6, requested_scope = $7 where id = $8`,
+			toMillis(after.submitted), toMillis(after.verified), toMillis(after.suspended), after.note, after.reason,
+			string(after.scope), string(after.requested), id[:])
+		if err != nil || tx.refusal != nil {
+			return err
+		}
+		if err := tx.tellSuspension(a, !after.suspended.IsZero()); err != nil {
+			return err
+		}
+		return tx.audit(e.kind, subjectOf(a), e.detail)
+	})
+	return s.afterwards(err, change{kind: applicationChanged, id: id})
+}
+
+// SuspendApplication switches an application off: it cannot authenticate, and none of
+// its tokens works. Its owner is shown the reason.
+func (s *Store) SuspendApplication(ctx context.Context, id oauth.ID, reason string) error {
+	now := s.engine.now()
+	return s.decide(ctx, id, decided{oauth.AuditApplicationSuspended, reason, func(a standing) standing {
+		if a.suspended.IsZero() {
+			a.suspended = now
+		}
+		a.reason = reason
+		return a
+	}})
+}
+
+// ResumeApplication undoes SuspendApplication; tokens that have not expired work again.
+func (s *Store) ResumeApplication(ctx context.Context, id oauth.ID) error {
+	return s.decide(ctx, id, decided{oauth.AuditApplicationResumed, "", func(a standing) standing {
+		a.suspended, a.reason = time.Time{}, ""
+		return a
+	}})
+}
+
+// SubmitApplication asks for a review. It changes nothing where one is under way or over.
+func (s *Store) SubmitApplication(ctx context.Context, id oauth.ID) error {
+	now := s.engine.now()
+	return s.decide(ctx, id, decided{oauth.AuditApplicationSubmitted, "", func(a standing) standing {
+		if a.submitted.IsZero() && a.verified.IsZero() {
+			a.submitted, a.note = now, ""
+		}
+		return a
+	}})
+}
+
+// VerifyApplication marks an application as what it says it is.
+func (s *Store) VerifyApplication(ctx context.Context, id oauth.ID) error {
+	now := s.engine.now()
+	return s.decide(ctx, id, decided{oauth.AuditApplicationVerified, "", func(a standing) standing {
+		if a.verified.IsZero() {
+			a.verified = now
+		}
+		a.submitted, a.note = time.Time{}, ""
+		return a
+	}})
+}
+
+// ReturnApplication answers a review with no, and tells the owner why.
+func (s *Store) ReturnApplication(ctx context.Context, id oauth.ID, note string) error {
+	return s.decide(ctx, id, decided{oauth.AuditApplicationReturned, note, func(a standing) standing {
+		if !a.submitted.IsZero() {
+			a.submitted, a.note = time.Time{}, note
+		}
+		return a
+	}})
+}
+
+// UnverifyApplication takes the mark from an application, and tells the owner why.
+func (s *Store) UnverifyApplication(ctx context.Context, id oauth.ID, note string) error {
+	return s.decide(ctx, id, decided{oauth.AuditApplicationUnmarked, note, func(a standing) standing {
+		if !a.verified.IsZero() {
+			a.verified, a.note = time.Time{}, note
+		}
+		return a
+	}})
+}
+
+// RequestScope asks for scopes that an administrator has to allow.
+func (s *Store) RequestScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
+	return s.decide(ctx, id, decided{oauth.AuditScopeRequested, string(scope), func(a standing) standing {
+		a.requested = a.requested.With(scope).Without(a.scope)
+		return a
+	}})
+}
+
+// AllowScope gives an application scopes, asked for or not.
+func (s *Store) AllowScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
+	return s.decide(ctx, id, decided{oauth.AuditScopeAllowed, string(scope), func(a standing) standing {
+		a.scope, a.requested = a.scope.With(scope), a.requested.Without(scope)
+		return a
+	}})
+}
+
+// DeclineScope answers a request for scopes with no, and takes from the application
+// those of them that it has.
+func (s *Store) DeclineScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
+	return s.decide(ctx, id, decided{oauth.AuditScopeDeclined, string(scope), func(a standing) standing {
+		a.scope, a.requested = a.scope.Without(scope), a.requested.Without(scope)
+		return a
+	}})
+}
+
+// MayTest reports whether an account is named as one that may authorize an application
+// before its review: a co-owner or a tester. The owner is not asked about here.
+func (s *Store) MayTest(ctx context.Context, application, account oauth.ID) (may bool, err error) {
+	err = s.engine.db().QueryRowContext(ctx, `select exists (select 1 from application_members
+		where application_id = $1 and account_id = $2 and role in ('co-owner', 'tester'))`, application[:], account[:]).Scan(&may)
+	return may, fault(err)
+}
