@@ -33,6 +33,8 @@ func TestBrowser(t *testing.T) {
 		{"what is posted approves only what was shown", testStalePages},
 		{"a person chooses with the keys alone", testChoosing},
 		{"sessions elsewhere are ended", testSessions},
+		{"a person shows a picture", testPicture},
+		{"a person sees what applications do, and ends it", testConnections},
 		{"a developer sets up a webhook", testWebhookTab},
 		{"an administrator looks after accounts and applications", testAdministrator},
 		{"every page fits a phone whatever people type", testTour},

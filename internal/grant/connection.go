@@ -13,8 +13,10 @@ import (
 type Connection struct {
 	Application oauth.Application
 	Since       time.Time
-	// LastUsed is when tokens were last given out, zero if never.
-	LastUsed time.Time
+	// Refreshed is when tokens were last given out, zero if never.
+	Refreshed time.Time
+	// Used is what the application has really used, when last and from where.
+	Used oauth.Use
 	// Scope is what the application may do, by consent or by a token that lives.
 	Scope oauth.Scope
 	// EndsAt is when it may do nothing more, zero where the account set no limit.
@@ -32,6 +34,10 @@ func (g *Grants) Connections(ctx context.Context, account oauth.ID) ([]Connectio
 	if err != nil {
 		return nil, failure(err)
 	}
+	uses, err := g.store.Uses(ctx, account)
+	if err != nil {
+		return nil, failure(err)
+	}
 	connections := make([]Connection, 0, len(consents))
 	for _, c := range consents {
 		application, err := g.store.Application(ctx, c.ApplicationID)
@@ -41,12 +47,12 @@ func (g *Grants) Connections(ctx context.Context, account oauth.ID) ([]Connectio
 		if err != nil {
 			return nil, failure(err)
 		}
-		connection := Connection{Application: application, Since: c.CreatedAt}
+		connection := Connection{Application: application, Since: c.CreatedAt, Used: uses[c.ApplicationID]}
 		over := !connection.add(c.Scope, c.EndsAt, g.now())
 		for _, l := range living[c.ApplicationID] {
 			over = !connection.add(l.Scope, l.EndsAt, g.now()) && over
-			if l.RotatedAt.After(connection.LastUsed) {
-				connection.LastUsed = l.RotatedAt
+			if l.RotatedAt.After(connection.Refreshed) {
+				connection.Refreshed = l.RotatedAt
 			}
 		}
 		if over {
@@ -74,6 +80,20 @@ func (c *Connection) add(scope oauth.Scope, ends, now time.Time) bool {
 // forgets its consent, at once.
 func (g *Grants) Disconnect(ctx context.Context, account, application oauth.ID) error {
 	return failure(g.store.Disconnect(ctx, account, application))
+}
+
+// DisconnectAll disconnects every application that an account has approved.
+func (g *Grants) DisconnectAll(ctx context.Context, account oauth.ID) error {
+	consents, err := g.store.Consents(ctx, account)
+	if err != nil {
+		return failure(err)
+	}
+	for _, c := range consents {
+		if err := g.Disconnect(ctx, account, c.ApplicationID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // List returns authorizations for the operator, the newest first.

@@ -18,6 +18,14 @@ type Account struct {
 	CreatedAt time.Time
 }
 
+// Picture is the path of the account's picture, if this server keeps it.
+func (a Account) Picture() string {
+	if _, own := PictureOf(a.AvatarURL); !own {
+		return ""
+	}
+	return a.AvatarURL
+}
+
 // Session is a browser in which an account is signed in.
 type Session struct {
 	ID        ID

@@ -8,9 +8,23 @@ import (
 
 // Connection is an application that the account has approved.
 type Connection struct {
-	Application     oauth.Application
-	Since, LastUsed time.Time
-	Permissions     []oauth.Permission
+	Application oauth.Application
+	Since       time.Time
+	// EndsAt is zero where the account set no limit.
+	EndsAt time.Time
+	// UsedAt is when the application last used its access, and Network from where;
+	// RefreshedAt is when it last got tokens. Each is zero for never.
+	UsedAt      time.Time
+	Network     string
+	RefreshedAt time.Time
+	Permissions []Permitted
+}
+
+// Permitted is what an application may do.
+type Permitted struct {
+	oauth.Permission
+	// Used tells that the application has really done it.
+	Used bool
 }
 
 // Connections lists the approved applications.
@@ -23,10 +37,10 @@ type Connections struct {
 type Profile struct {
 	Frame
 	Name, Username string
-	// Picture is the path of the account's picture, empty for none; Elsewhere is the
-	// address of one that another site keeps, which the page does not load.
-	Picture, Elsewhere string
-	Problems           map[string]oauth.Sentence
+	// Elsewhere is the address of a picture that another site keeps, which the page does
+	// not load.
+	Elsewhere string
+	Problems  map[string]oauth.Sentence
 }
 
 // Security changes the password and ends sessions.
@@ -39,7 +53,8 @@ type Security struct {
 // Session is a browser in which the account is signed in.
 type Session struct {
 	ID                  string
-	Device, Address     string
+	Device              oauth.Sentence
+	Address             string
 	CreatedAt, LastSeen time.Time
 	Current             bool
 }

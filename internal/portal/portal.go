@@ -62,6 +62,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 		"GET /settings/applications/{id}/usage":       p.showUsage,
 		"GET /settings/connections":                   p.listConnections,
 		"POST /settings/connections/{id}/disconnect":  p.disconnect,
+		"POST /settings/connections/disconnect-all":   p.disconnectAll,
 		"GET /settings/profile":                       p.showProfile,
 		"POST /settings/profile":                      p.changeProfile,
 		"POST /settings/profile/picture":              p.changePicture,
@@ -125,10 +126,14 @@ func notice(r *http.Request) oauth.Sentence {
 		return oauth.Say("Your picture is changed.")
 	case "no-picture":
 		return oauth.Say("Your picture is removed.")
+	case "all-disconnected":
+		return oauth.Say("All applications are disconnected. None can do anything more with your account.")
 	case "password":
 		return oauth.Say("The password is changed. You are signed out everywhere else.")
 	case "signed-out":
 		return oauth.Say("Signed out there.")
+	case "signed-out-elsewhere":
+		return oauth.Say("Signed out everywhere else.")
 	}
 	return oauth.Sentence{}
 }
@@ -139,36 +144,5 @@ func frame(r *http.Request, person *signin.Person, section string, title oauth.S
 
 func (p *Portal) home(w http.ResponseWriter, _ *http.Request, _ *signin.Person) error {
 	redirect(w, "/settings/applications")
-	return nil
-}
-
-func (p *Portal) listConnections(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	connections, err := p.Grants.Connections(r.Context(), person.Account.ID)
-	if err != nil {
-		return err
-	}
-	content := page.Connections{Frame: frame(r, person, "connections", oauth.Say("Connected applications"))}
-	for _, c := range connections {
-		shown := page.Connection{Application: c.Application, Since: c.Since, LastUsed: c.LastUsed}
-		for _, name := range c.Scope.Tokens() {
-			if permission, ok := p.Grants.Catalogue().Find(name); ok {
-				shown.Permissions = append(shown.Permissions, permission)
-			}
-		}
-		content.Connections = append(content.Connections, shown)
-	}
-	p.Pages.Write(w, r, http.StatusOK, content)
-	return nil
-}
-
-func (p *Portal) disconnect(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.Find(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	if err := p.Grants.Disconnect(r.Context(), person.Account.ID, a.ID); err != nil {
-		return err
-	}
-	redirect(w, "/settings/connections?done=disconnected")
 	return nil
 }

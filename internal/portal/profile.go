@@ -14,9 +14,7 @@ import (
 func profilePage(r *http.Request, person *signin.Person) page.Profile {
 	a := person.Account
 	content := page.Profile{Frame: frame(r, person, "profile", oauth.Say("Profile")), Name: a.Name, Username: a.Username}
-	if _, own := oauth.PictureOf(a.AvatarURL); own {
-		content.Picture = a.AvatarURL
-	} else {
+	if a.Picture() == "" {
 		content.Elsewhere = a.AvatarURL
 	}
 	return content

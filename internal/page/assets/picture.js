@@ -28,6 +28,7 @@ for (const input of document.querySelectorAll("[data-preview]")) {
         const smaller = new DataTransfer();
         smaller.items.add(new File([blob], "picture.png", { type: "image/png" }));
         input.files = smaller.files;
+        input.dataset.fits = "";
       }, "image/png");
     }
   });

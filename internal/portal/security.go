@@ -3,7 +3,7 @@ package portal
 import (
 	"errors"
 	"net/http"
-	"strings"
+	"slices"
 
 	"github.com/latchkey/latchkey/internal/account"
 	"github.com/latchkey/latchkey/internal/application"
@@ -24,35 +24,18 @@ func (p *Portal) writeSecurity(w http.ResponseWriter, r *http.Request, person *s
 	}
 	content := page.Security{Frame: frame(r, person, "security", oauth.Say("Password and sessions")), Problems: problems}
 	for _, s := range sessions {
-		content.Sessions = append(content.Sessions, page.Session{
+		shown := page.Session{
 			ID: s.ID.String(), Device: device(s.UserAgent), Address: s.Address,
 			CreatedAt: s.CreatedAt, LastSeen: s.LastSeenAt, Current: s.ID == person.Session.ID,
-		})
+		}
+		if shown.Current {
+			content.Sessions = slices.Insert(content.Sessions, 0, shown)
+		} else {
+			content.Sessions = append(content.Sessions, shown)
+		}
 	}
 	p.Pages.Write(w, r, status, content)
 	return nil
-}
-
-// device names a browser and its system in words, as far as its user agent
-// tells. The order matters: browsers name those that they stand in for.
-func device(userAgent string) string {
-	find := func(names [][2]string) string {
-		for _, n := range names {
-			if strings.Contains(userAgent, n[0]) {
-				return n[1]
-			}
-		}
-		return ""
-	}
-	browser := find([][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}})
-	system := find([][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"}})
-	switch {
-	case browser != "" && system != "":
-		return browser + " on " + system
-	case browser != "" || system != "":
-		return browser + system
-	}
-	return "A browser"
 }
 
 func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
@@ -89,6 +72,6 @@ func (p *Portal) endOtherSessions(w http.ResponseWriter, r *http.Request, person
 	if err := p.Accounts.EndOtherSessions(r.Context(), person.Account.ID, person.Session.ID); err != nil {
 		return err
 	}
-	redirect(w, "/settings/security?done=signed-out")
+	redirect(w, "/settings/security?done=signed-out-elsewhere")
 	return nil
 }
