@@ -296,3 +296,22 @@ func words(n *html.Node) string {
 	}
 	return strings.Join(text, " ")
 }
+
+// fetch gets an address as a script does.
+func fetch(t *testing.T, client *http.Client, address string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}

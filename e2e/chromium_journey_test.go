@@ -57,7 +57,7 @@ func (j *journey) register(t *testing.T) {
 	t.Helper()
 	j.follow(t, "New application")
 	j.reads(t, "community See the communities you belong to An administrator has to allow it.")
-	j.fill(t, "Name", "Compiler", "Site", "https://compiler.example", "Redirect URLs", "http://compiler.example/callback")
+	j.fill(t, "Name", "Compiler", "Redirect URLs", "http://compiler.example/callback")
 	if status := j.press(t, "Create application"); status != http.StatusUnprocessableEntity {
 		t.Errorf("an http redirect URL to a host elsewhere is answered %d", status)
 	}
@@ -132,7 +132,8 @@ func (j *journey) checkSecretGone(t *testing.T) {
 
 func (j *journey) edit(t *testing.T) {
 	t.Helper()
-	j.fill(t, "Name", "Compiler Two", "Redirect URLs", j.app.redirect+"\n"+j.app.redirect+"/second")
+	j.follow(t, "Settings")
+	j.fill(t, "Name", "Compiler Two", "Site", "https://compiler.example", "Redirect URLs", j.app.redirect+"\n"+j.app.redirect+"/second")
 	j.press(t, "Save")
 	j.reads(t, "Saved.", "Compiler Two")
 	if got := obtain(t, j.tab, chromedp.Value(chromedp.ID("redirect_uris"))); got != j.app.redirect+"\n"+j.app.redirect+"/second" {
@@ -142,6 +143,7 @@ func (j *journey) edit(t *testing.T) {
 
 func (j *journey) replaceSecret(t *testing.T) {
 	t.Helper()
+	j.follow(t, "Overview")
 	before := j.app
 	j.unfold(t, "Replace the secret")
 	j.press(t, "Replace secret")
@@ -149,7 +151,7 @@ func (j *journey) replaceSecret(t *testing.T) {
 	if j.app.ClientSecret == before.ClientSecret {
 		t.Error("the new secret is the old one")
 	}
-	j.reads(t, "The one before it works until")
+	j.reads(t, "Before it")
 	j.s.clientCredentials(t, before, "").tokens(t)
 	j.s.clientCredentials(t, j.app, "").tokens(t)
 	j.unfold(t, "Replace the secret")

@@ -68,7 +68,7 @@ func testTour(t *testing.T, c *chromium, s *server) {
 	b.signIn(t, s, person)
 	for _, path := range []string{
 		"/settings/applications", "/settings/applications/new", "/settings/applications/" + app.ClientID,
-		"/settings/connections", "/settings/profile", "/settings/security",
+		"/settings/applications/" + app.ClientID + "/settings", "/settings/connections", "/settings/profile", "/settings/security",
 	} {
 		if status := b.open(t, s.url+path); status != http.StatusOK {
 			t.Errorf("%s is answered %d", path, status)
@@ -112,9 +112,11 @@ func insiders(t *testing.T, b *tab, s *server, person account, app application) 
 	b.reads(t, "must have no wildcard")
 	b.open(t, s.url+"/settings/applications/"+app.ClientID)
 	b.unfold(t, "Replace the secret")
-	b.unfold(t, "Delete this application")
 	b.measure(t)
 	b.press(t, "Replace secret")
+	b.follow(t, "Settings")
+	b.unfold(t, "Delete this application")
+	b.measure(t)
 	b.fill(t, "Site", "ftp://"+unbroken)
 	b.press(t, "Save")
 	b.reads(t, "Enter an address that begins with https://.")
@@ -128,7 +130,7 @@ func insiders(t *testing.T, b *tab, s *server, person account, app application) 
 	b.fill(t, "Present password", "x", "New password", "x")
 	b.press(t, "Change password")
 	b.reads(t, "This is not your password.")
-	b.open(t, s.url+"/settings/applications/"+app.ClientID)
+	b.open(t, s.url+"/settings/applications/"+app.ClientID+"/settings")
 	b.unfold(t, "Delete this application")
 	b.press(t, "Delete application")
 	b.reads(t, "The application is deleted.")
@@ -156,7 +158,7 @@ func testScreenshots(t *testing.T, c *chromium, s *server) {
 	for _, name := range []string{"Seaweed Atlas", "Harbour Pilot"} {
 		b.open(t, s.url+"/settings/applications/new")
 		site := "https://" + strings.ToLower(strings.ReplaceAll(name, " ", "-")) + ".example"
-		b.fill(t, "Name", name, "Site", site, "Redirect URLs", site+"/oauth/callback")
+		b.fill(t, "Name", name, "Redirect URLs", site+"/oauth/callback")
 		b.press(t, "Create application")
 	}
 	b.shoot(t, "application-secret", 1280, "light")

@@ -28,6 +28,8 @@ func TestBrowser(t *testing.T) {
 		{"a person signs up, registers an application, approves it and disconnects it", testJourney},
 		{"the demo shows every call that works and every call that does not", testDemo},
 		{"everything works without scripts", testWithoutScripts},
+		{"a developer is told of a redirect URL while typing", testTyping},
+		{"what stands on the page of an application works as it is", testStart},
 		{"an approval leads back to wherever the application is", testWaysBack},
 		{"no other site frames a page or posts a form", testOtherSites},
 		{"what is posted approves only what was shown", testStalePages},

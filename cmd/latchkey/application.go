@@ -32,6 +32,8 @@ type applicationView struct {
 	Name           string     `json:"name"`
 	Owner          string     `json:"owner"`
 	Site           string     `json:"site,omitempty"`
+	Privacy        string     `json:"privacy,omitempty"`
+	Terms          string     `json:"terms,omitempty"`
 	RedirectURIs   []string   `json:"redirect_uris"`
 	Scope          string     `json:"scope"`
 	OptionalScope  string     `json:"optional_scope,omitempty"`
@@ -47,7 +49,7 @@ type applicationView struct {
 
 func viewApplication(a oauth.Application, secret string) applicationView {
 	v := applicationView{
-		ClientID: a.ClientID, ClientSecret: secret, Name: a.Name, Owner: a.OwnerID.String(), Site: a.Site,
+		ClientID: a.ClientID, ClientSecret: secret, Name: a.Name, Owner: a.OwnerID.String(), Site: a.Site, Privacy: a.Privacy, Terms: a.Terms,
 		RedirectURIs: append([]string{}, a.RedirectURIs...), Scope: string(a.Scope), Public: a.Public, ResourceServer: a.ResourceServer,
 		Suspended: a.Suspended(), Reason: a.SuspendedReason, Submitted: a.Submitted(), Verified: a.Verified(), CreatedAt: a.CreatedAt,
 	}
@@ -64,7 +66,7 @@ func (v applicationView) rows() [][]string {
 		rows = append(rows, []string{"client_secret", v.ClientSecret + "  (shown this once)"})
 	}
 	return append(rows, [][]string{
-		{"name", v.Name}, {"owner", v.Owner}, {"site", v.Site}, {"redirect_uris", strings.Join(v.RedirectURIs, " ")}, {"scope", v.Scope},
+		{"name", v.Name}, {"owner", v.Owner}, {"site", v.Site}, {"privacy", v.Privacy}, {"terms", v.Terms}, {"redirect_uris", strings.Join(v.RedirectURIs, " ")}, {"scope", v.Scope},
 		{"optional_scope", v.OptionalScope},
 		{"public", fmt.Sprint(v.Public)}, {"resource_server", fmt.Sprint(v.ResourceServer)}, {"suspended", fmt.Sprint(v.Suspended)},
 		{"submitted", fmt.Sprint(v.Submitted)}, {"verified", fmt.Sprint(v.Verified)},
@@ -111,6 +113,8 @@ func applicationCreate(c *config) *cobra.Command {
 	flags.StringVar(&owner, "owner", "", "the account that the application belongs to: email address, username or id")
 	flags.StringVar(&r.Name, "name", "", "name, as people are shown it")
 	flags.StringVar(&r.Site, "site", "", "home page of the application")
+	flags.StringVar(&r.Privacy, "privacy", "", "its privacy policy")
+	flags.StringVar(&r.Terms, "terms", "", "its terms of service")
 	flags.StringArrayVar(&r.RedirectURIs, "redirect-uri", nil, "where answers may go; repeat it for several")
 	flags.StringArrayVar(&scopes, "scope", nil, "what the application may ask for; repeat it for several (default: the default scope)")
 	flags.StringArrayVar(&optional, "optional-scope", nil, "which of these people may leave out; repeat it for several")
@@ -194,6 +198,8 @@ func applicationUpdate(c *config) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&d.Name, "name", "", "new name")
 	flags.StringVar(&d.Site, "site", "", "new home page")
+	flags.StringVar(&d.Privacy, "privacy", "", "new privacy policy")
+	flags.StringVar(&d.Terms, "terms", "", "new terms of service")
 	flags.StringArrayVar(&d.RedirectURIs, "redirect-uri", nil, "new redirect URLs, instead of all present ones")
 	flags.StringArrayVar(&scopes, "scope", nil, "new scopes, instead of all present ones")
 	flags.StringArrayVar(&optional, "optional-scope", nil, "new optional scopes, instead of all present ones")
@@ -213,6 +219,12 @@ func applicationUpdate(c *config) *cobra.Command {
 			}
 			if flags.Changed("site") {
 				present.Site = d.Site
+			}
+			if flags.Changed("privacy") {
+				present.Privacy = d.Privacy
+			}
+			if flags.Changed("terms") {
+				present.Terms = d.Terms
 			}
 			if flags.Changed("redirect-uri") {
 				present.RedirectURIs = d.RedirectURIs

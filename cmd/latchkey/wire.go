@@ -139,7 +139,9 @@ func (h *house) server(c *config, issuer string) (*server.Server, error) {
 		Authorize: authorize.New(h.grants, h.applications, door, pages, h.key, issuer, h.now),
 		Portal: &portal.Portal{
 			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Webhooks: h.webhooks, Door: door, Pages: pages, Log: h.log, Now: h.now,
-			Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Secure: secure,
+			Endpoints: page.Endpoints{
+				Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Revoke: issuer + paths.Revoke, Me: issuer + paths.Me,
+			}, Secure: secure,
 			Picture: h.store.Picture, Studio: picture.NewStudio(), UploadLimit: throttle.New(20, time.Minute, c.exempt, h.now),
 		},
 		Admin: &admin.Admin{

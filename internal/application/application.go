@@ -47,9 +47,9 @@ func (p *Problem) Error() string { return p.Message.String() }
 // Details are what the owner of an application decides, at any time.
 type Details struct {
 	Name string
-	// Site may be empty.
-	Site         string
-	RedirectURIs []string
+	// Site, Privacy and Terms may be empty.
+	Site, Privacy, Terms string
+	RedirectURIs         []string
 	// Scope is what the application may ask for; empty stands for the default.
 	Scope oauth.Scope
 	// OptionalScope is what of Scope an account may leave out when it approves: all of
@@ -88,7 +88,8 @@ func (a *Applications) Register(ctx context.Context, r Registration, administrat
 	}
 	n := oauth.Application{
 		ID: id, ClientID: clientID, OwnerID: r.Owner.ID, OwnerName: r.Owner.Name, OwnerDisabled: r.Owner.Disabled,
-		Name: details.Name, Site: details.Site, RedirectURIs: details.RedirectURIs, Scope: details.Scope,
+		Name: details.Name, Site: details.Site, Privacy: details.Privacy, Terms: details.Terms,
+		RedirectURIs: details.RedirectURIs, Scope: details.Scope,
 		Public: r.Public, ResourceServer: r.ResourceServer, CreatedAt: now,
 	}
 	n.OptionalScope = details.OptionalScope
@@ -110,14 +111,19 @@ func (a *Applications) Register(ctx context.Context, r Registration, administrat
 func (a *Applications) Edit(ctx context.Context, id oauth.ID, administrator bool, change func(Details) Details) (oauth.Application, error) {
 	var edited oauth.Application
 	err := a.store.EditApplication(ctx, id, func(n oauth.Application) (oauth.Application, error) {
-		present := Details{Name: n.Name, Site: n.Site, RedirectURIs: n.RedirectURIs, Scope: n.Scope.Within(a.catalogue.All())}
+		present := Details{
+			Name: n.Name, Site: n.Site, Privacy: n.Privacy, Terms: n.Terms,
+			RedirectURIs: n.RedirectURIs, Scope: n.Scope.Within(a.catalogue.All()),
+		}
 		present.OptionalScope = n.OptionalScope.Within(present.Scope)
 		d, err := a.check(change(present), n.Public, a.choosable(n.Scope, administrator))
 		if err != nil {
 			return n, err
 		}
-		n.Name, n.Site, n.RedirectURIs, n.Scope = d.Name, d.Site, d.RedirectURIs, d.Scope
+		before := n
+		n.Name, n.Site, n.Privacy, n.Terms, n.RedirectURIs, n.Scope = d.Name, d.Site, d.Privacy, d.Terms, d.RedirectURIs, d.Scope
 		n.OptionalScope = d.OptionalScope
+		n = n.Remarked(before)
 		edited = n
 		return n, nil
 	})
@@ -137,8 +143,13 @@ func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Det
 	if d.Name, wrong = oauth.CleanName(d.Name); !wrong.IsZero() {
 		return d, &Problem{"name", wrong}
 	}
-	if d.Site, wrong = oauth.CleanLink(d.Site); !wrong.IsZero() {
-		return d, &Problem{"site", wrong}
+	for _, link := range []struct {
+		field string
+		value *string
+	}{{"site", &d.Site}, {"privacy", &d.Privacy}, {"terms", &d.Terms}} {
+		if *link.value, wrong = oauth.CleanLink(*link.value); !wrong.IsZero() {
+			return d, &Problem{link.field, wrong}
+		}
 	}
 	uris, err := checkRedirectURIs(d.RedirectURIs, public)
 	if err != nil {
@@ -167,8 +178,8 @@ func checkRedirectURIs(uris []string, public bool) ([]string, error) {
 		if slices.Contains(checked, uri) {
 			continue
 		}
-		if err := oauth.CheckRedirectURI(uri, public); err != nil {
-			return nil, &Problem{"redirect_uris", oauth.Say("%s: %s.", uri, err.Description)}
+		if wrong := oauth.CheckRedirectURI(uri, public); !wrong.IsZero() {
+			return nil, &Problem{"redirect_uris", oauth.Say("%s: %s", uri, wrong)}
 		}
 		checked = append(checked, uri)
 	}
@@ -206,6 +217,12 @@ func (a *Applications) RotateSecret(ctx context.Context, application oauth.Appli
 	}
 	hash := oauth.HashClientSecret(application.ID, secret)
 	return secret, a.store.RotateSecret(ctx, application.ID, hash, a.now().Add(overlap))
+}
+
+// EndPreviousSecret ends the secret before the present one now; ErrNotFound where
+// there is none.
+func (a *Applications) EndPreviousSecret(ctx context.Context, id oauth.ID) error {
+	return a.store.EndPreviousSecret(ctx, id)
 }
 
 // Find looks an application up by its client_id.

@@ -28,7 +28,7 @@ type Request struct {
 // application and redirect URI are known (RFC 6749 §4.1.1, RFC 7636 §4.3).
 func (g *Grants) CheckRequest(r Request, scope, challenge, method string) (Request, error) {
 	var err *oauth.Error
-	if r.Challenge, err = oauth.ParseChallenge(challenge, method, r.Application.Public || g.config.RequirePKCE); err != nil {
+	if r.Challenge, err = oauth.ParseChallenge(challenge, method, g.NeedsChallenge(r.Application)); err != nil {
 		return r, err
 	}
 	if r.Scope, err = g.config.Catalogue.Request(scope, g.Allowed(r.Application)); err != nil {

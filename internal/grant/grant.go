@@ -64,6 +64,9 @@ func (g *Grants) Allowed(a oauth.Application) oauth.Scope {
 	return a.Scope.Within(g.all)
 }
 
+// NeedsChallenge reports whether an application must use PKCE.
+func (g *Grants) NeedsChallenge(a oauth.Application) bool { return a.Public || g.config.RequirePKCE }
+
 // Tokens is the answer to a token request (RFC 6749 §5.1).
 type Tokens struct {
 	AccessToken string

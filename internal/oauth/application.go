@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -117,14 +118,36 @@ func (a Application) Verified() bool { return !a.VerifiedAt.IsZero() }
 // Submitted reports whether the application waits for an administrator's answer.
 func (a Application) Submitted() bool { return !a.SubmittedAt.IsZero() && !a.Verified() }
 
+// Remarked is the application after an edit: it loses the verified mark when it is no
+// longer what was looked at, by its name, its logo or the hosts to which it returns.
+func (a Application) Remarked(before Application) Application {
+	if a.Name != before.Name || a.Logo != before.Logo || !slices.Equal(redirectHosts(a), redirectHosts(before)) {
+		a.VerifiedAt = time.Time{}
+	}
+	return a
+}
+
+func redirectHosts(a Application) []string {
+	var hosts []string
+	for _, uri := range a.RedirectURIs {
+		hosts = append(hosts, RedirectHost(uri))
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
 // Identity is a digest of what a person is shown of an application.
 type Identity Hash
 
-// Identity covers the name, the owner, the site and the redirect URIs. When it
-// changes, remembered consents count no more.
+// Identity covers the name, the owner, the site, the redirect URIs and the logo, if
+// there is one. When it changes, remembered consents count no more.
 func (a Application) Identity() Identity {
 	h := sha256.New()
-	for _, part := range []string{a.Name, a.OwnerID.String(), a.OwnerName, a.Site, strings.Join(a.RedirectURIs, " ")} {
+	parts := []string{a.Name, a.OwnerID.String(), a.OwnerName, a.Site, strings.Join(a.RedirectURIs, " ")}
+	if a.Logo != "" {
+		parts = append(parts, a.Logo)
+	}
+	for _, part := range parts {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return Identity(h.Sum(nil))

@@ -61,6 +61,14 @@ func (k AuditKind) Group() string {
 	return group
 }
 
+// What those who manage an application do to it.
+const (
+	AuditApplicationEdited AuditKind = "application.edited"
+	AuditLogoChanged       AuditKind = "application.logo_changed"
+	AuditSecretReplaced    AuditKind = "application.secret_replaced"
+	AuditSecretEnded       AuditKind = "application.secret_ended"
+)
+
 // AuditSubject is whom or what something was done to.
 type AuditSubject struct {
 	// AccountID and ApplicationID are zero where they do not apply.

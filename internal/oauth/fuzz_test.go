@@ -74,7 +74,7 @@ func FuzzRedirectURI(f *testing.F) {
 		f.Add(seed, seed)
 	}
 	f.Fuzz(func(t *testing.T, registered, presented string) {
-		if oauth.CheckRedirectURI(registered, true) != nil || !oauth.MatchRedirectURI([]string{registered}, presented) {
+		if !oauth.CheckRedirectURI(registered, true).IsZero() || !oauth.MatchRedirectURI([]string{registered}, presented) {
 			return
 		}
 		r, err := url.Parse(registered)

@@ -33,58 +33,81 @@ func responseParameters() []string {
 	return []string{"code", "state", "iss", "error", "error_description", "error_uri"}
 }
 
-// CheckRedirectURI decides whether an application may register uri. The error's
-// description says what is wrong with it.
-func CheckRedirectURI(uri string, public bool) *Error {
-	refuse := func(format string, args ...any) *Error {
-		return NewError(InvalidRequest, "redirect URL "+format, args...)
-	}
+// CheckRedirectURI decides whether an application may register uri. What is wrong is a
+// sentence for the developer who typed it, zero when nothing is.
+func CheckRedirectURI(uri string, public bool) (wrong Sentence) {
 	switch {
 	case uri == "":
-		return refuse("is empty")
+		return Say("A redirect URL is empty.")
 	case len(uri) > MaxRedirectURILength:
-		return refuse("is longer than %d characters", MaxRedirectURILength)
+		return Say("A redirect URL has at most %d characters.", MaxRedirectURILength)
 	case strings.ContainsFunc(uri, func(r rune) bool { return r <= 0x20 || r > 0x7e || strings.ContainsRune("\"<>\\^`{|}", r) }):
-		return refuse("has a character that RFC 3986 does not allow; escape it with a percent sign")
+		return Say("It has a character that RFC 3986 does not allow; escape it with a percent sign.")
 	case strings.Contains(uri, "#"):
-		return refuse("must have no fragment (#...): RFC 6749 section 3.1.2")
+		return Say("A redirect URL must have no fragment (#...): RFC 6749 section 3.1.2.")
 	case strings.Contains(uri, "*"):
-		return refuse("must have no wildcard: it is compared as an exact string")
+		return Say("A redirect URL must have no wildcard: it is compared as an exact string.")
 	}
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme == "" {
-		return refuse("is not an absolute URL, such as https://app.example/callback")
+		return Say("It is not an absolute URL, such as https://app.example/callback.")
 	}
 	if u.User != nil || strings.Contains(u.Host, "@") {
-		return refuse("must have no user name or password in it")
+		return Say("A redirect URL must have no user name or password in it.")
 	}
 	if name := responseParameterIn(u.RawQuery); name != "" {
-		return refuse("must not have the parameter %s in its query: the answer adds it", name)
+		return Say("A redirect URL must not have the parameter %s in its query: the answer adds it.", name)
 	}
 	return checkRedirectTarget(u, public)
 }
 
-func checkRedirectTarget(u *url.URL, public bool) *Error {
-	refuse := func(format string, args ...any) *Error {
-		return NewError(InvalidRequest, "redirect URL "+format, args...)
-	}
+func checkRedirectTarget(u *url.URL, public bool) Sentence {
 	switch u.Scheme {
 	case "https", "http":
 		if !ValidHost(u) {
-			return refuse("has no valid host; write an international name in its xn-- form")
+			return Say("It has no valid host; write an international name in its xn-- form.")
 		}
 		if u.Scheme == "http" && !isLoopbackRedirectHost(u.Host) {
-			return refuse("may use http for 127.0.0.1, [::1] and localhost only; use https")
+			return Say("A redirect URL may use http for 127.0.0.1, [::1] and localhost only; use https.")
 		}
-		return nil
+		return Sentence{}
 	}
 	if !strings.Contains(u.Scheme, ".") {
-		return refuse("has the scheme %s; use https, or for a public application a scheme of your own with a dot, such as com.example.app", u.Scheme)
+		return Say("It has the scheme %s; use https, or for a public application a scheme of your own with a dot, such as com.example.app.", u.Scheme)
 	}
 	if !public {
-		return refuse("has a scheme of its own, which only public applications may use")
+		return Say("It has a scheme of its own, which only public applications may use.")
 	}
-	return nil
+	return Sentence{}
+}
+
+// AdviseRedirectURI says what of a redirect URI that may be registered is often a mistake.
+func AdviseRedirectURI(uri string) []Sentence {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return nil
+	}
+	var advice []Sentence
+	kind := RedirectKindOf(uri)
+	if kind == RedirectLoopback && strings.HasPrefix(u.Host, "localhost") {
+		advice = append(advice, Say("localhost and 127.0.0.1 are two different redirect URLs. Prefer 127.0.0.1 (RFC 8252 section 8.3), and send what is registered."))
+	}
+	if kind == RedirectLoopback {
+		advice = append(advice, Say("http works on this machine only, with any port. People are asked every time."))
+	}
+	if kind != RedirectPrivateUse && u.Path == "" {
+		advice = append(advice, Say("It ends with the host: a request with a slash behind it does not match."))
+	}
+	if strings.HasSuffix(u.Path, "/") {
+		advice = append(advice, Say("It ends with a slash: a request without it does not match."))
+	}
+	if u.RawQuery != "" {
+		advice = append(advice, Say("It has a query: a request must send the same, byte for byte."))
+	}
+	if u.Host != strings.ToLower(u.Host) {
+		advice = append(advice, Say("Its host has capital letters: a request must write them too."))
+	}
+	return advice
 }
 
 // ValidHost reports whether the host of a URL is an IP address or a name of

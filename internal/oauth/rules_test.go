@@ -62,7 +62,7 @@ func TestRedirectURIsThatMayBeRegistered(t *testing.T) {
 		"ftp://app.example/cb":                             never,
 		"https://app.example/" + strings.Repeat("x", 2000): never,
 	} {
-		confidential, public := oauth.CheckRedirectURI(uri, false) == nil, oauth.CheckRedirectURI(uri, true) == nil
+		confidential, public := oauth.CheckRedirectURI(uri, false).IsZero(), oauth.CheckRedirectURI(uri, true).IsZero()
 		if confidential != (want == both) || public != (want != never) {
 			t.Errorf("%q: confidential %v, public %v; want %s", uri, confidential, public, want)
 		}

@@ -42,51 +42,6 @@ type Problem struct {
 	BackText oauth.Sentence
 }
 
-// Applications lists what a developer has registered.
-type Applications struct {
-	Frame
-	Applications []oauth.Application
-}
-
-// Choice is a scope that may be chosen for an application.
-type Choice struct {
-	oauth.Permission
-	Chosen bool
-	// Locked: an administrator has to allow it first.
-	Locked bool
-}
-
-// ApplicationForm is what a developer types about an application.
-type ApplicationForm struct {
-	Name, Site, RedirectURIs string
-	Public                   bool
-	Choices                  []Choice
-	Problems                 map[string]oauth.Sentence
-}
-
-// NewApplication registers an application.
-type NewApplication struct {
-	Frame
-	Form ApplicationForm
-}
-
-// Application shows and edits one application.
-type Application struct {
-	Frame
-	Tabs        ApplicationTabs
-	Form        ApplicationForm
-	Application oauth.Application
-	// Secret is shown this once, empty otherwise.
-	Secret string
-	// PreviousSecret tells that a replaced secret still works.
-	PreviousSecret bool
-	// Endpoints are what the developer's code needs.
-	Issuer, Authorize, Token string
-}
-
-func (SignIn) template() string         { return "sign_in" }
-func (SignUp) template() string         { return "sign_up" }
-func (Problem) template() string        { return "problem" }
-func (Applications) template() string   { return "applications" }
-func (NewApplication) template() string { return "new_application" }
-func (Application) template() string    { return "application" }
+func (SignIn) template() string  { return "sign_in" }
+func (SignUp) template() string  { return "sign_up" }
+func (Problem) template() string { return "problem" }

@@ -16,6 +16,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	snippetset "text/template"
 	"time"
 
 	textlanguage "golang.org/x/text/language"
@@ -38,6 +39,7 @@ var styles embed.FS
 type Pages struct {
 	brand     Brand
 	style     []byte
+	snippets  *snippetset.Template
 	secure    bool
 	languages []*Language
 	matcher   textlanguage.Matcher
@@ -56,8 +58,12 @@ func New(brand Brand, secure bool, log *slog.Logger) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
+	snippets, err := parseSnippets()
+	if err != nil {
+		return nil, err
+	}
 	p := &Pages{
-		brand: brand, style: style, secure: secure, languages: languages, matcher: matcherOf(languages), log: log,
+		brand: brand, style: style, snippets: snippets, secure: secure, languages: languages, matcher: matcherOf(languages), log: log,
 		byLanguage: map[*Language]func() (map[string]*template.Template, error){},
 	}
 	for _, l := range languages {
@@ -173,7 +179,7 @@ func (p *Pages) Write(w http.ResponseWriter, r *http.Request, status int, c Cont
 // the chain of redirects that a form starts, and callbacks redirect onward: the
 // pages of an authorization request allow https and the callback's own place.
 func policy(callback string) string {
-	const common = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+	const common = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 	if callback == "" {
 		return common
 	}

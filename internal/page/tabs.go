@@ -23,11 +23,12 @@ type Tab struct {
 	Label      oauth.Sentence
 }
 
-// TabsOf is the heading for an application, with one tab open: overview, try, usage,
+// TabsOf is the heading for an application, with one tab open: overview, settings, try, usage,
 // errors, webhook or people.
 func TabsOf(a oauth.Application, current string) ApplicationTabs {
 	t := ApplicationTabs{ClientID: a.ClientID, Name: a.Name, Current: current, Tabs: []Tab{
 		{"overview", "", oauth.Say("Overview")},
+		{"settings", "/settings", oauth.Say("Settings")},
 		{"usage", "/usage", oauth.Say("Usage")},
 		{"webhook", "/webhook", oauth.Say("Webhook")},
 	}}

@@ -1,16 +1,34 @@
 package portal
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
 )
+
+// developerRoutes are the pages about the applications of a developer.
+func (p *Portal) developerRoutes() map[string]handler {
+	return map[string]handler{
+		"GET /settings/applications":                    p.listApplications,
+		"GET /settings/applications/new":                p.showNewApplication,
+		"POST /settings/applications/new":               p.register,
+		"GET /settings/applications/check-redirect-uri": p.checkRedirectURI,
+		"GET /settings/applications/{id}":               p.showApplication,
+		"POST /settings/applications/{id}/secret":       p.rotateSecret,
+		"POST /settings/applications/{id}/secret/end":   p.endSecret,
+		"GET /settings/applications/{id}/settings":      p.showSettings,
+		"POST /settings/applications/{id}/settings":     p.edit,
+		"POST /settings/applications/{id}/logo":         p.changeLogo,
+		"POST /settings/applications/{id}/logo/remove":  p.removeLogo,
+		"POST /settings/applications/{id}/delete":       p.delete,
+	}
+}
 
 func (p *Portal) listApplications(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	all, err := p.Applications.Of(r.Context(), person.Account.ID)
@@ -23,7 +41,7 @@ func (p *Portal) listApplications(w http.ResponseWriter, r *http.Request, person
 
 func (p *Portal) showNewApplication(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	catalogue := p.Grants.Catalogue()
-	p.writeNewApplication(w, r, person, http.StatusOK, page.ApplicationForm{Choices: p.choices(catalogue.Default, "", person)})
+	p.writeNewApplication(w, r, person, http.StatusOK, page.ApplicationForm{Choices: p.choices(catalogue.Default, "", "", person)})
 	return nil
 }
 
@@ -31,13 +49,13 @@ func (p *Portal) writeNewApplication(w http.ResponseWriter, r *http.Request, per
 	p.Pages.Write(w, r, status, page.NewApplication{Frame: frame(r, person, "applications", oauth.Say("New application")), Form: form})
 }
 
-// choices lists the scopes: those that are chosen, and those that an
-// administrator has to allow first.
-func (p *Portal) choices(chosen, has oauth.Scope, person *signin.Person) []page.Choice {
+// choices lists the scopes: those that are chosen, those of them that people may leave
+// out, and those that an administrator has to allow first.
+func (p *Portal) choices(chosen, optional, has oauth.Scope, person *signin.Person) []page.Choice {
 	var all []page.Choice
 	for _, permission := range p.Grants.Catalogue().Permissions {
 		locked := permission.NeedsApproval && !has.Has(permission.Name) && !person.Account.Administrator
-		all = append(all, page.Choice{Permission: permission, Chosen: chosen.Has(permission.Name), Locked: locked})
+		all = append(all, page.Choice{Permission: permission, Chosen: chosen.Has(permission.Name), Optional: optional.Has(permission.Name), Locked: locked})
 	}
 	return all
 }
@@ -45,8 +63,8 @@ func (p *Portal) choices(chosen, has oauth.Scope, person *signin.Person) []page.
 // posted reads the form of an application.
 func (p *Portal) posted(r *http.Request, has oauth.Scope, person *signin.Person) (application.Details, page.ApplicationForm) {
 	d := application.Details{
-		Name:         r.PostFormValue("name"),
-		Site:         r.PostFormValue("site"),
+		Name: r.PostFormValue("name"), Site: r.PostFormValue("site"),
+		Privacy: r.PostFormValue("privacy"), Terms: r.PostFormValue("terms"),
 		RedirectURIs: strings.Fields(r.PostFormValue("redirect_uris")),
 	}
 	// A scope that cannot be read is none of the configured ones, and refused as that.
@@ -54,9 +72,11 @@ func (p *Portal) posted(r *http.Request, has oauth.Scope, person *signin.Person)
 	if parsed, refusal := oauth.ParseScope(string(d.Scope)); refusal == nil {
 		d.Scope = parsed
 	}
+	// What is not asked for cannot be left out.
+	d.OptionalScope = oauth.Scope(strings.Join(r.PostForm["optional_scope"], " ")).Within(d.Scope)
 	form := page.ApplicationForm{
-		Name: d.Name, Site: d.Site, RedirectURIs: r.PostFormValue("redirect_uris"),
-		Public: r.PostFormValue("kind") == "public", Choices: p.choices(d.Scope, has, person),
+		Name: d.Name, Site: d.Site, Privacy: d.Privacy, Terms: d.Terms, RedirectURIs: r.PostFormValue("redirect_uris"),
+		Public: r.PostFormValue("kind") == "public", Choices: p.choices(d.Scope, d.OptionalScope, has, person),
 	}
 	return d, form
 }
@@ -98,111 +118,45 @@ func problems(err error) map[string]oauth.Sentence {
 
 func applicationPath(clientID string) string { return "/settings/applications/" + clientID }
 
+// showApplication shows what a developer begins with.
 func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	p.writeApplication(w, r, person, http.StatusOK, a, page.ApplicationForm{
-		Name: a.Name, Site: a.Site, RedirectURIs: strings.Join(a.RedirectURIs, "\n"), Public: a.Public, Choices: p.choices(a.Scope, a.Scope, person),
-	})
+	flow := page.Flow{Endpoints: p.Endpoints, ClientID: a.ClientID, Scope: p.usualScope(a), Public: a.Public}
+	if len(a.RedirectURIs) > 0 {
+		flow.RedirectURI = a.RedirectURIs[0]
+	}
+	snippets, err := p.Pages.Snippets(flow)
+	if err != nil {
+		return err
+	}
+	content := page.Application{
+		Frame: frame(r, person, "applications", oauth.Say("%s", a.Name)), Tabs: page.TabsOf(a, "overview"), Application: a,
+		Secret: p.takeSecret(w, r, a), Previous: previousSecret(a, p.Now()),
+		Endpoints: p.Endpoints, Challenged: p.Grants.NeedsChallenge(a), Snippets: snippets,
+	}
+	if flow.RedirectURI != "" {
+		content.Request = exampleRequest(flow, content.Challenged)
+	}
+	p.Pages.Write(w, r, http.StatusOK, content)
 	return nil
 }
 
-func (p *Portal) writeApplication(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, a oauth.Application, form page.ApplicationForm) {
-	p.Pages.Write(w, r, status, page.Application{
-		Frame: frame(r, person, "applications", oauth.Say("%s", a.Name)), Tabs: page.TabsOf(a, "overview"), Form: form, Application: a,
-		Secret: p.takeSecret(w, r, a), PreviousSecret: p.Now().Before(a.PreviousSecretEndsAt),
-		Issuer: p.Issuer, Authorize: p.Authorize, Token: p.Token,
-	})
+// usualScope is what an application may ask for of the default, or all that it may.
+func (p *Portal) usualScope(a oauth.Application) oauth.Scope {
+	allowed := p.Grants.Allowed(a)
+	return cmp.Or(p.Grants.Catalogue().Default.Within(allowed), allowed)
 }
 
-func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
+// exampleRequest completes an authorization request with what code draws anew each
+// time; the challenge is the example of RFC 7636, appendix B.
+func exampleRequest(flow page.Flow, challenged bool) string {
+	rest := []oauth.Parameter{{Name: "state", Value: "example-state"}}
+	if challenged {
+		rest = append(rest, oauth.Parameter{Name: "code_challenge", Value: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"},
+			oauth.Parameter{Name: "code_challenge_method", Value: "S256"})
 	}
-	details, form := p.posted(r, a.Scope, person)
-	if len(details.RedirectURIs) == 0 {
-		err = errNoRedirectURI()
-	} else {
-		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(present application.Details) application.Details {
-			details.OptionalScope = present.OptionalScope.Within(details.Scope)
-			return details
-		})
-	}
-	if form.Problems = problems(err); form.Problems != nil {
-		p.writeApplication(w, r, person, http.StatusUnprocessableEntity, a, form)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	redirect(w, applicationPath(a.ClientID)+"?done=saved")
-	return nil
-}
-
-func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	overlap := application.SecretOverlap
-	if chosen, err := time.ParseDuration(r.PostFormValue("overlap")); err == nil && chosen >= 0 && chosen <= 30*24*time.Hour {
-		overlap = chosen
-	}
-	secret, err := p.Applications.RotateSecret(r.Context(), a, overlap)
-	if problems(err) != nil {
-		redirect(w, applicationPath(a.ClientID))
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p.keepSecretForOnce(w, a.ClientID, secret)
-	redirect(w, applicationPath(a.ClientID))
-	return nil
-}
-
-func (p *Portal) delete(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	if err := p.Applications.Delete(r.Context(), a.ID); err != nil {
-		return err
-	}
-	redirect(w, "/settings/applications?done=deleted")
-	return nil
-}
-
-// A new secret travels to the page that shows it in a cookie of the developer's
-// own browser, which that page deletes: the server keeps it nowhere, and a
-// reload of the page shows it no more.
-const secretCookie = "latchkey_secret"
-
-func (p *Portal) keepSecretForOnce(w http.ResponseWriter, clientID, secret string) {
-	if secret != "" {
-		p.setSecretCookie(w, clientID, secret, 60)
-	}
-}
-
-func (p *Portal) setSecretCookie(w http.ResponseWriter, clientID, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{
-		Name: secretCookie, Value: value, Path: applicationPath(clientID), MaxAge: maxAge,
-		HttpOnly: true, Secure: p.Secure, SameSite: http.SameSiteStrictMode,
-	})
-}
-
-// takeSecret returns a secret that was just made, once.
-func (p *Portal) takeSecret(w http.ResponseWriter, r *http.Request, a oauth.Application) string {
-	cookie, err := r.Cookie(secretCookie)
-	if err != nil || r.Method != http.MethodGet {
-		return ""
-	}
-	p.setSecretCookie(w, a.ClientID, "", -1)
-	if !a.AcceptsSecret(cookie.Value, p.Now()) {
-		return ""
-	}
-	return cookie.Value
+	return oauth.AddToRedirectURI(flow.Request(), rest...)
 }

@@ -35,8 +35,8 @@ type Portal struct {
 	Pages        *page.Pages
 	Log          *slog.Logger
 	Now          func() time.Time
-	// Issuer, Authorize and Token are the URLs that developers need.
-	Issuer, Authorize, Token string
+	// Endpoints are the URLs that developers need.
+	page.Endpoints
 	// Secure cookies are for an issuer that is https.
 	Secure bool
 	// Picture reads a picture; Studio makes one of an upload, as often as UploadLimit
@@ -52,13 +52,6 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	for pattern, h := range map[string]handler{
 		"GET /{$}":                                    p.home,
 		"GET /settings":                               p.home,
-		"GET /settings/applications":                  p.listApplications,
-		"GET /settings/applications/new":              p.showNewApplication,
-		"POST /settings/applications/new":             p.register,
-		"GET /settings/applications/{id}":             p.showApplication,
-		"POST /settings/applications/{id}":            p.edit,
-		"POST /settings/applications/{id}/secret":     p.rotateSecret,
-		"POST /settings/applications/{id}/delete":     p.delete,
 		"GET /settings/applications/{id}/usage":       p.showUsage,
 		"GET /settings/connections":                   p.listConnections,
 		"POST /settings/connections/{id}/disconnect":  p.disconnect,
@@ -72,6 +65,9 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 		"POST /settings/security/sessions/{id}/end":   p.endSession,
 		"POST /settings/security/sessions/end-others": p.endOtherSessions,
 	} {
+		mux.Handle(pattern, p.signedIn(h))
+	}
+	for pattern, h := range p.developerRoutes() {
 		mux.Handle(pattern, p.signedIn(h))
 	}
 }
@@ -118,6 +114,8 @@ func notice(r *http.Request) oauth.Sentence {
 	switch r.URL.Query().Get("done") {
 	case "saved":
 		return oauth.Say("Saved.")
+	case "secret-ended":
+		return oauth.Say("The old secret works no more.")
 	case "deleted":
 		return oauth.Say("The application is deleted.")
 	case "disconnected":

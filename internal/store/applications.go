@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -37,7 +36,7 @@ func (s *Store) RegisterApplication(ctx context.Context, a oauth.Application) er
 		if err != nil {
 			return err
 		}
-		return tx.audit(oauth.AuditApplicationRegistered, oauth.AuditSubject{AccountID: a.OwnerID, ApplicationID: a.ID, Name: a.Name}, "")
+		return tx.audit(oauth.AuditApplicationRegistered, subjectOf(a), "")
 	})
 }
 
@@ -71,22 +70,17 @@ func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oaut
 		if err != nil {
 			return tx.refuse(err)
 		}
-		return tx.oneRow(`update applications set name = $1, site = $2, privacy = $3, terms = $4, logo = $5, redirect_uris = $6,
+		err = tx.oneRow(`update applications set name = $1, site = $2, privacy = $3, terms = $4, logo = $5, redirect_uris = $6,
 				scope = $7, optional_scope = $8, submitted_at = $9, verified_at = $10 where id = $11`,
 			a.Name, a.Site, a.Privacy, a.Terms, a.Logo, strings.Join(a.RedirectURIs, " "),
 			string(a.Scope), string(a.OptionalScope), toMillis(a.SubmittedAt), toMillis(a.VerifiedAt), id[:])
-	})
-	return s.afterwards(err, change{kind: applicationChanged, id: id})
-}
-
-// RotateSecret replaces the secret of a confidential application. The one that
-// was current until now works until previousEnds; the one before it no more.
-func (s *Store) RotateSecret(ctx context.Context, id oauth.ID, secret oauth.Hash, previousEnds time.Time) error {
-	err := s.write(ctx, func(tx *transaction) error {
-		return tx.oneRow(`update applications set previous_secret_hash = secret_hash, previous_secret_ends_at = $1,
-				previous_secret_created_at = secret_created_at, previous_secret_used_at = secret_used_at,
-				secret_hash = $2, secret_created_at = $3, secret_used_at = 0 where id = $4 and not public`,
-			toMillis(previousEnds), secret[:], toMillis(s.engine.now()), id[:])
+		if err != nil || tx.refusal != nil {
+			return err
+		}
+		if edited := whatWasEdited(before, a); edited != "" {
+			return tx.audit(oauth.AuditApplicationEdited, subjectOf(a), edited)
+		}
+		return nil
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }

@@ -48,6 +48,7 @@ func (s *Store) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Pict
 		if err != nil {
 			return tx.absent(err)
 		}
+		old := a
 		before, _ := oauth.ParseID(a.Logo)
 		if a.Logo = ""; p != nil {
 			a.Logo = p.ID.String()
@@ -55,7 +56,11 @@ func (s *Store) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Pict
 		if err := tx.replacePicture(before, p); err != nil {
 			return err
 		}
-		return tx.oneRow(`update applications set logo = $1 where id = $2`, a.Logo, application[:])
+		err = tx.oneRow(`update applications set logo = $1, verified_at = $2 where id = $3`, a.Logo, toMillis(a.Remarked(old).VerifiedAt), application[:])
+		if err != nil {
+			return err
+		}
+		return tx.audit(oauth.AuditLogoChanged, subjectOf(a), "")
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: application})
 }

@@ -1,0 +1,230 @@
+package e2e_test
+
+import (
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// testTyping types redirect URLs and reads what the page says of them before anything is sent.
+func testTyping(t *testing.T, c *chromium, s *server) {
+	b := c.signedIn(t, s, s.newAccount(t, "Tim Typing"))
+	b.follow(t, "New application")
+	told := func(text string) chromedp.Action[chromedp.Void] {
+		return chromedp.WaitVisible(`//*[@data-checks]//p[contains(., "` + text + `")]`)
+	}
+	b.fill(t, "Redirect URLs", "http://app.example/callback")
+	b.do(t, told("may use http for 127.0.0.1, [::1] and localhost only"))
+	b.fill(t, "Redirect URLs", "https://app.example/callback/\nhttp://localhost/callback")
+	b.do(t, told("This can be registered."), told("a request without it does not match"), told("two different redirect URLs"))
+	b.measure(t)
+	b.fill(t, "Redirect URLs", "com.example.app:/callback")
+	b.do(t, told("which only public applications may use"))
+	b.choose(t, "Public")
+	b.do(t, told("This can be registered."))
+	b.fill(t, "Redirect URLs", "")
+	b.do(t, chromedp.WaitNotVisible(chromedp.CSS("[data-checks]")))
+}
+
+// testStart follows the authorize link of a new application, and runs the code that stands beside.
+func testStart(t *testing.T, c *chromium, s *server) {
+	for name, kind := range map[string]string{"a confidential application": "Confidential", "a public application": "Public"} {
+		t.Run(name, func(t *testing.T) {
+			l := newLanding(t)
+			person := s.newAccount(t, "Stella Start")
+			b := c.signedIn(t, s, person, l.URL)
+			b.follow(t, "New application")
+			b.fill(t, "Name", "Starter", "Redirect URLs", l.URL+"/callback?it's=$HOME")
+			b.choose(t, kind)
+			b.press(t, "Create application")
+			app := application{ClientID: obtain(t, b, chromedp.Text(chromedp.ID("client_id"))), redirect: l.URL + "/callback?it's=$HOME"}
+			if kind == "Confidential" {
+				app.ClientSecret = obtain(t, b, chromedp.Text(chromedp.ID("client_secret")))
+				s.vault.add("client secret", app.ClientSecret)
+			}
+			code := map[string]string{}
+			for _, language := range []string{"curl", "JavaScript", "Go", "PHP", "Python"} {
+				// As a person goes from one to the next with the arrow keys.
+				b.do(t, click(`//label[.="`+language+`"]`))
+				id := "code-" + strings.ToLower(language)
+				code[language] = obtain(t, b, chromedp.Text(chromedp.ID(id), chromedp.NodeVisible))
+				b.measure(t)
+			}
+			b.follow(t, "Open it")
+			b.press(t, "Allow")
+			if got := l.arrived(t); !tokenShape.MatchString(got.Get("code")) || got.Get("state") != "example-state" {
+				t.Errorf("the link of the page brings %v", got)
+			}
+			snippets := &snippets{s: s, app: app, person: person, code: code}
+			snippets.runJavaScript(t)
+			snippets.runPython(t)
+			snippets.runCurl(t)
+			snippets.buildGo(t)
+			snippets.lintPHP(t)
+		})
+	}
+}
+
+// snippets is the code that the page of an application shows.
+type snippets struct {
+	s      *server
+	app    application
+	person account
+	code   map[string]string
+}
+
+// agree opens an authorization request that code has made, and returns the code that it brings.
+func (n *snippets) agree(t *testing.T, request string) string {
+	t.Helper()
+	u, err := url.Parse(strings.TrimSpace(request))
+	if err != nil || !strings.HasPrefix(request, n.s.url+"/") {
+		t.Fatalf("the code sends people to %q: %v", request, err)
+	}
+	return n.s.browser(n.person).authorize(t, u.Query()).Query().Get("code")
+}
+
+// run executes a program on the code in a folder of its own, with the secret in the environment.
+func (n *snippets) run(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CLIENT_SECRET="+n.app.ClientSecret)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
+
+func (n *snippets) write(t *testing.T, name, content string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// checkMe demands that the last line tells who the person is.
+func (n *snippets) checkMe(t *testing.T, language, out string) {
+	t.Helper()
+	if !strings.Contains(out, n.person.email) {
+		t.Errorf("the %s of the page ends with:\n%s", language, out)
+	}
+}
+
+func (n *snippets) runJavaScript(t *testing.T) {
+	t.Helper()
+	dir := n.write(t, "login.mjs", n.code["JavaScript"])
+	begun := strings.Fields(n.run(t, dir, "node", "-e", `import("./login.mjs").then(({ begin }) => { const b = begin(); console.log(b.url, b.verifier); })`))
+	n.checkMe(t, "JavaScript", n.run(t, dir, "node", "-e",
+		`import("./login.mjs").then(async ({ finish, refresh, me }) => {
+			const first = await finish(process.argv[1], process.argv[2]);
+			const second = await refresh(first.refresh_token);
+			console.log(await me(second.access_token));
+		})`, n.agree(t, begun[0]), begun[1]))
+}
+
+func (n *snippets) runPython(t *testing.T) {
+	t.Helper()
+	if exec.Command("python3", "-c", "import requests").Run() != nil {
+		t.Log("the Python is not run: there is no python3 with requests")
+		return
+	}
+	dir := n.write(t, "login.py", n.code["Python"])
+	begun := strings.Fields(n.run(t, dir, "python3", "-c", "import login; print(*login.begin())"))
+	n.checkMe(t, "Python", n.run(t, dir, "python3", "-c",
+		"import login, sys; print(login.me(login.refresh(login.finish(*sys.argv[1:])['refresh_token'])['access_token']))",
+		n.agree(t, begun[0]), begun[2]))
+}
+
+// runCurl runs the shell up to the request, lets the person agree, and then the rest.
+func (n *snippets) runCurl(t *testing.T) {
+	t.Helper()
+	for _, program := range []string{"sh", "curl", "openssl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Logf("the shell is not run: there is no %s", program)
+			return
+		}
+	}
+	ask, rest, _ := strings.Cut(n.code["curl"], "\n# 3.")
+	exchange, rest, _ := strings.Cut(rest, "\n# 4.")
+	call, again, _ := strings.Cut(rest, "\n# 5.")
+	begun := strings.Fields(n.run(t, t.TempDir(), "sh", "-ec", ask+"\necho $VERIFIER"))
+	tokens := n.run(t, t.TempDir(), "sh", "-ec", "CODE=$1 VERIFIER=$2\n#"+strings.ReplaceAll(exchange, "curl ", "curl -s "), "-", n.agree(t, begun[0]), begun[1])
+	access, refresh := member(tokens, "access_token"), member(tokens, "refresh_token")
+	n.checkMe(t, "curl", n.run(t, t.TempDir(), "sh", "-ec", "ACCESS_TOKEN=$1\n#"+call, "-", access))
+	if got := n.run(t, t.TempDir(), "sh", "-ec", "REFRESH_TOKEN=$1\n#"+again, "-", refresh); member(got, "access_token") == "" {
+		t.Errorf("the curl of the page refreshes to:\n%s", got)
+	}
+}
+
+// member is the value of a string in a JSON object that has no quotes in its strings.
+func member(json, name string) string {
+	_, rest, _ := strings.Cut(json, `"`+name+`":"`)
+	value, _, _ := strings.Cut(rest, `"`)
+	return value
+}
+
+func (n *snippets) buildGo(t *testing.T) {
+	t.Helper()
+	// Inside this module, so that golang.org/x/oauth2 is found.
+	dir, err := os.MkdirTemp(".", "testdata-snippet-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "login.go"), []byte(n.code["Go"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.run(t, ".", "go", "vet", "./"+dir)
+	if unformatted := n.run(t, dir, "gofmt", "-l", "."); unformatted != "" {
+		t.Errorf("gofmt would change the Go of the page:\n%s", n.code["Go"])
+	}
+}
+
+func (n *snippets) lintPHP(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("php"); err != nil {
+		t.Log("the PHP is not looked at: there is no php")
+		return
+	}
+	n.run(t, n.write(t, "login.php", n.code["PHP"]), "php", "-l", "login.php")
+}
+
+// TestRedirectURIsAreCheckedForThoseSignedIn asks the address that the script asks.
+func TestRedirectURIsAreCheckedForThoseSignedIn(t *testing.T) {
+	t.Parallel()
+	s := inhabited(t)
+	ask := func(client *http.Client, uri, public string) (int, string) {
+		return fetch(t, client, s.url+"/settings/applications/check-redirect-uri?uri="+url.QueryEscape(uri)+"&public="+public)
+	}
+	for uri, want := range map[string]string{
+		"https://app.example/callback":  `"good":"This can be registered."`,
+		"http://app.example/":           `"problem":"A redirect URL may use http`,
+		"https://app.example/#x":        `"problem":"A redirect URL must have no fragment`,
+		"http://localhost:1/":           `"advice":["localhost and 127.0.0.1 are`,
+		"com.example.app:/callback":     `"problem":"It has a scheme of its own`,
+		"https://App.example/":          `capital letters`,
+		"https://app.example":           `It ends with the host`,
+		"https://app.example/x?y=z":     `byte for byte`,
+		"https://app.example/?code=1":   `must not have the parameter code`,
+		"https://app.example/<script>":  `"problem":"It has a character`,
+		"  https://app.example/space  ": `"uri":"https://app.example/space"`,
+	} {
+		if status, body := ask(s.session.client, uri, "false"); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s is answered %d %s, want %s", uri, status, body, want)
+		}
+	}
+	if _, body := ask(s.session.client, "com.example.app:/callback", "true"); !strings.Contains(body, "can be registered") {
+		t.Errorf("a public application is told: %s", body)
+	}
+	if status, body := ask(s.client, "https://app.example/", "false"); status != http.StatusSeeOther || strings.Contains(body, "registered") {
+		t.Errorf("somebody who is not signed in is answered %d %s", status, body)
+	}
+}

@@ -1,0 +1,112 @@
+package e2e_test
+
+import (
+	"image/color"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestDeveloper walks the pages about an application as HTTP sees them.
+func TestDeveloper(t *testing.T) {
+	t.Parallel()
+	s := inhabited(t)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, *server)
+	}{
+		{"an application shows its logo and its links where people are asked", testLooks},
+		{"what people may leave out is chosen in the settings", testOptionalScopes},
+		{"a replaced secret can be ended before its time", testEndSecret},
+		{"what cannot be is said beside the field", testWrongSettings},
+	} {
+		t.Run(part.name, func(t *testing.T) { t.Parallel(); part.test(t, s) })
+	}
+}
+
+// path is where the pages about an application are.
+func (a application) path() string { return "/settings/applications/" + a.ClientID }
+
+// settings are those that an application has after register, for a form.
+func (a application) settings(pairs ...string) url.Values {
+	v := url.Values{"name": {"Client"}, "redirect_uris": {a.redirect}, "scope": {"profile", "events"}}
+	for i := 0; i < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return v
+}
+
+func testLooks(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	person := s.newAccount(t, "Lou Looks")
+	links := []string{"privacy", "https://client.example/privacy", "terms", "https://client.example/terms", "site", "https://client.example"}
+	s.session.submit(t, app.path()+"/settings", app.settings(links...)).reads(t, http.StatusOK, "Saved.")
+	s.browser(person).authorize(t, app.request())
+	p := s.session.send(t, app.path()+"/logo", "logo", dotted(t, color.NRGBA{B: 200, A: 255}, 0))
+	p.reads(t, http.StatusOK, "Saved.")
+	logo := p.image("emblem")
+	if !strings.HasPrefix(logo, "/pictures/") {
+		t.Fatalf("the logo is at %q", logo)
+	}
+	asked := s.browser(person)
+	p = asked.signIn(t, asked.visit(t, app.request()))
+	p.reads(t, http.StatusOK, "You approved this application before.", "Privacy policy", "Terms of service", "https://client.example")
+	var shown []string
+	for img := range descendants(p.root, "img") {
+		shown = append(shown, attr(img, "src"))
+	}
+	if !strings.Contains(strings.Join(shown, " "), logo) {
+		t.Errorf("the logo is not shown where people are asked, only %v", shown)
+	}
+	s.session.submit(t, app.path()+"/logo/remove", nil).reads(t, http.StatusOK, "Saved.")
+	if status, _ := fetch(t, s.client, s.url+logo); status != http.StatusNotFound {
+		t.Errorf("the picture of a removed logo is answered %d", status)
+	}
+	s.session.send(t, app.path()+"/logo", "logo", []byte("no picture")).reads(t, http.StatusUnprocessableEntity)
+	s.browser(person).send(t, app.path()+"/logo", "logo", dotted(t, color.Black, 0)).reads(t, http.StatusOK, "Sign in")
+}
+
+func testOptionalScopes(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	s.session.submit(t, app.path()+"/settings", app.settings("optional_scope", "events")).reads(t, http.StatusOK, "Saved.")
+	show := func() string { return s.command(t, "", "application", "show", app.ClientID, "--json") }
+	if got := show(); !strings.Contains(got, `"optional_scope": "events"`) {
+		t.Errorf("the application is %s", got)
+	}
+	s.session.submit(t, app.path()+"/settings", app.settings("scope", "profile", "optional_scope", "events")).reads(t, http.StatusOK, "Saved.")
+	if got := show(); strings.Contains(got, "optional_scope") {
+		t.Errorf("what is not asked for can be left out: %s", got)
+	}
+}
+
+func testEndSecret(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	renewed := s.rotate(t, app)
+	s.clientCredentials(t, app, "").tokens(t)
+	p := s.session.open(t, app.path())
+	p.reads(t, http.StatusOK, "Present", "Before it", "Works until")
+	s.session.press(t, p, "End the old secret now").reads(t, http.StatusOK, "The old secret works no more.")
+	s.clientCredentials(t, app, "").checkRefused(t, "invalid_client")
+	s.clientCredentials(t, renewed, "").tokens(t)
+	if p := s.session.open(t, app.path()); p.offers("End the old secret now") {
+		t.Error("what has ended can be ended")
+	}
+	s.session.submit(t, app.path()+"/secret/end", nil).reads(t, http.StatusOK)
+}
+
+func testWrongSettings(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	for _, wrong := range []struct{ field, value, want string }{
+		{"name", "", "Enter a name."},
+		{"site", "nowhere", "begins with https://"},
+		{"privacy", "http://client.example", "begins with https://"},
+		{"terms", "javascript:alert(1)", "begins with https://"},
+		{"redirect_uris", "", "Enter at least one redirect URL."},
+		{"redirect_uris", "nowhere", "nowhere: It is not an absolute URL"},
+		{"scope", "everything", "Unknown scope"},
+	} {
+		p := s.session.submit(t, app.path()+"/settings", app.settings(wrong.field, wrong.value))
+		p.reads(t, http.StatusUnprocessableEntity, wrong.want)
+	}
+}

@@ -1,0 +1,74 @@
+package page
+
+import (
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// Applications lists what a developer has registered.
+type Applications struct {
+	Frame
+	Applications []oauth.Application
+}
+
+// Choice is a scope that may be chosen for an application.
+type Choice struct {
+	oauth.Permission
+	Chosen bool
+	// Optional: people may leave it out when they approve.
+	Optional bool
+	// Locked: an administrator has to allow it first.
+	Locked bool
+}
+
+// ApplicationForm is what a developer types about an application.
+type ApplicationForm struct {
+	Name, Site, Privacy, Terms, RedirectURIs string
+	Public                                   bool
+	Choices                                  []Choice
+	Problems                                 map[string]oauth.Sentence
+}
+
+// NewApplication registers an application.
+type NewApplication struct {
+	Frame
+	Form ApplicationForm
+}
+
+// Application is the page on which a developer begins to write code for an application.
+type Application struct {
+	Frame
+	Tabs        ApplicationTabs
+	Application oauth.Application
+	// Secret is shown this once, empty otherwise.
+	Secret string
+	// Previous is the secret before the present one as long as it works, nil otherwise.
+	Previous *PreviousSecret
+	Endpoints
+	// Request is an authorization request that works, empty without a redirect URL.
+	// Challenged tells that the application must use PKCE, and the request has an example
+	// of it.
+	Request    string
+	Challenged bool
+	Snippets   []Snippet
+}
+
+// PreviousSecret is one that was replaced and still works.
+type PreviousSecret struct {
+	// CreatedAt and UsedAt are zero where they are not known, or where it never was.
+	CreatedAt, UsedAt, EndsAt time.Time
+}
+
+// ApplicationSettings edits one application.
+type ApplicationSettings struct {
+	Frame
+	Tabs        ApplicationTabs
+	Application oauth.Application
+	Form        ApplicationForm
+}
+
+func (Applications) template() string        { return "applications" }
+func (NewApplication) template() string      { return "new_application" }
+func (Application) template() string         { return "application" }
+func (ApplicationSettings) template() string { return "application_settings" }

@@ -1,0 +1,103 @@
+package portal
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/latchkey/latchkey/internal/application"
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
+	"github.com/latchkey/latchkey/internal/signin"
+)
+
+func (p *Portal) showSettings(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	p.writeSettings(w, r, person, http.StatusOK, a, p.settingsForm(a, person))
+	return nil
+}
+
+func (p *Portal) writeSettings(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, a oauth.Application, form page.ApplicationForm) {
+	form.Public = a.Public
+	p.Pages.Write(w, r, status, page.ApplicationSettings{
+		Frame: frame(r, person, "applications", oauth.Say("%s", a.Name)), Tabs: page.TabsOf(a, "settings"), Form: form, Application: a,
+	})
+}
+
+// settingsForm is what the form shows of an application as it is.
+func (p *Portal) settingsForm(a oauth.Application, person *signin.Person) page.ApplicationForm {
+	return page.ApplicationForm{
+		Name: a.Name, Site: a.Site, Privacy: a.Privacy, Terms: a.Terms, RedirectURIs: strings.Join(a.RedirectURIs, "\n"),
+		Public: a.Public, Choices: p.choices(a.Scope, a.OptionalScope, a.Scope, person),
+	}
+}
+
+func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	details, form := p.posted(r, a.Scope, person)
+	if len(details.RedirectURIs) == 0 {
+		err = errNoRedirectURI()
+	} else {
+		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(application.Details) application.Details { return details })
+	}
+	if form.Problems = problems(err); form.Problems != nil {
+		p.writeSettings(w, r, person, http.StatusUnprocessableEntity, a, form)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	redirect(w, applicationPath(a.ClientID)+"/settings?done=saved")
+	return nil
+}
+
+func (p *Portal) delete(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := p.Applications.Delete(r.Context(), a.ID); err != nil {
+		return err
+	}
+	redirect(w, "/settings/applications?done=deleted")
+	return nil
+}
+
+func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	made, wrong := p.upload(r, person, "logo")
+	if made == nil && wrong.IsZero() {
+		wrong = oauth.Say("Choose a picture first.")
+	}
+	if !wrong.IsZero() {
+		form := p.settingsForm(a, person)
+		form.Problems = map[string]oauth.Sentence{"logo": wrong}
+		p.writeSettings(w, r, person, http.StatusUnprocessableEntity, a, form)
+		return nil
+	}
+	if err := p.Applications.PutLogo(r.Context(), a.ID, made); err != nil {
+		return err
+	}
+	redirect(w, applicationPath(a.ClientID)+"/settings?done=saved")
+	return nil
+}
+
+func (p *Portal) removeLogo(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := p.Applications.PutLogo(r.Context(), a.ID, nil); err != nil {
+		return err
+	}
+	redirect(w, applicationPath(a.ClientID)+"/settings?done=saved")
+	return nil
+}

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// RotateSecret replaces the secret of a confidential application. The one that
+// was current until now works until previousEnds; the one before it no more.
+func (s *Store) RotateSecret(ctx context.Context, id oauth.ID, secret oauth.Hash, previousEnds time.Time) error {
+	return s.changeApplication(ctx, id, oauth.AuditSecretReplaced, func(tx *transaction) error {
+		return tx.oneRow(`update applications set previous_secret_hash = secret_hash, previous_secret_ends_at = $1,
+				previous_secret_created_at = secret_created_at, previous_secret_used_at = secret_used_at,
+				secret_hash = $2, secret_created_at = $3, secret_used_at = 0 where id = $4 and not public`,
+			toMillis(previousEnds), secret[:], toMillis(s.engine.now()), id[:])
+	})
+}
+
+// EndPreviousSecret ends the secret before the present one; ErrNotFound where there is
+// none.
+func (s *Store) EndPreviousSecret(ctx context.Context, id oauth.ID) error {
+	return s.changeApplication(ctx, id, oauth.AuditSecretEnded, func(tx *transaction) error {
+		return tx.oneRow(`update applications set previous_secret_hash = $1, previous_secret_ends_at = 0,
+				previous_secret_created_at = 0, previous_secret_used_at = 0
+			where id = $2 and previous_secret_ends_at <> 0`, []byte{}, id[:])
+	})
+}
+
+// changeApplication does something to an application that is there, and writes down
+// that it was done.
+func (s *Store) changeApplication(ctx context.Context, id oauth.ID, kind oauth.AuditKind, f func(*transaction) error) error {
+	err := s.write(ctx, func(tx *transaction) error {
+		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		if err := f(tx); err != nil || tx.refusal != nil {
+			return err
+		}
+		return tx.audit(kind, subjectOf(a), "")
+	})
+	return s.afterwards(err, change{kind: applicationChanged, id: id})
+}
+
+// whatWasEdited names what differs, for the audit log.
+func whatWasEdited(before, after oauth.Application) string {
+	var edited []string
+	for name, differs := range map[string]bool{
+		"name":           before.Name != after.Name,
+		"site":           before.Site != after.Site,
+		"privacy":        before.Privacy != after.Privacy,
+		"terms":          before.Terms != after.Terms,
+		"redirect_uris":  !slices.Equal(before.RedirectURIs, after.RedirectURIs),
+		"scope":          before.Scope != after.Scope,
+		"optional_scope": before.OptionalScope != after.OptionalScope,
+		"verified mark":  before.Verified() && !after.Verified(),
+	} {
+		if differs {
+			edited = append(edited, name)
+		}
+	}
+	slices.Sort(edited)
+	return strings.Join(edited, ", ")
+}
