@@ -64,7 +64,7 @@ func testCounted(t *testing.T, s *server) {
 	s.introspect(t, api, next.Access)
 	s.introspect(t, api, strings.Repeat("A", 43))
 	for _, days := range []string{"7", "30", "90", "nonsense"} {
-		checkFigures(t, s.usage(t, app, days), "6", "2", "3", "1", "0")
+		checkFigures(t, s.usage(t, app, days), "6", "2", "3", "1", "1")
 	}
 	checkFigures(t, s.usage(t, api, "30"), "0", "0", "0", "0", "0")
 }

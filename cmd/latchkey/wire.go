@@ -136,7 +136,7 @@ func (h *house) server(c *config, issuer string) (*server.Server, error) {
 	door := signin.New(h.accounts, pages, h.log, secure)
 	return server.New(server.Rooms{
 		Endpoints: endpoint.New(h.grants, h.meter, issuer, paths, h.log),
-		Authorize: authorize.New(h.grants, h.applications, door, pages, h.key, issuer, h.now),
+		Authorize: authorize.New(h.grants, h.meter, h.applications, door, pages, h.key, issuer, h.now),
 		Portal: &portal.Portal{
 			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Webhooks: h.webhooks, Door: door, Pages: pages, Log: h.log, Now: h.now,
 			Endpoints: page.Endpoints{

@@ -15,11 +15,13 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/usage"
 )
 
 // Handler answers authorization requests.
 type Handler struct {
 	grants       *grant.Grants
+	meter        *usage.Meter
 	applications *application.Applications
 	door         *signin.Door
 	pages        *page.Pages
@@ -29,9 +31,9 @@ type Handler struct {
 }
 
 // New makes the handler of an issuer. The key seals the tickets of consent pages.
-func New(grants *grant.Grants, applications *application.Applications, door *signin.Door, pages *page.Pages,
+func New(grants *grant.Grants, meter *usage.Meter, applications *application.Applications, door *signin.Door, pages *page.Pages,
 	key oauth.Key, issuer string, now func() time.Time) *Handler {
-	return &Handler{grants: grants, applications: applications, door: door, pages: pages, key: key, issuer: issuer, now: now}
+	return &Handler{grants: grants, meter: meter, applications: applications, door: door, pages: pages, key: key, issuer: issuer, now: now}
 }
 
 // request is an authorization request on its way.
@@ -57,6 +59,7 @@ func (q *request) prompts(value string) bool { return slices.Contains(q.prompt, 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q, err := h.read(r)
 	if err != nil {
+		h.note(r, q, err)
 		h.refuse(w, r, err)
 		return
 	}
@@ -75,8 +78,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // read finds the application and where its answer goes. Its error is shown on a
-// page: it must never redirect (RFC 6749 §4.1.2.1). What else is wrong is kept
-// in the request.
+// page: it must never redirect (RFC 6749 §4.1.2.1); the request comes with it where
+// the application is known. What else is wrong is kept in the request.
 func (h *Handler) read(r *http.Request) (*request, error) {
 	p, err := oauth.ParseParameters(r.URL.RawQuery)
 	if err != nil {
@@ -93,12 +96,12 @@ func (h *Handler) read(r *http.Request) (*request, error) {
 	case err != nil:
 		return nil, err
 	case q.Application.Suspended():
-		return nil, oauth.NewError(oauth.UnauthorizedClient, "this application is suspended")
+		return q, oauth.NewError(oauth.UnauthorizedClient, "this application is suspended")
 	}
 	presented := p.Get("redirect_uri")
 	target, refusal := q.Application.RedirectURI(presented)
 	if refusal != nil {
-		return nil, refusal
+		return q, refusal
 	}
 	q.RedirectURI, q.RedirectURISent = target, presented != ""
 	q.refusal = h.check(q)
@@ -132,6 +135,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, q *request) {
 	// RFC 9700 §4.11.2: nobody is redirected before they signed in, so that a
 	// made-up error does not turn this server into a redirector.
 	case q.refusal != nil && (signedIn || silent):
+		h.note(r, q, q.refusal)
 		h.redirectError(w, r, q, q.refusal)
 	case !signedIn && silent:
 		h.redirectError(w, r, q, oauth.NewError(oauth.LoginRequired, "nobody is signed in"))
@@ -244,4 +248,16 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		Person:    oauth.Say("The application that sent you here made a mistake, or is switched off. Nothing was approved. Go back to it, and show its developers the message below."),
 		Developer: refusal.Description, Code: refusal.Code.Wire,
 	})
+}
+
+// note writes a refused request down for the developers of its application. That nobody
+// was signed in, or did not allow it, is no mistake of theirs.
+func (h *Handler) note(r *http.Request, q *request, err error) {
+	var refusal *oauth.Error
+	if q == nil || !errors.As(err, &refusal) || refusal.Cause != nil {
+		return
+	}
+	h.meter.Refused(usage.Attempt{
+		Place: "authorize", Application: q.Application, RemoteAddr: r.RemoteAddr, Parameters: q.parameters, Catalogue: h.grants.Catalogue(),
+	}, refusal)
 }

@@ -61,6 +61,8 @@ type handler func(http.ResponseWriter, *http.Request) error
 
 // rules are what an endpoint does alike for every request.
 type rules struct {
+	// place is how the developers of applications know it.
+	place  string
 	method string
 	// open lets pages of every origin call it, without credentials of the browser.
 	open bool
@@ -133,6 +135,7 @@ func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err er
 		header.Set("Retry-After", strconv.Itoa(int((known.RetryAfter+time.Second-1)/time.Second)))
 	}
 	writeJSON(w, known.Code.Status, errorBody(known))
+	e.note(q, r.place, err, known)
 }
 
 func errorBody(err *oauth.Error) any {

@@ -13,12 +13,12 @@ import (
 // maxBody is the size of a request body in bytes.
 const maxBody = 64 << 10
 
-// readParameters reads the body, form or JSON. The query is never looked at:
+// readParameters reads the body, form or JSON, which it also returns. The query is never looked at:
 // what stands in URLs ends in logs.
-func readParameters(w http.ResponseWriter, r *http.Request) (oauth.Parameters, error) {
+func readParameters(w http.ResponseWriter, r *http.Request) (oauth.Parameters, []byte, error) {
 	var none oauth.Parameters
 	if len(r.Header["Content-Type"]) > 1 {
-		return none, oauth.NewError(oauth.InvalidRequest, "there are several Content-Type headers")
+		return none, nil, oauth.NewError(oauth.InvalidRequest, "there are several Content-Type headers")
 	}
 	mediaType, err := mediaTypeOf(r.Header.Get("Content-Type"))
 	var parse func([]byte) (oauth.Parameters, error)
@@ -28,24 +28,24 @@ func readParameters(w http.ResponseWriter, r *http.Request) (oauth.Parameters, e
 	case err == nil && mediaType == typeJSON:
 		parse = oauth.ParseJSONParameters
 	default:
-		return none, oauth.NewError(oauth.InvalidRequest, "Content-Type must be application/x-www-form-urlencoded or application/json")
+		return none, nil, oauth.NewError(oauth.InvalidRequest, "Content-Type must be application/x-www-form-urlencoded or application/json")
 	}
 	body, err := readBody(w, r)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return none, oauth.NewError(oauth.TooLarge, "the body is larger than %d bytes", maxBody)
+		return none, nil, oauth.NewError(oauth.TooLarge, "the body is larger than %d bytes", maxBody)
 	case err != nil:
-		return none, oauth.NewError(oauth.InvalidRequest, "the body could not be read to its end")
+		return none, nil, oauth.NewError(oauth.InvalidRequest, "the body could not be read to its end")
 	}
 	p, err := parse(body)
 	if err != nil {
-		return none, oauth.NewError(oauth.InvalidRequest, "%v", err)
+		return none, body, oauth.NewError(oauth.InvalidRequest, "%v", err)
 	}
 	if refusal := p.RefuseRepeated(); refusal != nil {
-		return none, refusal
+		return p, body, refusal
 	}
-	return p, nil
+	return p, body, nil
 }
 
 const (
@@ -98,14 +98,17 @@ func credentials(r *http.Request, p oauth.Parameters) (grant.Credentials, error)
 // client reads the body and authenticates the application: how every request of
 // an application begins.
 func (e *Endpoints) client(w http.ResponseWriter, r *http.Request) (grant.Client, oauth.Parameters, error) {
-	p, err := readParameters(w, r)
+	p, body, err := readParameters(w, r)
 	if err != nil {
-		return grant.Client{}, p, err
+		return grant.Client{}, p, e.claimed(r, p, body, err)
 	}
 	c, err := credentials(r, p)
 	if err != nil {
-		return grant.Client{}, p, err
+		return grant.Client{}, p, e.claimed(r, p, body, err)
 	}
 	client, err := e.grants.Authenticate(r.Context(), c)
+	if err != nil {
+		err = e.unproven(r, p, body, c, err)
+	}
 	return client, p, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/latchkey/latchkey/internal/grant"
 	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/usage"
 )
 
 // bearer finds the access token of a request (RFC 6750 §2.1) and what it stands for.
@@ -25,7 +26,7 @@ func (e *Endpoints) bearer(r *http.Request, scope oauth.Scope) (grant.Access, er
 	}
 	if err := access.Require(scope); err != nil {
 		e.meter.Called(access.Application.ID, access.Person())
-		return access, err
+		return access, &refused{usage.Attempt{Application: access.Application, Proven: true, Scope: scope, Held: access.Scope}, err}
 	}
 	e.called(r, access, scope)
 	return access, nil
@@ -65,7 +66,7 @@ const profileScope oauth.Scope = "profile"
 
 // Me is the API's first resource: who the access token's account is.
 func (e *Endpoints) Me() http.Handler {
-	return e.serve(rules{method: http.MethodGet, open: true, bearer: true}, func(w http.ResponseWriter, r *http.Request) error {
+	return e.serve(rules{place: "me", method: http.MethodGet, open: true, bearer: true}, func(w http.ResponseWriter, r *http.Request) error {
 		access, err := e.bearer(r, profileScope)
 		if err != nil {
 			return err
@@ -105,7 +106,7 @@ type user struct {
 // Authorization header must have every scope of the query. The answer is in
 // headers, which gateways can hand on.
 func (e *Endpoints) Check() http.Handler {
-	return e.serve(rules{method: http.MethodGet, bearer: true}, func(w http.ResponseWriter, r *http.Request) error {
+	return e.serve(rules{place: "check", method: http.MethodGet, bearer: true}, func(w http.ResponseWriter, r *http.Request) error {
 		scope, err := e.checkedScope(r)
 		if err != nil {
 			return err

@@ -11,14 +11,14 @@ import (
 // Token answers token requests (RFC 6749 §3.2). Every grant goes through the
 // same three steps, so none can forget one.
 func (e *Endpoints) Token() http.Handler {
-	return e.serve(rules{method: http.MethodPost, open: true}, func(w http.ResponseWriter, r *http.Request) error {
+	return e.serve(rules{place: "token", method: http.MethodPost, open: true}, func(w http.ResponseWriter, r *http.Request) error {
 		client, p, err := e.client(w, r)
 		if err != nil {
 			return err
 		}
 		tokens, err := e.grantTokens(r, client, p)
 		if err != nil {
-			return err
+			return e.proven(client, p, err)
 		}
 		writeJSON(w, http.StatusOK, tokenBody{
 			AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: tokens.ExpiresIn,
@@ -58,13 +58,13 @@ func (e *Endpoints) grantTokens(r *http.Request, c grant.Client, p oauth.Paramet
 // Revoke ends the authorization of a token (RFC 7009). The hint about its type
 // is not needed: every token names its authorization.
 func (e *Endpoints) Revoke() http.Handler {
-	return e.serve(rules{method: http.MethodPost, open: true}, func(w http.ResponseWriter, r *http.Request) error {
+	return e.serve(rules{place: "revoke", method: http.MethodPost, open: true}, func(w http.ResponseWriter, r *http.Request) error {
 		client, p, err := e.client(w, r)
 		if err != nil {
 			return err
 		}
 		if err := e.grants.RevokeToken(r.Context(), client, p.Get("token"), throttle.Client(r.RemoteAddr)); err != nil {
-			return err
+			return e.proven(client, p, err)
 		}
 		writeJSON(w, http.StatusOK, struct{}{})
 		return nil
@@ -73,14 +73,14 @@ func (e *Endpoints) Revoke() http.Handler {
 
 // Introspect tells applications about access tokens (RFC 7662).
 func (e *Endpoints) Introspect() http.Handler {
-	return e.serve(rules{method: http.MethodPost}, func(w http.ResponseWriter, r *http.Request) error {
+	return e.serve(rules{place: "introspect", method: http.MethodPost}, func(w http.ResponseWriter, r *http.Request) error {
 		client, p, err := e.client(w, r)
 		if err != nil {
 			return err
 		}
 		access, active, err := e.grants.Introspect(r.Context(), client, p.Get("token"))
 		if err != nil {
-			return err
+			return e.proven(client, p, err)
 		}
 		body := introspection{Active: active}
 		if active {

@@ -45,20 +45,28 @@ func (g *Grants) Access(ctx context.Context, token string) (Access, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return Access{}, errDead()
 	}
+	var refused *Refused
+	if errors.As(err, &refused) {
+		return Access{}, refused
+	}
 	return access, failure(err)
 }
 
 func (g *Grants) access(ctx context.Context, presented oauth.Token) (Access, error) {
-	check, living, err := g.store.AccessToken(ctx, presented.ID, presented.Hash(oauth.KindAccessToken))
-	if err != nil {
+	hash := presented.Hash(oauth.KindAccessToken)
+	check, living, err := g.store.AccessToken(ctx, presented.ID, hash)
+	dead := errors.Is(err, store.ErrNotFound) && (check.Access.Hash.Matches(hash) || check.PreviousAccess.Hash.Matches(hash))
+	if err != nil && !dead {
 		return Access{}, err
 	}
 	application, err := g.store.RememberedApplication(ctx, check.ApplicationID)
 	if err != nil {
 		return Access{}, err
 	}
-	if application.Suspended() {
-		return Access{}, errDead()
+	if dead || application.Suspended() {
+		return Access{}, &Refused{Application: application, Presented: presented, err: errDead(), Authorization: oauth.Authorization{
+			ApplicationID: check.ApplicationID, Status: check.Status, Access: check.Access, PreviousAccess: check.PreviousAccess,
+		}}
 	}
 	scope := living.Scope.Within(g.Allowed(application))
 	if check.GrantType == oauth.GrantClientCredentials {

@@ -19,6 +19,19 @@ type Credentials struct {
 // one, so whatever asks for a Client cannot be reached without.
 type Client struct{ application oauth.Application }
 
+// Application is the one that has proved itself.
+func (c Client) Application() oauth.Application { return c.application }
+
+// Claimed is the application that a request says it is from, which is not proved.
+func (g *Grants) Claimed(ctx context.Context, clientID string) (oauth.Application, bool) {
+	id, ok := oauth.ParseClientID(clientID, g.now())
+	if !ok {
+		return oauth.Application{}, false
+	}
+	a, err := g.store.RememberedApplication(ctx, id)
+	return a, err == nil && a.ClientID == clientID
+}
+
 // Authenticate checks the credentials of an application (RFC 6749 §2.3). A
 // public application sends its client_id alone.
 func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error) {
@@ -39,7 +52,7 @@ func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error
 		return Client{}, errUnknownClient()
 	}
 	if refusal := g.prove(a, c.Secret); refusal != nil {
-		return Client{}, refusal
+		return Client{}, &Refused{Application: a, err: refusal}
 	}
 	return Client{application: a}, nil
 }

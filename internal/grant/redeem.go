@@ -39,7 +39,7 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 	}
 	if err != nil {
 		g.logEnd(a, err)
-		return Tokens{}, failure(err)
+		return Tokens{}, &Refused{Application: c.application, Authorization: a, Presented: code, err: failure(err)}
 	}
 	g.meter.Issued(c.application.ID, a.AccountID)
 	tokens := g.answer(a, access, allowed)

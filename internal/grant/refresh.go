@@ -43,10 +43,11 @@ func (g *Grants) Refresh(ctx context.Context, c Client, r RefreshRequest) (Token
 	case errors.Is(err, store.ErrNotFound):
 		return Tokens{}, oauth.ErrUnknownRefreshToken()
 	case errors.Is(err, oauth.ErrUnrecognised):
-		return Tokens{}, g.judgeUnrecognised(ctx, a, presented, r.Address)
+		err = g.judgeUnrecognised(ctx, a, presented, r.Address)
+		return Tokens{}, &Refused{Application: c.application, Authorization: a, Presented: presented, err: err}
 	case err != nil:
 		g.logEnd(a, err)
-		return Tokens{}, failure(err)
+		return Tokens{}, &Refused{Application: c.application, Authorization: a, Presented: presented, err: failure(err)}
 	}
 	g.meter.Refreshed(c.application.ID, a.AccountID)
 	tokens := g.answer(a, access, allowed)

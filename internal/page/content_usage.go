@@ -15,3 +15,17 @@ type Usage struct {
 }
 
 func (Usage) template() string { return "usage" }
+
+// Errors shows the requests of an application that were refused.
+type Errors struct {
+	Frame
+	Tabs     ApplicationTabs
+	Refusals []oauth.Refusal
+	// Codes are those that there are; Code is the one that is shown alone.
+	Codes []string
+	Code  string
+	// Older is the id from which the next page goes on, empty on the last.
+	Older string
+}
+
+func (Errors) template() string { return "errors" }

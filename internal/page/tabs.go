@@ -30,6 +30,7 @@ func TabsOf(a oauth.Application, current string) ApplicationTabs {
 		{"overview", "", oauth.Say("Overview")},
 		{"settings", "/settings", oauth.Say("Settings")},
 		{"usage", "/usage", oauth.Say("Usage")},
+		{"errors", "/errors", oauth.Say("Errors")},
 		{"webhook", "/webhook", oauth.Say("Webhook")},
 	}}
 	if a.Verified() {

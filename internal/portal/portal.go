@@ -53,6 +53,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 		"GET /{$}":                                    p.home,
 		"GET /settings":                               p.home,
 		"GET /settings/applications/{id}/usage":       p.showUsage,
+		"GET /settings/applications/{id}/errors":      p.showErrors,
 		"GET /settings/connections":                   p.listConnections,
 		"POST /settings/connections/{id}/disconnect":  p.disconnect,
 		"POST /settings/connections/disconnect-all":   p.disconnectAll,

@@ -49,3 +49,29 @@ func plot(name string, title oauth.Sentence, report usage.Report, of func(usage.
 	}
 	return drawn
 }
+
+// errorsPage is how many refused requests a page shows.
+const errorsPage = 15
+
+func (p *Portal) showErrors(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	// What is no id stands for the first page.
+	before, _ := oauth.ParseID(r.URL.Query().Get("before"))
+	code := r.URL.Query().Get("code")
+	refusals, codes, err := p.Meter.Refusals(r.Context(), a.ID, usage.Page{Code: code, Before: before, Limit: errorsPage + 1})
+	if err != nil {
+		return err
+	}
+	content := page.Errors{
+		Frame: frame(r, person, "applications", oauth.Say("Errors of %s", a.Name)), Tabs: page.TabsOf(a, "errors"), Refusals: refusals, Codes: codes, Code: code,
+	}
+	if len(refusals) > errorsPage {
+		content.Refusals = refusals[:errorsPage]
+		content.Older = refusals[errorsPage-1].ID.String()
+	}
+	p.Pages.Write(w, r, http.StatusOK, content)
+	return nil
+}

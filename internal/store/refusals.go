@@ -92,8 +92,19 @@ func scanRefusal(r row) (f oauth.Refusal, err error) {
 	if err = json.Unmarshal([]byte(stored), &advice); err != nil {
 		return f, fmt.Errorf("read an advice: %w", err)
 	}
-	f.Wrong, f.Mend = advice.Wrong, advice.Mend
+	f.Wrong, f.Mend = revived(advice.Wrong), revived(advice.Mend)
 	return f, nil
+}
+
+// revived is a sentence as it was before it was stored, with the sentences in it.
+func revived(s oauth.Sentence) oauth.Sentence {
+	for i, arg := range s.Args {
+		if inner, ok := arg.(map[string]any); ok {
+			text, _ := inner["Text"].(string)
+			s.Args[i] = oauth.Sentence{Text: text}
+		}
+	}
+	return s
 }
 
 // RefusalCodes lists the codes among the refused requests of an application.

@@ -250,3 +250,46 @@ func BenchmarkCallsOfManyAtOnce(b *testing.B) {
 		}
 	})
 }
+
+func TestOnlySoManyRefusedRequestsAreWrittenDown(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		proven []bool
+		rows   int
+	}{
+		{"of an application", []bool{true}, 3 * alike},
+		{"of somebody who may be another", []bool{false}, aMinute / 2},
+		{"of both", []bool{false, false, false, true}, 3 * alike},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			application := oauth.Application{ID: b.id()}
+			const refused = 200
+			for minute := range 2 {
+				for i := range refused {
+					refusal := oauth.NewError(oauth.InvalidGrant, "kind %d", i%3)
+					b.Refused(Attempt{Application: application, Place: "token", Proven: c.proven[i%len(c.proven)]}, refusal)
+					if i%50 == 0 {
+						b.flush()
+					}
+				}
+				b.flush()
+				rows, err := b.store.Refusals(t.Context(), application.ID, store.RefusalFilter{Limit: 1000})
+				if err != nil {
+					t.Fatal(err)
+				}
+				total := int64(len(rows))
+				for _, r := range rows {
+					total += r.More
+				}
+				if want := c.rows * (minute + 1); len(rows) != want || total != int64(refused*(minute+1)) {
+					t.Errorf("%d are written down and %d told; want %d and %d", len(rows), total, want, refused*(minute+1))
+				}
+				b.at = b.at.Add(time.Minute)
+			}
+			if days := b.days(application.ID); len(days) != 1 || days[0].Errors != 2*refused {
+				t.Errorf("counted were %+v", days)
+			}
+		})
+	}
+}

@@ -8,9 +8,12 @@ import (
 )
 
 const (
-	// aMinute is how many refused requests of an application are written down a minute.
-	// Those beyond are only counted.
+	// aMinute is how many refused requests of an application are written down a minute,
+	// at most half of them of somebody who has not proved to be the application. Those
+	// beyond are only counted.
 	aMinute = 20
+	// alike is how many of them may be answered the same.
+	alike = 5
 	// maxRefusals is how many wait to be written.
 	maxRefusals = 4096
 	// maxWindows is how many applications are looked at in a minute.
@@ -29,8 +32,8 @@ type refusals struct {
 
 // window is what was written down of an application in the present minute.
 type window struct {
-	begun int
-	kinds []kind
+	begun, unproven int
+	kinds           []kind
 }
 
 // kind is a refused request of which others may be the like.
@@ -72,18 +75,24 @@ func (r *refusals) begin(a Attempt, refusal *oauth.Error, now time.Time) bool {
 		w = &window{}
 		r.windows[a.Application.ID] = w
 	}
-	if w.begun < aMinute {
+	same, like := 0, len(w.kinds)-1
+	for i, k := range w.kinds {
+		if k.place == a.Place && k.code == refusal.Code.Wire && k.description == refusal.Description {
+			same, like = same+1, i
+		}
+	}
+	switch {
+	case same >= alike:
+	case w.begun < aMinute && a.Proven:
 		w.begun++
+		return true
+	case w.begun < aMinute && w.unproven < aMinute/2:
+		w.begun++
+		w.unproven++
 		return true
 	}
 	if r.more == nil {
 		r.more = map[oauth.ID]int64{}
-	}
-	like := len(w.kinds) - 1
-	for i, k := range w.kinds {
-		if k.place == a.Place && k.code == refusal.Code.Wire && k.description == refusal.Description {
-			like = i
-		}
 	}
 	if like >= 0 {
 		r.more[w.kinds[like].id]++

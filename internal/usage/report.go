@@ -50,9 +50,12 @@ func (m *Meter) Report(ctx context.Context, application oauth.ID, days int) (Rep
 	return r, nil
 }
 
+// Page chooses among the refused requests of an application.
+type Page = store.RefusalFilter
+
 // Refusals lists refused requests of an application, the newest first, and the codes that
 // there are.
-func (m *Meter) Refusals(ctx context.Context, application oauth.ID, f store.RefusalFilter) ([]oauth.Refusal, []string, error) {
+func (m *Meter) Refusals(ctx context.Context, application oauth.ID, f Page) ([]oauth.Refusal, []string, error) {
 	m.upToDate(ctx)
 	refusals, err := m.store.Refusals(ctx, application, f)
 	if err != nil {

@@ -1,0 +1,247 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/latchkey/latchkey/e2e/postgres"
+)
+
+func errorsPath(app application) string { return "/settings/applications/" + app.ClientID + "/errors" }
+
+// errorLog reads what the page tells of refused requests, the newest first.
+func (s *server) errorLog(t *testing.T, app application, query string) []string {
+	t.Helper()
+	p := s.session.open(t, errorsPath(app)+query)
+	if p.status != http.StatusOK {
+		t.Fatalf("the page about the errors is answered %d:\n%s", p.status, p.text())
+	}
+	s.vault.inspect(t, "the page about the errors", []byte(p.text()))
+	var told []string
+	for list := range descendants(p.root, "ol") {
+		for item := range descendants(list, "li") {
+			told = append(told, words(item))
+		}
+	}
+	return told
+}
+
+func TestErrorLog(t *testing.T) {
+	t.Parallel()
+	s := inhabited(t)
+	t.Run("each refused request is explained", func(t *testing.T) { t.Parallel(); testExplained(t, s) })
+	t.Run("refused authorization requests are explained", func(t *testing.T) { t.Parallel(); testRequestsExplained(t, s) })
+	t.Run("what is no mistake is not there", func(t *testing.T) { t.Parallel(); testNotThere(t, s) })
+	t.Run("the log has pages and a filter", func(t *testing.T) { t.Parallel(); testPages(t, s) })
+	t.Run("nobody else sees the log", func(t *testing.T) { t.Parallel(); testLogOfOthers(t, s) })
+}
+
+// testExplained makes requests one after the other, each of which is refused.
+func testExplained(t *testing.T, s *server) {
+	app, other := s.register(t, registration{}), s.register(t, registration{})
+	was := app.ClientSecret
+	app = s.rotate(t, app, "--now")
+	wrong := func(secret string) application { a := app; a.ClientSecret = secret; return a }
+	credentials := url.Values{"grant_type": {"client_credentials"}}
+	live := s.grant(t, app)
+	used := s.code(t, app)
+	s.redeem(t, app, used).tokens(t)
+	rotated := s.grant(t, app).Refresh
+	for token, i := rotated, 0; i < 3; i++ {
+		token = s.refresh(t, app, token).tokens(t).Refresh
+	}
+	rows := []struct {
+		name    string
+		request message
+		want    []string
+	}{
+		{"the replaced secret", post(tokenPath, formType, wrong(was).identify(credentials).Encode()), []string{"invalid_client", "token", "is the one that was replaced; it ended on", "client_secret is wrong"}},
+		{"spaces around it", post(tokenPath, formType, wrong(app.ClientSecret+"\n").identify(credentials).Encode()), []string{"a space or a line break around it"}},
+		{"the client_id", post(tokenPath, formType, credentials.Encode()).basic(app.ClientID, app.ClientID), []string{"client_secret that came is the client_id"}},
+		{"no Content-Type", post(tokenPath, "", app.identify(credentials).Encode()), []string{"invalid_request", "The request has no Content-Type."}},
+		{"JSON as a form", post(tokenPath, formType, toJSON(app.identify(credentials))), []string{"invalid_client", "The body is JSON, but its Content-Type says that it is a form."}},
+		{"numbers in JSON", post(tokenPath, jsonType, `{"grant_type": 1}`).basic(app.ClientID, app.ClientSecret), []string{"whose values are all strings"}},
+		{"a parameter twice", post(tokenPath, formType, app.identify(credentials).Encode()+"&grant_type=x"), []string{"the parameter grant_type was sent twice", "Send each parameter once"}},
+		{"a grant that is not offered", post(tokenPath, formType, app.identify(url.Values{"grant_type": {"password"}}).Encode()), []string{"unsupported_grant_type", "should never see a password", "from 127.0.0.1"}},
+		{"a code of another application", post(tokenPath, formType, other.identify(app.redemption(s.code(t, app))).Encode()), nil},
+		{"a redirect_uri with a slash", post(tokenPath, formType, app.identify(app.redemption(s.code(t, app), "redirect_uri", callback+"/")).Encode()), []string{"invalid_grant", "differs by a trailing slash from " + callback, "is not the one of the authorization request"}},
+		{"a code that was used", post(tokenPath, formType, app.identify(app.redemption(used)).Encode()), []string{"The code was used twice"}},
+		{"a refresh token that was replaced", post(tokenPath, formType, app.identify(refreshment(rotated)).Encode()), []string{"was replaced by a rotation", "Store the refresh token of each answer"}},
+		{"an access token as refresh token", post(tokenPath, formType, app.identify(refreshment(live.Access)).Encode()), []string{"What came as refresh_token is an access token."}},
+		{"a scope that is not allowed", post(tokenPath, formType, app.identify(with(url.Values{"grant_type": {"client_credentials"}}, "scope", "community")).Encode()), []string{"invalid_scope", "The scope community is not allowed to the application."}},
+		{"no token to revoke", post(revokePath, formType, app.identify(nil).Encode()), []string{"revoke", "Send the token in the body"}},
+		{"no token to introspect", post(introspectPath, formType, app.identify(nil).Encode()), []string{"introspect", "Send the token in the body"}},
+		{"a scope that the token lacks", get(checkPath+"?scope=events", live.Access), []string{"check", "insufficient_scope", "The API asks for: events.", "from 127.0.0.0/24"}},
+	}
+	for _, row := range rows {
+		if a := s.do(t, row.request); a.status < 400 {
+			t.Errorf("%s: answered %d", row.name, a.status)
+		}
+		if row.want != nil {
+			checkTold(t, row.name, s.errorLog(t, app, ""), row.want...)
+		}
+	}
+	checkTold(t, "a code of another application", s.errorLog(t, other, ""), "The code was given to another application.")
+	s.revoke(t, app, live.Refresh).checkStatus(t, http.StatusOK)
+	s.me(t, live.Access).checkStatus(t, http.StatusUnauthorized)
+	checkTold(t, "a dead access token", s.errorLog(t, app, ""), "invalid_token", "me", "The authorization of this access token has ended.")
+	if errors := s.usage(t, app, "7")["Errors"]; errors != fmt.Sprint(len(rows)) {
+		t.Errorf("%s errors are counted, want %d", errors, len(rows))
+	}
+}
+
+// checkTold demands parts of what is told of the newest refused request.
+func checkTold(t *testing.T, name string, log []string, want ...string) {
+	t.Helper()
+	if len(log) == 0 {
+		t.Errorf("%s: nothing is told", name)
+		return
+	}
+	for _, part := range want {
+		if !strings.Contains(log[0], part) {
+			t.Errorf("%s: told was %q, want %q", name, log[0], part)
+		}
+	}
+}
+
+func testRequestsExplained(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	public := s.register(t, registration{public: true})
+	for _, row := range []struct {
+		app   application
+		pairs []string
+		want  []string
+	}{
+		{app, []string{"redirect_uri", callback + "/?user=ada@people.example"}, []string{"invalid_request", "authorize", "differs in several places", "user=...", "from 127.0.0.0/24"}},
+		{app, []string{"redirect_uri", strings.Replace(callback, "https:", "http:", 1)}, []string{"http instead of https", "Send " + callback}},
+		{app, []string{"scope", "profil"}, []string{"invalid_scope", "but one that is called profile"}},
+		{app, []string{"response_type", "token"}, []string{"unsupported_response_type", "implicit"}},
+		{public, nil, []string{"No code_challenge came, but PKCE is required"}},
+		{public, []string{"code_challenge", challenge("v"), "code_challenge_method", "plain"}, []string{"The code_challenge_method is plain"}},
+	} {
+		s.session.visit(t, row.app.request(row.pairs...)).checkNoCode(t)
+		log := s.errorLog(t, row.app, "")
+		checkTold(t, fmt.Sprint(row.pairs), log, row.want...)
+		if strings.Contains(strings.Join(log, " "), "ada@") {
+			t.Error("the log tells what is about a person")
+		}
+	}
+	if n := len(s.errorLog(t, app, "")); n != 4 {
+		t.Errorf("%d refused requests are told, want 4", n)
+	}
+	s.command(t, "", "application", "suspend", app.ClientID)
+	s.session.visit(t, app.request()).checkErrorPage(t)
+	checkTold(t, "suspended", s.errorLog(t, app, ""), "The application is suspended. Ask those who run this platform.")
+	german := s.session.german(t, errorsPath(app))
+	if !strings.Contains(german, "beginnt mit http statt https") || !strings.Contains(german, "Fragen Sie die Betreiber") {
+		t.Errorf("in German it is told:\n%s", german)
+	}
+}
+
+// german is the text of a page for those who read that.
+func (b *browser) german(t *testing.T, path string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.origin.String()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept-Language", "de")
+	return b.do(t, req).text()
+}
+
+func testNotThere(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	s.session.visit(t, app.request("prompt", "none")).checkNoCode(t)
+	s.session.press(t, s.session.visit(t, app.request()), "Cancel").checkNoCode(t)
+	s.browser(s.ada).visit(t, app.request("prompt", "none")).checkNoCode(t)
+	s.do(t, get(mePath, strings.Repeat("A", 43))).checkStatus(t, http.StatusUnauthorized)
+	if log := s.errorLog(t, app, ""); len(log) != 0 {
+		t.Errorf("told was %q", log)
+	}
+}
+
+func testPages(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	for i := range 60 {
+		app := app
+		if i%2 == 0 {
+			app.ClientSecret = strings.Repeat("0", 64)
+		}
+		s.clientCredentials(t, app, fmt.Sprintf("scope%d", i))
+	}
+	// The test may cross the end of a minute.
+	all, more := 0, 0
+	for path := ""; ; {
+		p := s.session.open(t, errorsPath(app)+path)
+		for item := range descendants(p.root, "li") {
+			all++
+			if before, _, ok := strings.Cut(words(item), " more within the same minute"); ok {
+				n := 0
+				if _, err := fmt.Sscan(before[strings.LastIndexByte(before, ' ')+1:], &n); err != nil {
+					t.Fatal(err)
+				}
+				more += n
+			}
+		}
+		next := linkTo(p.root, "Older")
+		if next == "" {
+			break
+		}
+		path = next
+	}
+	if all < 20 || all > 40 || all+more != 60 {
+		t.Errorf("%d are told and %d more; want 60 in all, 20 of a minute told", all, more)
+	}
+	for _, told := range s.errorLog(t, app, "?code=invalid_client") {
+		if !strings.Contains(told, "invalid_client") {
+			t.Errorf("of one code this is told: %s", told)
+		}
+	}
+	if n := len(s.errorLog(t, app, "?code=invalid_client")); n < 5 || n > 10 {
+		t.Errorf("of %d, %d have the code", all, n)
+	}
+	if log := s.errorLog(t, app, "?code=nonsense&before=nonsense"); len(log) != 0 {
+		t.Errorf("of no code this is told: %q", log)
+	}
+}
+
+func linkTo(root *html.Node, text string) string {
+	for a := range descendants(root, "a") {
+		if words(a) == text {
+			return attr(a, "href")
+		}
+	}
+	return ""
+}
+
+func testLogOfOthers(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	mallory := s.browser(s.newAccount(t, "Mallory"))
+	mallory.signIn(t, mallory.open(t, "/sign-in"))
+	if p := mallory.open(t, errorsPath(app)); p.status != http.StatusNotFound {
+		t.Errorf("somebody else's log is answered %d", p.status)
+	}
+}
+
+// TestErrorLogOfReplicas is about what PostgreSQL answers: the rows that explain a refusal.
+func TestErrorLogOfReplicas(t *testing.T) {
+	t.Parallel()
+	database := postgres.Start(t).Database(t)
+	all := replicas(t, database, database)
+	here, there := all[0], all[1]
+	app := here.register(t, registration{})
+	used := here.code(t, app)
+	tokens := here.redeem(t, app, used).tokens(t)
+	there.redeem(t, app, used).checkRefused(t, "invalid_grant")
+	there.session.signIn(t, there.session.open(t, "/sign-in"))
+	checkTold(t, "a code that was used", there.errorLog(t, app, ""), "The code was used twice")
+	there.refresh(t, app, tokens.Refresh).checkRefused(t, "invalid_grant")
+	here.redeem(t, app, here.code(t, app), "redirect_uri", callback+"/").checkRefused(t, "invalid_grant")
+	checkTold(t, "a redirect_uri", here.errorLog(t, app, ""), "trailing slash")
+	checkTold(t, "a revoked refresh token", there.errorLog(t, app, "")[1:], "The authorization has ended: its code was used twice")
+}
