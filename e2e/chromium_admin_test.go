@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // testAdministrator is a day of an administrator: the pages are looked at in a real
@@ -95,4 +98,27 @@ func readAudit(t *testing.T, b *tab, grace account) {
 	b.fill(t, "Done by", "server")
 	b.press(t, "Filter")
 	b.reads(t, "Nothing was found.")
+}
+
+// testSetUp sets a new platform up, by the keys alone once the link is open.
+func testSetUp(t *testing.T, c *chromium, _ *server) {
+	s := start(t, exempt)
+	_, person := s.stranger()
+	b := c.profile(t, s.url)
+	b.open(t, s.url+"/first-run?key="+strings.Repeat("0", 64))
+	b.reads(t, "This link does not count")
+	b.open(t, s.url+s.firstRun(t))
+	if at := b.at(t); strings.Contains(at, "key") {
+		t.Errorf("the key stays in the address %s", at[:len(s.url)+15])
+	}
+	b.reads(t, "Set up your platform", "You will be its first administrator.")
+	b.press(t, "Set up the platform")
+	b.shoot(t, "first-run-wrong-phone", 360, "light")
+	b.fill(t, "Name of the platform", "Tidepool Club", "Name", person.name, "Email address", person.email, "Password", person.password)
+	b.do(t, chromedp.Focus(`//*[@id="scope-2"]`), paste("tides"), chromedp.KeyEvent(kb.Tab), paste("See your tides"))
+	b.shoot(t, "first-run", 1280, "dark")
+	b.load(t, chromedp.KeyEvent(kb.Enter))
+	b.reads(t, "The platform is set up. Welcome.", "Tidepool Club", "The last 30 days", "settings.changed")
+	b.shoot(t, "admin-overview", 1280, "light")
+	b.shoot(t, "admin-overview-phone", 360, "dark")
 }

@@ -38,6 +38,7 @@ func TestBrowser(t *testing.T) {
 		{"a person shows a picture", testPicture},
 		{"a person sees what applications do, and ends it", testConnections},
 		{"a developer sets up a webhook", testWebhookTab},
+		{"somebody sets a new platform up", testSetUp},
 		{"an administrator looks after accounts and applications", testAdministrator},
 		{"every page fits a phone whatever people type", testTour},
 		{"screenshots are taken for people to look at", testScreenshots},

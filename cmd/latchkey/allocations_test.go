@@ -66,7 +66,7 @@ func furnished(t *testing.T) *field {
 		}
 	})
 	f := &field{house: h}
-	if f.server, err = h.server(c, "http://127.0.0.1:8080"); err != nil {
+	if f.server, err = h.server(t.Context(), c, "http://127.0.0.1:8080"); err != nil {
 		t.Fatal(err)
 	}
 	now := h.now()

@@ -83,7 +83,7 @@ func (d *demonstration) serve(ctx context.Context, h *house) error {
 	if err != nil {
 		return err
 	}
-	s, err := h.server(d.config, issuer)
+	s, err := h.server(ctx, d.config, issuer)
 	if err != nil {
 		return err
 	}

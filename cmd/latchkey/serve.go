@@ -43,11 +43,15 @@ func (c *config) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := h.server(c, issuer)
+	s, err := h.server(ctx, c, issuer)
 	if err != nil {
 		return err
 	}
 	if err := h.leaveScopes(ctx, c); err != nil {
+		return err
+	}
+	link, err := h.beginFirstRun(ctx, issuer)
+	if err != nil {
 		return err
 	}
 	stopMetrics, err := c.serveMetrics(h)
@@ -57,6 +61,10 @@ func (c *config) serve(ctx context.Context) (err error) {
 	defer stopMetrics()
 	defer h.deliver(ctx)()
 	fmt.Fprintf(c.out, "listening on http://%s\n", c.listeningOn(listener.Addr()))
+	if link != "" {
+		fmt.Fprintf(c.out, "first run: open %s\n", link)
+		go h.awaitFirstRun(ctx, c)
+	}
 	go keepHeadroom(ctx)
 	h.log.Info("serving", "issuer", issuer, "data", c.data)
 	return s.Serve(ctx, listener)

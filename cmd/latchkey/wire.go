@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,6 +45,9 @@ type house struct {
 	applications *application.Applications
 	grants       *grant.Grants
 	meter        *usage.Meter
+	// scopes and pages are what the first run of a platform changes; pages is set by server.
+	scopes *oauth.Scopes
+	pages  *page.Pages
 	// webhooks is set by server.
 	webhooks *webhook.Webhooks
 	log      *slog.Logger
@@ -106,32 +108,38 @@ func (h *house) furnish(ctx context.Context, c *config) error {
 	if err != nil {
 		return err
 	}
+	h.scopes = oauth.NewScopes(catalogue)
 	h.accounts, err = account.New(h.store, rand.Reader, h.now, account.Config{
 		SessionLifetime: c.sessionLifetime, SignUp: c.signUp, Exempt: c.exempt,
 	})
 	if err != nil {
 		return err
 	}
-	h.applications = application.New(h.store, rand.Reader, h.now, catalogue)
+	h.applications = application.New(h.store, rand.Reader, h.now, h.scopes)
 	h.meter = usage.New(h.store, rand.Reader, h.now, h.log)
 	h.grants = grant.New(h.store, h.meter, h.key, rand.Reader, h.now, h.log, grant.Config{
-		Catalogue: catalogue, CodeLifetime: codeLifetime, RequirePKCE: c.requirePKCE, Exempt: c.exempt,
+		Scopes: h.scopes, CodeLifetime: codeLifetime, RequirePKCE: c.requirePKCE, Exempt: c.exempt,
 		Refresh: oauth.RefreshLimits{AccessLifetime: c.accessLifetime, Idle: c.refreshIdle, ReplayWindow: c.refreshReplay},
 	})
 	return nil
 }
 
 // server wires the URLs for an issuer.
-func (h *house) server(c *config, issuer string) (*server.Server, error) {
+func (h *house) server(ctx context.Context, c *config, issuer string) (*server.Server, error) {
 	paths, err := c.endpointPaths()
 	if err != nil {
 		return nil, err
 	}
 	secure := strings.HasPrefix(issuer, "https:")
-	pages, err := page.New(c.brand, secure, h.log)
+	brand, err := c.brandFor(ctx, h.store)
 	if err != nil {
 		return nil, err
 	}
+	pages, err := page.New(brand, secure, h.log)
+	if err != nil {
+		return nil, err
+	}
+	h.pages = pages
 	h.webhooks = h.webhooksFor(c, issuer)
 	door := signin.New(h.accounts, pages, h.log, secure)
 	return server.New(server.Rooms{
@@ -145,49 +153,11 @@ func (h *house) server(c *config, issuer string) (*server.Server, error) {
 			Picture: h.store.Picture, Studio: picture.NewStudio(), UploadLimit: throttle.New(20, time.Minute, c.exempt, h.now),
 		},
 		Admin: &admin.Admin{
-			Store: h.store, Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Door: door, Pages: pages, Log: h.log,
+			Store: h.store, Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Door: door, Pages: pages, Log: h.log,
+			FirstRun: h.firstRun(c, secure),
 		},
 		Door: door, Pages: pages, Ready: h.store.Ready,
 	}, server.Config{Issuer: issuer, Paths: paths, TrustedProxies: c.trusted}, h.log)
-}
-
-// scopesSetting is where a server leaves the scopes it is configured with.
-const scopesSetting = "scopes"
-
-type storedScopes struct {
-	Scopes  []scopeConfig `json:"scopes"`
-	Default []string      `json:"default"`
-}
-
-func (c *config) scopesFor(ctx context.Context, s *store.Store) (oauth.Catalogue, error) {
-	if c.catalogue != nil {
-		return *c.catalogue, nil
-	}
-	stored, err := s.Setting(ctx, scopesSetting)
-	if errors.Is(err, store.ErrNotFound) || c.serving {
-		return catalogueOf(builtInScopes(), nil)
-	}
-	if err != nil {
-		return oauth.Catalogue{}, fmt.Errorf("read the scopes of the last server: %w", err)
-	}
-	var last storedScopes
-	if err := json.Unmarshal([]byte(stored), &last); err != nil {
-		return oauth.Catalogue{}, fmt.Errorf("read the scopes of the last server: %w", err)
-	}
-	return catalogueOf(last.Scopes, last.Default)
-}
-
-// leaveScopes tells commands on this data what the server is configured with.
-func (h *house) leaveScopes(ctx context.Context, c *config) error {
-	left := storedScopes{Scopes: c.scopes, Default: c.defaultScope}
-	if c.catalogue == nil {
-		left.Scopes = builtInScopes()
-	}
-	encoded, err := json.Marshal(left)
-	if err != nil {
-		return fmt.Errorf("write down the scopes: %w", err)
-	}
-	return h.store.PutSetting(ctx, scopesSetting, string(encoded))
 }
 
 // serverKey reads the server key from the environment, or from its file, or makes

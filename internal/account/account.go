@@ -109,6 +109,16 @@ func (a *Accounts) Create(ctx context.Context, r Registration) (oauth.Account, e
 // create also returns the hash of the password. by tells in whose name the account is
 // created.
 func (a *Accounts) create(ctx context.Context, r Registration, by func(oauth.Account) context.Context) (made oauth.Account, password string, err error) {
+	n, password, err := a.prepare(ctx, r)
+	if err != nil {
+		return made, "", err
+	}
+	made, err = a.insert(by(n), n, password)
+	return made, password, err
+}
+
+// prepare makes an account that is not stored yet, with the hash of its password.
+func (a *Accounts) prepare(ctx context.Context, r Registration) (made oauth.Account, password string, err error) {
 	email, err := cleanEmail(r.Email)
 	if err != nil {
 		return made, "", err
@@ -134,9 +144,7 @@ func (a *Accounts) create(ctx context.Context, r Registration, by func(oauth.Acc
 	if err != nil {
 		return made, "", err
 	}
-	n := oauth.Account{ID: id, Email: email, Username: r.Username, Name: name, Administrator: r.Administrator, CreatedAt: now}
-	made, err = a.insert(by(n), n, password)
-	return made, password, err
+	return oauth.Account{ID: id, Email: email, Username: r.Username, Name: name, Administrator: r.Administrator, CreatedAt: now}, password, nil
 }
 
 // insert adds the account, under a username made from its name where it has none.

@@ -51,3 +51,21 @@ func (a *Accounts) Beginning(ctx context.Context, prefix string, limit int) ([]o
 func (a *Accounts) Living(ctx context.Context, id oauth.ID) (store.Living, error) {
 	return a.store.LivingOfAccount(ctx, id)
 }
+
+// SetUp makes the first account of an empty platform an administrator and starts its
+// session. The error is a *Problem where the person can mend it, and ErrNotFound where
+// the key of the first run does not count, or there is an account already.
+func (a *Accounts) SetUp(ctx context.Context, key oauth.Hash, p oauth.Platform, r Registration, b Browser) (Entry, error) {
+	r.Administrator = true
+	first, password, err := a.prepare(ctx, r)
+	if err != nil {
+		return Entry{}, err
+	}
+	if first.Username == "" {
+		first.Username = usernameFrom(first, 0)
+	}
+	if err := a.store.FinishFirstRun(acting(ctx, first, b), key, p, first, password); err != nil {
+		return Entry{}, err
+	}
+	return a.enter(ctx, first, password, b)
+}

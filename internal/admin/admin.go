@@ -17,6 +17,7 @@ import (
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
 	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/usage"
 )
 
 // Admin serves the pages of administrators.
@@ -28,6 +29,8 @@ type Admin struct {
 	Door         *signin.Door
 	Pages        *page.Pages
 	Log          *slog.Logger
+	Meter        *usage.Meter
+	FirstRun     FirstRun
 }
 
 // Routes adds the pages below /admin.
@@ -55,6 +58,8 @@ func (a *Admin) Routes(mux *http.ServeMux) {
 	} {
 		mux.Handle(pattern, a.forAdministrators(h))
 	}
+	mux.HandleFunc("GET /first-run", a.showFirstRun)
+	mux.HandleFunc("POST /first-run", a.setUp)
 }
 
 // handler answers an administrator. Its error is a fault of the server, or
@@ -108,6 +113,8 @@ func frame(r *http.Request, person *signin.Person, section string, title oauth.S
 // notice is what was just done, by the value of the parameter done.
 func notice(r *http.Request) oauth.Sentence {
 	switch r.URL.Query().Get("done") {
+	case "set-up":
+		return oauth.Say("The platform is set up. Welcome.")
 	case "disabled":
 		return oauth.Say("The account is disabled.")
 	case "enabled":
@@ -165,9 +172,4 @@ func amount(n int) page.Amount { return page.Amount{N: n, Cut: n >= store.Counte
 func (a *Admin) recent(r *http.Request, f store.AuditFilter, n int) ([]oauth.AuditEvent, error) {
 	p, err := a.Store.Audit(r.Context(), f, store.AuditCursor{}, n)
 	return p.Events, err
-}
-
-func (a *Admin) overview(w http.ResponseWriter, _ *http.Request, _ *signin.Person) error {
-	redirect(w, "/admin/audit")
-	return nil
 }

@@ -23,11 +23,11 @@ type Applications struct {
 	store     *store.Store
 	random    io.Reader
 	now       func() time.Time
-	catalogue oauth.Catalogue
+	catalogue *oauth.Scopes
 }
 
 // New makes the applications of a store, on a platform with these scopes.
-func New(s *store.Store, random io.Reader, now func() time.Time, catalogue oauth.Catalogue) *Applications {
+func New(s *store.Store, random io.Reader, now func() time.Time, catalogue *oauth.Scopes) *Applications {
 	return &Applications{store: s, random: random, now: now, catalogue: catalogue}
 }
 
@@ -72,7 +72,7 @@ type Registration struct {
 // and ResourceServer are allowed. The error is a *Problem where the input is wrong.
 func (a *Applications) Register(ctx context.Context, r Registration, administrator bool) (oauth.Application, string, error) {
 	if r.Scope == "" {
-		r.Scope = a.catalogue.Default
+		r.Scope = a.catalogue.Default()
 	}
 	details, err := a.check(r.Details, r.Public, a.choosable("", administrator))
 	if err != nil {

@@ -11,7 +11,6 @@ func (e *Endpoints) Metadata() http.Handler {
 		TokenEndpoint:          e.issuer + e.paths.Token,
 		RevocationEndpoint:     e.issuer + e.paths.Revoke,
 		IntrospectionEndpoint:  e.issuer + e.paths.Introspect,
-		Scopes:                 e.grants.Catalogue().All().Tokens(),
 		ResponseTypes:          []string{"code"},
 		ResponseModes:          []string{"query"},
 		GrantTypes:             []string{"authorization_code", "refresh_token", "client_credentials"},
@@ -24,10 +23,13 @@ func (e *Endpoints) Metadata() http.Handler {
 		ProtectedResourceCheck: e.issuer + e.paths.Check,
 		UserInfo:               e.issuer + e.paths.Me,
 	}
+	// The scopes of a new platform are known only when it has been set up.
 	return e.serve(rules{method: http.MethodGet, open: true}, func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		w.Header().Del("Pragma")
-		writeJSON(w, http.StatusOK, body)
+		answer := body
+		answer.Scopes = e.grants.Catalogue().All().Tokens()
+		writeJSON(w, http.StatusOK, answer)
 		return nil
 	})
 }

@@ -70,7 +70,7 @@ func (g *Grants) access(ctx context.Context, presented oauth.Token) (Access, err
 	}
 	scope := living.Scope.Within(g.Allowed(application))
 	if check.GrantType == oauth.GrantClientCredentials {
-		scope = scope.Within(g.alone)
+		scope = scope.Within(g.config.Scopes.ForApplicationsAlone())
 	}
 	return Access{Application: application, AccountID: check.AccountID, GrantType: check.GrantType, Token: living, Scope: scope}, nil
 }

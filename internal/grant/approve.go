@@ -31,7 +31,7 @@ func (g *Grants) CheckRequest(r Request, scope, challenge, method string) (Reque
 	if r.Challenge, err = oauth.ParseChallenge(challenge, method, g.NeedsChallenge(r.Application)); err != nil {
 		return r, err
 	}
-	if r.Scope, err = g.config.Catalogue.Request(scope, g.Allowed(r.Application)); err != nil {
+	if r.Scope, err = g.Catalogue().Request(scope, g.Allowed(r.Application)); err != nil {
 		return r, err
 	}
 	return r, nil

@@ -34,7 +34,7 @@ func newConnected(t *testing.T) *connected {
 	c.must(err)
 	c.store = s
 	c.Grants = grant.New(s, usage.New(s, rand.Reader, s.Now, slog.New(slog.DiscardHandler)), key, rand.Reader, s.Now, slog.New(slog.DiscardHandler), grant.Config{
-		Catalogue:    oauth.Catalogue{Permissions: []oauth.Permission{{Name: "profile"}, {Name: "events"}}},
+		Scopes:       oauth.NewScopes(oauth.Catalogue{Permissions: []oauth.Permission{{Name: "profile"}, {Name: "events"}}}),
 		CodeLifetime: time.Minute, Refresh: oauth.RefreshLimits{AccessLifetime: time.Hour, Idle: 180 * day},
 	})
 	c.account, err = c.NewID()

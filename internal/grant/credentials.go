@@ -12,11 +12,11 @@ func (g *Grants) ClientCredentials(ctx context.Context, c Client, scope string) 
 	if c.application.Public {
 		return Tokens{}, oauth.NewError(oauth.UnauthorizedClient, "client_credentials is for confidential applications: a public one cannot prove who it is")
 	}
-	granted, refusal := g.config.Catalogue.Request(scope, g.Allowed(c.application))
+	granted, refusal := g.Catalogue().Request(scope, g.Allowed(c.application))
 	if refusal != nil {
 		return Tokens{}, refusal
 	}
-	if refused := granted.Without(g.alone); refused != "" {
+	if refused := granted.Without(g.config.Scopes.ForApplicationsAlone()); refused != "" {
 		return Tokens{}, oauth.NewError(oauth.InvalidScope, "only a person can give the scope: %s; use the grant authorization_code for it", refused)
 	}
 	id, err := g.NewID()

@@ -19,7 +19,7 @@ import (
 
 // Config is what the operator decides about authorizations.
 type Config struct {
-	Catalogue oauth.Catalogue
+	Scopes *oauth.Scopes
 	// CodeLifetime is how long a code waits to be redeemed.
 	CodeLifetime time.Duration
 	Refresh      oauth.RefreshLimits
@@ -39,9 +39,6 @@ type Grants struct {
 	now    func() time.Time
 	log    *slog.Logger
 	config Config
-	// all and alone are the scopes of the catalogue: every one, and those that need no
-	// person.
-	all, alone oauth.Scope
 	// walks counts, for each authorization, refresh tokens that proved nothing.
 	walks *throttle.Throttle
 }
@@ -50,18 +47,17 @@ type Grants struct {
 func New(s *store.Store, meter *usage.Meter, key oauth.Key, random io.Reader, now func() time.Time, log *slog.Logger, config Config) *Grants {
 	return &Grants{
 		store: s, meter: meter, key: key, keyID: key.ID(), random: random, now: now, log: log, config: config,
-		all: config.Catalogue.All(), alone: config.Catalogue.ForApplicationsAlone(),
 		walks: throttle.New(5, 12*time.Second, config.Exempt, now),
 	}
 }
 
 // Catalogue is the scopes of this platform.
-func (g *Grants) Catalogue() oauth.Catalogue { return g.config.Catalogue }
+func (g *Grants) Catalogue() oauth.Catalogue { return g.config.Scopes.Catalogue() }
 
 // Allowed is what an application may be granted: its scope as far as it is still
 // configured.
 func (g *Grants) Allowed(a oauth.Application) oauth.Scope {
-	return a.Scope.Within(g.all)
+	return a.Scope.Within(g.config.Scopes.All())
 }
 
 // NeedsChallenge reports whether an application must use PKCE.

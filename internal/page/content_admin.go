@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -147,3 +148,40 @@ func (AdminDisable) template() string      { return "admin_disable" }
 func (AdminApplications) template() string { return "admin_applications" }
 func (AdminApplication) template() string  { return "admin_application" }
 func (AdminSuspend) template() string      { return "admin_suspend" }
+
+// FirstRun sets an empty platform up.
+type FirstRun struct {
+	Frame
+	// FixedName and Fixed are those of the configuration file, which wins.
+	FixedName string
+	Fixed     []oauth.Permission
+	// Platform is the name of the platform; Name, Email are the administrator's.
+	Platform, Name, Email string
+	// Sentence is what the scope profile allows.
+	Sentence string
+	// Rows are the other scopes.
+	Rows     []ScopeRow
+	Problems map[string]oauth.Sentence
+}
+
+// ScopeRow is a scope that is being described.
+type ScopeRow struct {
+	Number         int
+	Name, Sentence string
+}
+
+// NameField and SentenceField are the names of its inputs.
+func (s ScopeRow) NameField() string     { return fmt.Sprintf("scope-%d", s.Number) }
+func (s ScopeRow) SentenceField() string { return fmt.Sprintf("sentence-%d", s.Number) }
+
+func (FirstRun) template() string { return "first_run" }
+
+// AdminOverview is how the platform is doing.
+type AdminOverview struct {
+	Frame
+	Accounts, Applications, Submitted, Asking, Suspended int64
+	Plots                                                []Plot
+	Events                                               []oauth.AuditEvent
+}
+
+func (AdminOverview) template() string { return "admin_overview" }

@@ -16,6 +16,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	snippetset "text/template"
 	"time"
 
@@ -46,6 +47,8 @@ type Pages struct {
 	// byLanguage parses the templates of a language when they are first needed.
 	byLanguage map[*Language]func() (map[string]*template.Template, error)
 	log        *slog.Logger
+	// name is the platform's, which may be set while the server runs.
+	name atomic.Pointer[string]
 }
 
 // New makes the pages of a platform. Secure cookies are for an issuer that is https.
@@ -67,12 +70,20 @@ func New(brand Brand, secure bool, log *slog.Logger) (*Pages, error) {
 		byLanguage: map[*Language]func() (map[string]*template.Template, error){},
 	}
 	for _, l := range languages {
-		p.byLanguage[l] = sync.OnceValues(func() (map[string]*template.Template, error) { return parseTemplates(functions(l, brand)) })
+		p.byLanguage[l] = sync.OnceValues(func() (map[string]*template.Template, error) {
+			f := functions(l, brand)
+			f["brand"] = func() string { return *p.name.Load() }
+			return parseTemplates(f)
+		})
 	}
+	p.Rename(brand.name())
 	// The others are the same templates.
 	_, err = p.byLanguage[languages[0]]()
 	return p, err
 }
+
+// Rename gives the platform the name that stands at the top of every page.
+func (p *Pages) Rename(name string) { p.name.Store(&name) }
 
 // joined reads the files of a pattern one after the other.
 func joined(files fs.FS, pattern string) ([]byte, error) {

@@ -94,6 +94,13 @@ func (d *Door) SignUp(w http.ResponseWriter, r *http.Request) (*Person, *account
 	return d.enter(w, entry, err)
 }
 
+// SetUp lets the first administrator of an empty platform in, as SignUp does.
+// account.ErrNotFound: the key does not count, or no more.
+func (d *Door) SetUp(w http.ResponseWriter, r *http.Request, key oauth.Hash, p oauth.Platform, first account.Registration) (*Person, *account.Problem, error) {
+	entry, err := d.accounts.SetUp(r.Context(), key, p, first, d.browser(r))
+	return d.enter(w, entry, err)
+}
+
 func (d *Door) browser(r *http.Request) account.Browser {
 	b := account.Browser{Address: throttle.Client(r.RemoteAddr), UserAgent: r.UserAgent()}
 	// A session that cannot be read cannot be ended either; it ends by itself.

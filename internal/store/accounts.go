@@ -25,10 +25,7 @@ func (s *Store) CreateAccount(ctx context.Context, a oauth.Account, password str
 		if err := checkTaken(tx, a); err != nil || tx.refusal != nil {
 			return err
 		}
-		_, err := tx.exec(`insert into accounts (id, email, email_key, username, name, avatar_url, password, administrator, disabled_at, created_at)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)`,
-			a.ID[:], a.Email, EmailKey(a.Email), a.Username, a.Name, a.AvatarURL, password, a.Administrator, toMillis(a.CreatedAt))
-		if err != nil {
+		if err := insertAccount(tx, a, password); err != nil {
 			return err
 		}
 		if tx.actor.AccountID == a.ID {
@@ -40,6 +37,13 @@ func (s *Store) CreateAccount(ctx context.Context, a oauth.Account, password str
 		}
 		return tx.audit(oauth.AuditAccountCreated, aboutAccount(a), detail)
 	})
+}
+
+func insertAccount(tx *transaction, a oauth.Account, password string) error {
+	_, err := tx.exec(`insert into accounts (id, email, email_key, username, name, avatar_url, password, administrator, disabled_at, created_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)`,
+		a.ID[:], a.Email, EmailKey(a.Email), a.Username, a.Name, a.AvatarURL, password, a.Administrator, toMillis(a.CreatedAt))
+	return err
 }
 
 func checkTaken(tx *transaction, a oauth.Account) error {

@@ -147,16 +147,18 @@ const livingOfOwner = `select count(*), count(distinct account_id) from (select 
 // Counts is how much there is of what an administrator looks after.
 type Counts struct{ Accounts, Applications, Submitted, Asking, Suspended int64 }
 
-// Counts counts. What may be many is estimated.
+// Counts counts up to CountedTo; beyond that accounts and applications are estimated.
 func (s *Store) Counts(ctx context.Context) (c Counts, err error) {
+	err = s.engine.db().QueryRowContext(ctx, selectCounts, CountedTo).Scan(&c.Accounts, &c.Applications, &c.Submitted, &c.Asking, &c.Suspended)
 	if sizes := s.sizes.Load(); sizes != nil {
-		c.Accounts, c.Applications = (*sizes)["accounts"], (*sizes)["applications"]
+		c.Accounts, c.Applications = max(c.Accounts, (*sizes)["accounts"]), max(c.Applications, (*sizes)["applications"])
 	}
-	err = s.engine.db().QueryRowContext(ctx, selectCounts, CountedTo).Scan(&c.Submitted, &c.Asking, &c.Suspended)
 	return c, fault(err)
 }
 
 const selectCounts = `select
+	(select count(*) from (select 1 from accounts limit $1) as people),
+	(select count(*) from (select 1 from applications limit $1) as registered),
 	(select count(*) from (select 1 from applications where submitted_at > 0 limit $1) as submitted),
 	(select count(*) from (select 1 from applications where requested_scope <> '' limit $1) as asking),
 	(select count(*) from (select 1 from applications where suspended_at > 0 limit $1) as suspended)`

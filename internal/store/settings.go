@@ -12,8 +12,10 @@ func (s *Store) Setting(ctx context.Context, name string) (value string, err err
 
 // PutSetting keeps a value under a name.
 func (s *Store) PutSetting(ctx context.Context, name, value string) error {
-	return s.write(ctx, func(tx *transaction) error {
-		_, err := tx.exec(`insert into settings (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value`, name, value)
-		return err
-	})
+	return s.write(ctx, func(tx *transaction) error { return putSetting(tx, name, value) })
+}
+
+func putSetting(tx *transaction, name, value string) error {
+	_, err := tx.exec(`insert into settings (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value`, name, value)
+	return err
 }
