@@ -303,7 +303,7 @@ func testEndingSecret(t *testing.T, s *server) {
 func testDeliveredOnce(t *testing.T, s *server) {
 	app := s.register(t, registration{})
 	l := s.hook(t, app)
-	const connections = 20
+	const connections = 30
 	for range connections {
 		s.grant(t, app)
 	}
@@ -320,4 +320,32 @@ func testDeliveredOnce(t *testing.T, s *server) {
 		return !strings.Contains(s.session.open(t, webhookPage(app)).text(), "on its way")
 	})
 	l.silent(t)
+	s.checkLog(t, app, connections)
+}
+
+// checkLog turns the pages of the log of deliveries.
+func (s *server) checkLog(t *testing.T, app application, want int) {
+	t.Helper()
+	seen := map[string]bool{}
+	for next := webhookPage(app); next != ""; {
+		p := s.session.open(t, next)
+		next = ""
+		var source strings.Builder
+		if err := html.Render(&source, p.root); err != nil || source.Len() > 35_000 {
+			t.Errorf("a page has %d bytes (%v)", source.Len(), err)
+		}
+		for f := range descendants(p.root, "form") {
+			if _, id, found := strings.Cut(attr(f, "action"), "/deliveries/"); found {
+				seen[id] = true
+			}
+		}
+		for a := range descendants(p.root, "a") {
+			if words(a) == "Older" {
+				next = attr(a, "href")
+			}
+		}
+	}
+	if len(seen) != want {
+		t.Errorf("the log shows %d deliveries; want %d", len(seen), want)
+	}
 }

@@ -168,6 +168,9 @@ func TestWhatReceiversAnswer(t *testing.T) {
 				t.Fatalf("%s: %+v", row.name, d)
 			}
 		}
+		if over := row.problem == "" || row.problem == ProblemGone; over != d.DueAt.IsZero() {
+			t.Errorf("%s: tried again: %v; want %v", row.name, !d.DueAt.IsZero(), !over)
+		}
 		if d.Status != row.status || d.Problem != row.problem || (row.problem == "") == d.DeliveredAt.IsZero() {
 			t.Errorf("%s: status %d, problem %q after %d attempts; want %d, %q", row.name, d.Status, d.Problem, d.Attempts, row.status, row.problem)
 		}

@@ -164,8 +164,8 @@ func (w *Webhooks) nudge() {
 	}
 }
 
-// LogPage is how many deliveries a page of the log has.
-const LogPage = 25
+// LogPage is how many deliveries a page of the log has: each comes with what is sent.
+const LogPage = 12
 
 // Log lists deliveries of an application, the newest first, those before one where that
 // is not zero; more tells that there are older ones.
