@@ -116,6 +116,11 @@ func (s *Store) RevokeByOperator(ctx context.Context, id oauth.ID) error {
 		if err := sweepEarly(tx, ended); err != nil {
 			return err
 		}
+		if o, told := oauth.RevocationOf(a, ended); told {
+			if _, _, err := tx.tell(o); err != nil {
+				return err
+			}
+		}
 		return tx.audit(oauth.AuditAuthorizationRevoked, oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID}, "authorization "+id.String())
 	})
 	return s.afterwards(err, change{kind: authorizationChanged, id: id})

@@ -92,8 +92,12 @@ func toldOfRevocations(w *world) {
 		end    func(l life)
 	}{
 		{"operator", func(l life) {
-			w.must(s.Revoke(w.ctx, oauth.Revocation{ID: l.row.ID, Reason: oauth.ReasonOperator}))
-			w.must(s.Revoke(w.ctx, oauth.Revocation{ID: l.row.ID, Reason: oauth.ReasonOperator}))
+			w.must(s.RevokeByOperator(w.ctx, l.row.ID))
+			w.must(s.RevokeByOperator(w.ctx, l.row.ID))
+		}},
+		{"surplus", func(l life) {
+			w.must(s.Revoke(w.ctx, oauth.Revocation{ID: l.row.ID, Reason: oauth.ReasonSurplus}))
+			w.must(s.Revoke(w.ctx, oauth.Revocation{ID: l.row.ID, Reason: oauth.ReasonSurplus}))
 		}},
 		{"disconnected", func(life) {
 			w.must(s.Issue(w.ctx, w.pending(ada).row))
@@ -152,6 +156,9 @@ func endsWithItsDelivery(w *world) {
 	w.statement("alter table deliveries rename to hidden")
 	if err := s.Revoke(w.ctx, revoke); err == nil {
 		w.Error("revoked although its delivery could not be written")
+	}
+	if err := s.RevokeByOperator(w.ctx, l.row.ID); err == nil {
+		w.Error("revoked by the operator although its delivery could not be written")
 	}
 	if err := s.Disconnect(w.ctx, l.row.AccountID, w.application.ID); err == nil {
 		w.Error("disconnected although its delivery could not be written")
