@@ -66,7 +66,10 @@ func testTour(t *testing.T, c *chromium, s *server) {
 	b := c.profile(t, s.url)
 	strangers(t, b, s, app)
 	b.signIn(t, s, person)
+	s.clientCredentials(t, app, unbroken)
+	s.browser(person).visit(t, app.request("redirect_uri", app.redirect+"/")).checkErrorPage(t)
 	for _, path := range []string{
+		usagePath(app), usagePath(app) + "?days=90", errorsPath(app),
 		"/settings/applications", "/settings/applications/new", "/settings/applications/" + app.ClientID,
 		"/settings/applications/" + app.ClientID + "/settings", "/settings/connections", "/settings/profile", "/settings/security",
 	} {
