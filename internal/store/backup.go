@@ -29,7 +29,7 @@ func (s *Store) Backup(ctx context.Context, file string) (err error) {
 	}
 	defer os.Remove(draft)
 	// The readers' connections may not even write another file.
-	db, err := connectSQLite(e.path, "")
+	db, err := connectSQLite(e.path)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func checkBackup(ctx context.Context, file string) (err error) {
 
 // setAside moves a database out of the way, with all that its log still held.
 func setAside(ctx context.Context, path string) (kept string, err error) {
-	db, err := connectSQLite(path, "")
+	db, err := connectSQLite(path)
 	if err != nil {
 		return "", err
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"io"
 	"time"
@@ -52,8 +51,20 @@ type engine interface {
 
 // reader runs queries.
 type reader interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	QueryContext(ctx context.Context, query string, args ...any) (rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) row
+}
+
+// row is what a query found, of which Scan reads the columns: a *sql.Row, or what a
+// connection to SQLite has instead. Where there is none it returns sql.ErrNoRows.
+type row interface{ Scan(dest ...any) error }
+
+// rows is what a query found, to be gone through and closed.
+type rows interface {
+	row
+	Next() bool
+	Err() error
+	Close() error
 }
 
 // transaction is what a write runs in.
@@ -61,7 +72,7 @@ type transaction struct {
 	ctx  context.Context
 	conn interface {
 		reader
-		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		ExecContext(ctx context.Context, query string, args ...any) (changed int64, err error)
 	}
 	// lock is put behind a select whose rows must not change until the commit. On
 	// SQLite it is empty: there is one writer.
@@ -126,20 +137,16 @@ func (t *transaction) skipLocked() string {
 
 // exec runs a statement and returns how many rows it changed.
 func (t *transaction) exec(query string, args ...any) (int64, error) {
-	result, err := t.conn.ExecContext(t.ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return t.conn.ExecContext(t.ctx, query, args...)
 }
 
 // query runs a query for several rows.
-func (t *transaction) query(query string, args ...any) (*sql.Rows, error) {
+func (t *transaction) query(query string, args ...any) (rows, error) {
 	return t.conn.QueryContext(t.ctx, query, args...)
 }
 
 // queryRow runs a query whose first row is wanted.
-func (t *transaction) queryRow(query string, args ...any) *sql.Row {
+func (t *transaction) queryRow(query string, args ...any) row {
 	return t.conn.QueryRowContext(t.ctx, query, args...)
 }
 

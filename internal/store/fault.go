@@ -9,8 +9,7 @@ import (
 	"net"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	driversqlite "modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	binding "zombiezen.com/go/sqlite"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -23,19 +22,16 @@ func fault(err error) error {
 		return nil
 	}
 	var refusal *oauth.Error
-	var fromSQLite *driversqlite.Error
 	var fromPostgres *pgconn.PgError
 	var connecting *pgconn.ConnectError
 	switch {
 	case errors.As(err, &refusal), errors.Is(err, context.Canceled), errors.Is(err, errUnknownOutcome):
 		return err
-	case errors.As(err, &fromSQLite):
-		switch fromSQLite.Code() & 0xff {
-		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN:
-			return errDown(err)
-		}
-		return err
 	case errors.As(err, &connecting), errors.As(err, &fromPostgres) && isOutage(err), isBroken(err):
+		return errDown(err)
+	}
+	switch binding.ErrCode(err).ToPrimary() {
+	case binding.ResultFull, binding.ResultIOErr, binding.ResultBusy, binding.ResultCantOpen:
 		return errDown(err)
 	}
 	return err

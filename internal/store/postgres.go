@@ -205,7 +205,7 @@ func (p *postgres) announce(changes []change, committed bool) error {
 
 func (p *postgres) trusted() bool { return p.bell.trusted() }
 
-func (p *postgres) db() reader { return p.small }
+func (p *postgres) db() reader { return throughSQL{p.small} }
 
 func (p *postgres) close() error {
 	close(p.closing)
@@ -285,7 +285,7 @@ func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) erro
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	t := &transaction{ctx: ctx, conn: tx, lock: " for update"}
+	t := &transaction{ctx: ctx, conn: throughSQL{tx}, lock: " for update"}
 	if err = f(t); err == nil {
 		err = t.refusal
 	}
@@ -342,6 +342,6 @@ func (p *postgres) sweeper(ctx context.Context) (release func(), ok bool, err er
 }
 
 func (p *postgres) sizes(ctx context.Context) (map[string]int64, error) {
-	rows, err := p.small.QueryContext(ctx, `select relname, n_live_tup from pg_stat_user_tables where schemaname = current_schema()`)
+	rows, err := p.db().QueryContext(ctx, `select relname, n_live_tup from pg_stat_user_tables where schemaname = current_schema()`)
 	return readSizes(rows, err)
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,8 +24,7 @@ import (
 // sqlite is the engine of a store in one data folder.
 type sqlite struct {
 	path    string
-	readers *preparedReader
-	writers *sql.DB
+	readers *readers
 	writer  *writer
 	clock   func() time.Time
 	// serving and socket are set in the process that serves the data folder.
@@ -51,25 +51,13 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 	if err := migrateSQLite(ctx, e.path); err != nil {
 		return nil, err
 	}
-	var err error
-	if e.writers, err = connectSQLite(e.path, "&_pragma=cache_size(-8000)"); err != nil {
+	writing, err := openConnection(e.path, "cache_size(-8000)", statement)
+	if err != nil {
 		return nil, err
 	}
-	e.writers.SetMaxOpenConns(1)
-	readers, err := connectSQLite(e.path, "&_pragma=query_only(1)&_pragma=cache_size(-4000)")
-	if err != nil {
-		return nil, errors.Join(err, e.writers.Close())
-	}
-	readers.SetMaxOpenConns(maxReaders)
-	readers.SetMaxIdleConns(maxReaders)
-	e.readers = &preparedReader{db: readers, ran: statement}
-	if e.writer, err = startWriter(ctx, e.writers, statement); err != nil {
-		return nil, errors.Join(err, e.readers.Close(), e.writers.Close())
-	}
+	e.readers, e.writer = newReaders(e.path, statement), startWriter(writing)
 	return e, nil
 }
-
-const maxReaders = 4
 
 // createPrivate makes the database file readable by its owner alone; SQLite
 // gives the files beside it the same mode.
@@ -81,12 +69,12 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-// connectSQLite opens the file. An acknowledged write survives a power cut
-// (synchronous=FULL); small checkpoints keep the slowest writes short.
-func connectSQLite(path, extra string) (*sql.DB, error) {
-	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path}).String() +
-		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(128)&_pragma=journal_size_limit(67108864)" + extra
+// connectSQLite opens the file for what is not in a hurry: migrations and backups.
+func connectSQLite(path string) (*sql.DB, error) {
+	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path}).String() + "?_pragma=busy_timeout(5000)"
+	for pragma := range strings.FieldsSeq(sqlitePragmas) {
+		dsn += "&_pragma=" + pragma
+	}
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -102,7 +90,7 @@ func migrateSQLite(ctx context.Context, path string) (err error) {
 		return fmt.Errorf("lock the database for its migration: %w", err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	db, err := connectSQLite(path, "")
+	db, err := connectSQLite(path)
 	if err != nil {
 		return err
 	}
@@ -127,8 +115,8 @@ func (e *sqlite) close() error {
 		err = e.socket.Close()
 	}
 	e.workers.Wait()
-	e.writer.stop()
-	err = errors.Join(err, e.readers.Close(), e.writers.Close())
+	// The last connection that closes writes the log into the database.
+	err = errors.Join(err, e.readers.close(), e.writer.stop())
 	if e.serving != nil {
 		err = errors.Join(err, e.serving.Close())
 	}

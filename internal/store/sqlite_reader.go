@@ -2,57 +2,142 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"errors"
+	"fmt"
 	"sync"
 )
 
-// preparedReader is the reading connections of SQLite, on which each query is
-// prepared once.
-type preparedReader struct {
-	db *sql.DB
-	// prepared are *sql.Stmt by their queries.
-	prepared sync.Map
-	// ran hears of each query, where it is not nil.
-	ran func(sql string)
+// maxReaders is how many connections read.
+const maxReaders = 4
+
+// readers are the reading connections of SQLite. The one that was used last is used
+// next: its pages are still in the processor's cache.
+type readers struct {
+	path string
+	ran  func(sql string)
+	// places is one for each connection that may be used.
+	places chan struct{}
+	mu     sync.Mutex
+	idle   []*connection
+	closed bool
 }
 
-func (r *preparedReader) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	if r.ran != nil {
-		r.ran(query)
-	}
-	if s, ok := r.prepared.Load(query); ok {
-		return s.(*sql.Stmt), nil
-	}
-	s, err := r.db.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if first, known := r.prepared.LoadOrStore(query, s); known {
-		return first.(*sql.Stmt), s.Close()
-	}
-	return s, nil
+func newReaders(path string, ran func(string)) *readers {
+	return &readers{path: path, ran: ran, places: make(chan struct{}, maxReaders)}
 }
 
-// QueryContext runs a query for several rows.
-func (r *preparedReader) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := r.statement(ctx, query)
-	if err != nil {
-		return nil, err
+// borrow waits for a connection, and opens it where it is the first time.
+func (r *readers) borrow(ctx context.Context) (*connection, error) {
+	select {
+	case r.places <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	return s.QueryContext(ctx, args...)
+	r.mu.Lock()
+	last, closed := len(r.idle)-1, r.closed
+	if last >= 0 {
+		c := r.idle[last]
+		r.idle = r.idle[:last]
+		r.mu.Unlock()
+		return c, nil
+	}
+	r.mu.Unlock()
+	err := errClosed
+	if !closed {
+		var c *connection
+		if c, err = openConnection(r.path, "query_only(1) cache_size(-4000)", r.ran); err == nil {
+			return c, nil
+		}
+	}
+	<-r.places
+	return nil, err
+}
+
+func (r *readers) giveBack(c *connection) {
+	r.mu.Lock()
+	closed := r.closed
+	if !closed {
+		r.idle = append(r.idle, c)
+	}
+	r.mu.Unlock()
+	if closed {
+		_ = c.close()
+	}
+	<-r.places
 }
 
 // QueryRowContext runs a query whose first row is wanted. It is not interrupted when
-// ctx ends: it is over soon, and to watch the context costs more. A query that cannot
-// be prepared shows itself in Scan.
-func (r *preparedReader) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	ctx = context.WithoutCancel(ctx)
-	s, err := r.statement(ctx, query)
-	if err != nil {
-		return r.db.QueryRowContext(ctx, query, args...)
-	}
-	return s.QueryRowContext(ctx, args...)
+// ctx ends: it is over soon, and to watch the context costs more.
+func (r *readers) QueryRowContext(_ context.Context, query string, args ...any) row {
+	return &borrowedRow{from: r, query: query, args: args}
 }
 
-// Close closes the connections, and with them what was prepared.
-func (r *preparedReader) Close() error { return r.db.Close() }
+// borrowedRow is a query that is run when its first row is scanned.
+type borrowedRow struct {
+	from  *readers
+	query string
+	args  []any
+}
+
+// Scan runs the query.
+func (b *borrowedRow) Scan(dest ...any) error {
+	c, err := b.from.borrow(context.Background())
+	if err != nil {
+		return err
+	}
+	defer b.from.giveBack(c)
+	return (*firstRow)(c.statement(b.query).bind(b.args)).Scan(dest...)
+}
+
+// QueryContext runs a query for several rows. The connection is borrowed until they
+// are closed, and the query is interrupted when ctx ends.
+func (r *readers) QueryContext(ctx context.Context, query string, args ...any) (rows, error) {
+	c, err := r.borrow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.binding.SetInterrupt(ctx.Done())
+	return &borrowedRows{statement: c.statement(query).bind(args), ctx: ctx, on: c, from: r}, nil
+}
+
+// borrowedRows are rows that give their connection back.
+type borrowedRows struct {
+	*statement
+	ctx  context.Context
+	on   *connection
+	from *readers
+}
+
+// Err tells why there are no more rows.
+func (b *borrowedRows) Err() error {
+	err := b.statement.Err()
+	if err != nil && b.ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", b.ctx.Err(), err)
+	}
+	return err
+}
+
+// Close gives the connection back, once.
+func (b *borrowedRows) Close() error {
+	if b.on == nil {
+		return nil
+	}
+	err := b.end()
+	b.on.binding.SetInterrupt(nil)
+	b.from.giveBack(b.on)
+	b.on = nil
+	return err
+}
+
+// close closes the connections that nobody uses; the others follow when they are given
+// back.
+func (r *readers) close() (err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	for _, c := range r.idle {
+		err = errors.Join(err, c.close())
+	}
+	r.idle = nil
+	return err
+}

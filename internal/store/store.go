@@ -225,11 +225,8 @@ func notFound(err error) error {
 	return fault(err)
 }
 
-// row is what *sql.Row and *sql.Rows have in common.
-type row interface{ Scan(dest ...any) error }
-
 // collect scans every row of a query.
-func collect[T any](rows *sql.Rows, err error, scan func(row) (T, error)) ([]T, error) {
+func collect[T any](rows rows, err error, scan func(row) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, fault(err)
 	}
@@ -245,7 +242,7 @@ func collect[T any](rows *sql.Rows, err error, scan func(row) (T, error)) ([]T, 
 	return all, fault(rows.Err())
 }
 
-func readSizes(rows *sql.Rows, err error) (map[string]int64, error) {
+func readSizes(rows rows, err error) (map[string]int64, error) {
 	type size struct {
 		table string
 		rows  int64

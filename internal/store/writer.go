@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"runtime"
@@ -23,7 +22,7 @@ type writer struct {
 	queue chan *write
 	// closing is closed when no more writes are let in, stopped when the last is done.
 	closing, stopped chan struct{}
-	conn             *preparedConn
+	conn             *connection
 }
 
 // write is a queued write. run may be called twice, so it sets its results anew
@@ -34,25 +33,22 @@ type write struct {
 	done chan error
 }
 
-func startWriter(ctx context.Context, db *sql.DB, statement func(string)) (*writer, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("open the writing connection: %w", err)
-	}
+func startWriter(conn *connection) *writer {
 	w := &writer{
 		queue:   make(chan *write, maxQueue),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
-		conn:    &preparedConn{conn: conn, prepared: map[string]*sql.Stmt{}, ran: statement},
+		conn:    conn,
 	}
 	go w.loop()
-	return w, nil
+	return w
 }
 
-// stop runs the writes that wait and gives the connection back.
-func (w *writer) stop() {
+// stop runs the writes that wait and closes the connection.
+func (w *writer) stop() error {
 	close(w.closing)
 	<-w.stopped
+	return w.conn.close()
 }
 
 // write queues run and waits for its transaction to commit. When ctx ends before it
@@ -84,7 +80,6 @@ func (w *writer) write(ctx context.Context, run func(*transaction) error) error 
 
 func (w *writer) loop() {
 	defer close(w.stopped)
-	defer w.conn.close()
 	batch := make([]*write, 0, maxBatch)
 	for {
 		select {
@@ -161,17 +156,9 @@ func (op *write) apply(tx *transaction) (refusal, err error) {
 // errBegin: there is no transaction to write in.
 var errBegin = errors.New("begin")
 
-// preparedConn is the writing connection, with its statements prepared once.
-type preparedConn struct {
-	conn     *sql.Conn
-	prepared map[string]*sql.Stmt
-	// ran hears of each statement, where it is not nil.
-	ran func(sql string)
-}
-
 // do runs f between begin and commit, and rolls back when either fails. The
 // context is the writer's own: no caller can interrupt another's write.
-func (c *preparedConn) do(f func(*transaction) error) error {
+func (c *connection) do(f func(*transaction) error) error {
 	ctx := context.Background()
 	tx := &transaction{ctx: ctx, conn: c}
 	if _, err := c.ExecContext(ctx, "begin immediate"); err != nil {
@@ -186,57 +173,7 @@ func (c *preparedConn) do(f func(*transaction) error) error {
 	if err != nil {
 		// SQLite may have rolled back by itself, on a full disk for example;
 		// then this one has nothing to do and its error means nothing.
-		_, _ = c.conn.ExecContext(ctx, "rollback")
+		_, _ = c.ExecContext(ctx, "rollback")
 	}
 	return err
-}
-
-func (c *preparedConn) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	if c.ran != nil {
-		c.ran(query)
-	}
-	if s := c.prepared[query]; s != nil {
-		return s, nil
-	}
-	s, err := c.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("prepare: %w", err)
-	}
-	c.prepared[query] = s
-	return s, nil
-}
-
-// ExecContext runs a statement.
-func (c *preparedConn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, err := c.statement(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(ctx, args...)
-}
-
-// QueryContext runs a query for several rows.
-func (c *preparedConn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := c.statement(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(ctx, args...)
-}
-
-// QueryRowContext runs a query whose first row is wanted. A statement that cannot
-// be prepared shows itself in Scan.
-func (c *preparedConn) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	s, err := c.statement(ctx, query)
-	if err != nil {
-		return c.conn.QueryRowContext(ctx, query, args...)
-	}
-	return s.QueryRowContext(ctx, args...)
-}
-
-func (c *preparedConn) close() {
-	for _, s := range c.prepared {
-		_ = s.Close()
-	}
-	_ = c.conn.Close()
 }
