@@ -24,13 +24,13 @@ func TestRequestsAllocateLittle(t *testing.T) {
 		most  float64
 		ready func(t *testing.T) func()
 	}{
-		{"client_credentials", 60, f.credentials},
-		{"code exchange", 138, f.exchange},
-		{"refresh", 196, f.refresh},
-		{"revoke", 62, f.revoke},
-		{"introspect", 15, f.introspect},
-		{"check", 14, f.check},
-		{"me", 11, f.me},
+		{"client_credentials", 29, f.credentials},
+		{"code exchange", 38, f.exchange},
+		{"refresh", 66, f.refresh},
+		{"revoke", 31, f.revoke},
+		{"introspect", 13, f.introspect},
+		{"check", 12, f.check},
+		{"me", 9, f.me},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if n := testing.AllocsPerRun(counted, c.ready(t)); n > c.most {

@@ -27,6 +27,8 @@ type sqlite struct {
 	readers *readers
 	writer  *writer
 	clock   func() time.Time
+	// updates are the statements by what an event changes of a row.
+	updates [changesEnd]string
 	// serving and socket are set in the process that serves the data folder.
 	serving *flock.Flock
 	socket  net.Listener
@@ -44,7 +46,7 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data folder: %w", err)
 	}
-	e := &sqlite{path: filepath.Join(folder, DatabaseFile), clock: clock, closing: make(chan struct{})}
+	e := &sqlite{path: filepath.Join(folder, DatabaseFile), clock: clock, updates: updates(), closing: make(chan struct{})}
 	if err := createPrivate(e.path); err != nil {
 		return nil, err
 	}
@@ -128,8 +130,12 @@ func (e *sqlite) authorization(ctx context.Context, id oauth.ID) (oauth.Authoriz
 }
 
 func (e *sqlite) check(ctx context.Context, id oauth.ID) (checked, error) {
-	_, c, err := scanCheck(e.readers.QueryRowContext(ctx, selectCheck+` where id = ?`, id[:]))
-	return c, err
+	conn, err := e.readers.borrow(ctx)
+	if err != nil {
+		return checked{}, err
+	}
+	defer e.readers.giveBack(conn)
+	return readCheck(conn.statement(selectCheck + ` where id = ?`).blob(id[:]))
 }
 
 func (e *sqlite) account(ctx context.Context, id oauth.ID) (oauth.Account, error) {
@@ -139,7 +145,7 @@ func (e *sqlite) account(ctx context.Context, id oauth.ID) (oauth.Account, error
 
 func (e *sqlite) issue(ctx context.Context, a oauth.Authorization) error {
 	return e.transact(ctx, func(tx *transaction) error {
-		inserted, err := insertIssued(tx, a)
+		inserted, err := insertIssued(tx, &a)
 		if err == nil && !inserted {
 			err = fmt.Errorf("authorization %s exists already", a.ID)
 		}
@@ -172,7 +178,7 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 		if after == before {
 			return nil
 		}
-		if err := updateAuthorization(tx, before, after); err != nil {
+		if err := e.update(tx, &before, &after); err != nil {
 			return err
 		}
 		if o, told := oauth.RevocationOf(before, after); told {

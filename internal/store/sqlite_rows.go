@@ -8,20 +8,24 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
+// sqliteOf is the connection that a transaction of this engine runs on: what every
+// request needs is bound and read value by value, which allocates nothing.
+func sqliteOf(tx *transaction) *connection { return tx.conn.(*connection) }
+
 // insertCredentials adds what client_credentials yields: an access token and nothing
-// else. Parameters without numbers are bound without looking for their names.
+// else.
 const insertCredentials = `insert into authorizations (` + authorizationColumns + `) values
 	(?, ?, ?, 'client_credentials', 2, ?, ?, x'', 0, '', 0, '', 1, ?, 0, x'', ?, ?, ?, ?, x'', x'', '', 0, 0, x'', 0, '', ?)
 	on conflict (id) do nothing`
 
 // insertIssued is insertAuthorization, shorter where the row allows it.
-func insertIssued(tx *transaction, a oauth.Authorization) (bool, error) {
+func insertIssued(tx *transaction, a *oauth.Authorization) (bool, error) {
 	if a.GrantType != oauth.GrantClientCredentials {
-		return insertAuthorization(tx, a)
+		return insertAuthorization(tx, *a)
 	}
-	n, err := tx.exec(insertCredentials,
-		a.ID[:], a.ApplicationID[:], a.AccountID[:], string(a.Scope), toMillis(a.CreatedAt), toMillis(a.RotatedAt),
-		a.Access.Hash[:], string(a.Access.Scope), toMillis(a.Access.IssuedAt), toMillis(a.Access.ExpiresAt), toMillis(a.SweepAfter))
+	n, err := sqliteOf(tx).statement(insertCredentials).
+		blob(a.ID[:]).blob(a.ApplicationID[:]).blob(a.AccountID[:]).text(string(a.Scope)).moment(a.CreatedAt).moment(a.RotatedAt).
+		blob(a.Access.Hash[:]).text(string(a.Access.Scope)).moment(a.Access.IssuedAt).moment(a.Access.ExpiresAt).moment(a.SweepAfter).run()
 	return n == 1, err
 }
 
@@ -30,73 +34,174 @@ func insertIssued(tx *transaction, a oauth.Authorization) (bool, error) {
 func endByID(tx *transaction, r oauth.Revocation, now time.Time) (ended bool, err error) {
 	after := oauth.Authorization{ID: r.ID}.Revoked(r.Reason, now)
 	kept := toMillis(after.SweepAfter)
-	n, err := tx.exec(`update authorizations set status = 3, revoked_at = ?, revoked_reason = ?
-		where id = ? and application_id = ? and status <> 3 and sweep_after > ?`,
-		toMillis(after.RevokedAt), string(after.RevokedReason), r.ID[:], r.By.ApplicationID[:], kept)
+	n, err := sqliteOf(tx).statement(`update authorizations set status = 3, revoked_at = ?, revoked_reason = ?
+		where id = ? and application_id = ? and status <> 3 and sweep_after > ?`).
+		moment(after.RevokedAt).text(string(after.RevokedReason)).blob(r.ID[:]).blob(r.By.ApplicationID[:]).number(kept).run()
 	if err != nil || n == 0 {
 		return false, err
 	}
 	return true, addEarlySweep(tx, kept, r.ID)
 }
 
-// loadFor reads the columns of a row that an event decides on; the driver pays for
-// each.
-func loadFor(tx *transaction, event oauth.Event) (oauth.Authorization, error) {
-	a := oauth.Authorization{ID: event.AuthorizationID()}
-	columns := `account_id, application_id, status, scope, generation, sweep_after, revoked_reason, ends_at`
-	to := []any{fixed(a.AccountID[:]), fixed(a.ApplicationID[:]), &a.Status, &a.Scope, &a.Generation, millis{&a.SweepAfter}, &a.RevokedReason, millis{&a.EndsAt}}
+// What an event decides on; each column costs.
+const (
+	decidedOn           = `account_id, application_id, status, scope, generation, sweep_after, revoked_reason, ends_at`
+	selectForRedemption = `select ` + decidedOn + `,
+		code_hash, code_expires_at, redirect_uri, redirect_uri_sent, challenge from authorizations where id = ?`
+	selectForRotation = `select ` + decidedOn + `, rotated_at, replayed_at, key_id, refresh_hash, previous_refresh_hash,
+		access_hash, access_scope, access_issued_at, access_expires_at,
+		previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at
+		from authorizations where id = ?`
+)
+
+// loadFor reads the columns of a row that an event decides on.
+func loadFor(tx *transaction, event oauth.Event) (a oauth.Authorization, err error) {
+	a.ID = event.AuthorizationID()
+	query := selectForRedemption
 	switch event.(type) {
 	case oauth.Redemption:
-		columns += `, code_hash, code_expires_at, redirect_uri, redirect_uri_sent, challenge`
-		to = append(to, fixed(a.CodeHash[:]), millis{&a.CodeExpiresAt}, &a.RedirectURI, &a.RedirectURISent, &a.Challenge)
 	case oauth.Rotation:
-		columns += `, rotated_at, replayed_at, key_id, refresh_hash, previous_refresh_hash,
-			access_hash, access_scope, access_issued_at, access_expires_at,
-			previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at`
-		to = append(to, millis{&a.RotatedAt}, millis{&a.ReplayedAt}, fixed(a.KeyID[:]), fixed(a.RefreshHash[:]), fixed(a.PreviousRefreshHash[:]),
-			fixed(a.Access.Hash[:]), &a.Access.Scope, millis{&a.Access.IssuedAt}, millis{&a.Access.ExpiresAt},
-			fixed(a.PreviousAccess.Hash[:]), &a.PreviousAccess.Scope, millis{&a.PreviousAccess.IssuedAt}, millis{&a.PreviousAccess.ExpiresAt})
+		query = selectForRotation
 	default:
 		return scanAuthorization(tx.queryRow(selectAuthorization+` where id = ?`, a.ID[:]))
 	}
-	err := tx.queryRow(`select `+columns+` from authorizations where id = ?`, a.ID[:]).Scan(to...)
-	return a, notFound(err)
+	s := sqliteOf(tx).statement(query).blob(a.ID[:])
+	if !s.next() {
+		s.fail(ErrNotFound)
+		return a, s.end()
+	}
+	s.readFixed(a.AccountID[:])
+	s.readFixed(a.ApplicationID[:])
+	a.Status, a.Scope, a.Generation = oauth.Status(s.readNumber()), oauth.Scope(s.readText()), uint32(s.readNumber())
+	a.SweepAfter, a.RevokedReason, a.EndsAt = s.readTime(), oauth.Reason(s.readText()), s.readTime()
+	if query == selectForRotation {
+		s.readForRotation(&a)
+	} else {
+		s.readForRedemption(&a)
+	}
+	return a, s.end()
 }
 
-// updateAuthorization writes what an event changed, only if the row is still the one
-// that the decision was made on. Columns that are left alone need no work in an index.
-func updateAuthorization(tx *transaction, before, after oauth.Authorization) error {
-	var columns []string
-	var values []any
-	set := func(names string, of ...any) {
-		columns, values = append(columns, names), append(values, of...)
+func (s *statement) readForRedemption(a *oauth.Authorization) {
+	s.readFixed(a.CodeHash[:])
+	a.CodeExpiresAt, a.RedirectURI, a.RedirectURISent = s.readTime(), s.readText(), s.readNumber() != 0
+	a.Challenge = oauth.Challenge(s.readText())
+}
+
+func (s *statement) readForRotation(a *oauth.Authorization) {
+	a.RotatedAt, a.ReplayedAt = s.readTime(), s.readTime()
+	s.readFixed(a.KeyID[:])
+	s.readFixed(a.RefreshHash[:])
+	s.readFixed(a.PreviousRefreshHash[:])
+	s.readAccess(&a.Access)
+	s.readAccess(&a.PreviousAccess)
+}
+
+func (s *statement) readAccess(t *oauth.AccessToken) {
+	s.readFixed(t.Hash[:])
+	t.Scope, t.IssuedAt, t.ExpiresAt = oauth.Scope(s.readText()), s.readTime(), s.readTime()
+}
+
+// readCheck is scanCheck for the one row of a statement.
+func readCheck(s *statement) (c checked, err error) {
+	if !s.next() {
+		s.fail(ErrNotFound)
+		return c, s.end()
 	}
+	var id oauth.ID
+	s.readFixed(id[:])
+	s.readFixed(c.check.ApplicationID[:])
+	s.readFixed(c.check.AccountID[:])
+	c.check.GrantType, c.check.Status = oauth.GrantType(s.readText()), oauth.Status(s.readNumber())
+	s.readAccess(&c.check.Access)
+	s.readAccess(&c.check.PreviousAccess)
+	c.disabled = s.readNumber() != 0
+	return c, s.end()
+}
+
+// What an event may change of a row: columns that change together. Columns that are
+// left alone need no work in an index.
+const (
+	changesStatus = 1 << iota
+	changesSweep
+	changesReplay
+	changesAccess
+	changesGeneration
+	changesEnd
+)
+
+// updates are the statements for every set of changes.
+func updates() (all [changesEnd]string) {
+	columns := map[int]string{
+		changesStatus: `status = ?, revoked_at = ?, revoked_reason = ?`,
+		changesSweep:  `sweep_after = ?`,
+		changesReplay: `replayed_at = ?`,
+		changesAccess: `access_hash = ?, access_scope = ?, access_issued_at = ?, access_expires_at = ?`,
+		changesGeneration: `generation = ?, rotated_at = ?, key_id = ?, refresh_hash = ?, previous_refresh_hash = ?,
+			previous_access_hash = ?, previous_access_scope = ?, previous_access_issued_at = ?, previous_access_expires_at = ?`,
+	}
+	for changes := range all {
+		var set []string
+		for one := 1; one < changesEnd; one <<= 1 {
+			if changes&one != 0 {
+				set = append(set, columns[one])
+			}
+		}
+		all[changes] = `update authorizations set ` + strings.Join(set, ", ") + ` where id = ? and status = ? and generation = ?`
+	}
+	return all
+}
+
+func changesOf(before, after *oauth.Authorization) (changes int) {
 	if after.Status != before.Status {
-		set("status = ?, revoked_at = ?, revoked_reason = ?", int64(after.Status), toMillis(after.RevokedAt), string(after.RevokedReason))
+		changes |= changesStatus
 	}
 	if after.SweepAfter != before.SweepAfter {
-		set("sweep_after = ?", toMillis(after.SweepAfter))
+		changes |= changesSweep
 	}
 	if after.ReplayedAt != before.ReplayedAt {
-		set("replayed_at = ?", toMillis(after.ReplayedAt))
+		changes |= changesReplay
 	}
 	if after.Access != before.Access {
-		set("access_hash = ?, access_scope = ?, access_issued_at = ?, access_expires_at = ?",
-			blob(after.Access.Hash[:]), string(after.Access.Scope), toMillis(after.Access.IssuedAt), toMillis(after.Access.ExpiresAt))
+		changes |= changesAccess
 	}
 	if after.Generation != before.Generation {
-		set(`generation = ?, rotated_at = ?, key_id = ?, refresh_hash = ?, previous_refresh_hash = ?, previous_access_hash = ?,
-			previous_access_scope = ?, previous_access_issued_at = ?, previous_access_expires_at = ?`,
-			int64(after.Generation), toMillis(after.RotatedAt), blob(after.KeyID[:]), blob(after.RefreshHash[:]), blob(after.PreviousRefreshHash[:]),
-			blob(after.PreviousAccess.Hash[:]), string(after.PreviousAccess.Scope), toMillis(after.PreviousAccess.IssuedAt), toMillis(after.PreviousAccess.ExpiresAt))
+		changes |= changesGeneration
 	}
-	n, err := tx.exec(`update authorizations set `+strings.Join(columns, ", ")+` where id = ? and status = ? and generation = ?`,
-		append(values, after.ID[:], int64(before.Status), int64(before.Generation))...)
+	return changes
+}
+
+// update writes what an event changed, only if the row is still the one that the
+// decision was made on.
+func (e *sqlite) update(tx *transaction, before, after *oauth.Authorization) error {
+	changes := changesOf(before, after)
+	s := sqliteOf(tx).statement(e.updates[changes])
+	if changes&changesStatus != 0 {
+		s.number(int64(after.Status)).moment(after.RevokedAt).text(string(after.RevokedReason))
+	}
+	if changes&changesSweep != 0 {
+		s.moment(after.SweepAfter)
+	}
+	if changes&changesReplay != 0 {
+		s.moment(after.ReplayedAt)
+	}
+	if changes&changesAccess != 0 {
+		s.access(&after.Access)
+	}
+	if changes&changesGeneration != 0 {
+		s.number(int64(after.Generation)).moment(after.RotatedAt).blob(blob(after.KeyID[:])).
+			blob(blob(after.RefreshHash[:])).blob(blob(after.PreviousRefreshHash[:])).access(&after.PreviousAccess)
+	}
+	n, err := s.blob(after.ID[:]).number(int64(before.Status)).number(int64(before.Generation)).run()
 	if err == nil && n != 1 {
 		err = fmt.Errorf("authorization %s changed while an event was decided on it", after.ID)
 	}
-	if err == nil && after.Status != before.Status {
-		err = sweepEarly(tx, after)
+	if err == nil && changes&changesStatus != 0 {
+		err = sweepEarly(tx, *after)
 	}
 	return err
+}
+
+func (s *statement) access(t *oauth.AccessToken) *statement {
+	return s.blob(blob(t.Hash[:])).text(string(t.Scope)).moment(t.IssuedAt).moment(t.ExpiresAt)
 }
