@@ -25,9 +25,9 @@ func TestRequestsAllocateLittle(t *testing.T) {
 		ready func(t *testing.T) func()
 	}{
 		{"client_credentials", 29, f.credentials},
-		{"code exchange", 38, f.exchange},
-		{"refresh", 66, f.refresh},
-		{"revoke", 31, f.revoke},
+		{"code exchange", 35, f.exchange},
+		{"refresh", 64, f.refresh},
+		{"revoke", 27, f.revoke},
 		{"introspect", 13, f.introspect},
 		{"check", 12, f.check},
 		{"me", 9, f.me},

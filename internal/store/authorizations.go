@@ -65,9 +65,11 @@ func sweepEarly(tx *transaction, a oauth.Authorization) error {
 }
 
 func addEarlySweep(tx *transaction, after int64, id oauth.ID) error {
-	_, err := tx.exec(`insert into early_sweeps (after, id) values ($1, $2) on conflict do nothing`, after, id[:])
+	_, err := tx.exec(insertEarlySweep, after, id[:])
 	return err
 }
+
+const insertEarlySweep = `insert into early_sweeps (after, id) values ($1, $2) on conflict do nothing`
 
 // Authorization reads one authorization.
 func (s *Store) Authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {

@@ -139,7 +139,12 @@ func (e *sqlite) check(ctx context.Context, id oauth.ID) (checked, error) {
 }
 
 func (e *sqlite) account(ctx context.Context, id oauth.ID) (oauth.Account, error) {
-	a, _, err := scanAccount(e.readers.QueryRowContext(ctx, selectAccount+` where id = ?`, id[:]))
+	conn, err := e.readers.borrow(ctx)
+	if err != nil {
+		return oauth.Account{}, err
+	}
+	defer e.readers.giveBack(conn)
+	a, _, err := scanAccount((*firstRow)(conn.statement(selectAccount + ` where id = ?`).blob(id[:])))
 	return a, err
 }
 
@@ -167,10 +172,8 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 		if err != nil {
 			return tx.absent(err)
 		}
-		disabled, err := e.accountDisabled(before.AccountID, func() (disabled bool, err error) {
-			err = tx.queryRow(`select disabled_at <> 0 from accounts where id = ?`, before.AccountID[:]).Scan(&disabled)
-			return disabled, notFound(err)
-		})
+		account := before.AccountID
+		disabled, err := e.accountDisabled(account, func() (bool, error) { return readDisabled(tx, account) })
 		if err != nil {
 			return tx.absent(err)
 		}

@@ -40,7 +40,8 @@ func endByID(tx *transaction, r oauth.Revocation, now time.Time) (ended bool, er
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, addEarlySweep(tx, kept, r.ID)
+	_, err = sqliteOf(tx).statement(insertEarlySweep).number(kept).blob(r.ID[:]).run()
+	return true, err
 }
 
 // What an event decides on; each column costs.
@@ -63,7 +64,7 @@ func loadFor(tx *transaction, event oauth.Event) (a oauth.Authorization, err err
 	case oauth.Rotation:
 		query = selectForRotation
 	default:
-		return scanAuthorization(tx.queryRow(selectAuthorization+` where id = ?`, a.ID[:]))
+		return loadWhole(tx, a.ID)
 	}
 	s := sqliteOf(tx).statement(query).blob(a.ID[:])
 	if !s.next() {
@@ -80,6 +81,11 @@ func loadFor(tx *transaction, event oauth.Event) (a oauth.Authorization, err err
 		s.readForRedemption(&a)
 	}
 	return a, s.end()
+}
+
+// loadWhole is loadFor for what is rare.
+func loadWhole(tx *transaction, id oauth.ID) (oauth.Authorization, error) {
+	return scanAuthorization(tx.queryRow(selectAuthorization+` where id = ?`, id[:]))
 }
 
 func (s *statement) readForRedemption(a *oauth.Authorization) {
@@ -100,6 +106,17 @@ func (s *statement) readForRotation(a *oauth.Authorization) {
 func (s *statement) readAccess(t *oauth.AccessToken) {
 	s.readFixed(t.Hash[:])
 	t.Scope, t.IssuedAt, t.ExpiresAt = oauth.Scope(s.readText()), s.readTime(), s.readTime()
+}
+
+// readDisabled reads whether an account is disabled.
+func readDisabled(tx *transaction, id oauth.ID) (disabled bool, err error) {
+	s := sqliteOf(tx).statement(`select disabled_at <> 0 from accounts where id = ?`).blob(id[:])
+	if s.next() {
+		disabled = s.readNumber() != 0
+	} else {
+		s.fail(ErrNotFound)
+	}
+	return disabled, s.end()
 }
 
 // readCheck is scanCheck for the one row of a statement.
