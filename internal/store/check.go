@@ -16,19 +16,11 @@ type checked struct {
 	account oauth.Account
 }
 
-// selectCheck is completed by the ids of the rows.
+// selectCheck is completed by the id of a row; readCheck reads it.
 const selectCheck = `select id, application_id, account_id, grant_type, status,
 	access_hash, access_scope, access_issued_at, access_expires_at,
 	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at,
 	coalesce((select disabled_at <> 0 from accounts where accounts.id = account_id), false) from authorizations`
-
-func scanCheck(r row) (id oauth.ID, c checked, err error) {
-	access, previous := &c.check.Access, &c.check.PreviousAccess
-	err = r.Scan(fixed(id[:]), fixed(c.check.ApplicationID[:]), fixed(c.check.AccountID[:]), &c.check.GrantType, &c.check.Status,
-		fixed(access.Hash[:]), &access.Scope, millis{&access.IssuedAt}, millis{&access.ExpiresAt},
-		fixed(previous.Hash[:]), &previous.Scope, millis{&previous.IssuedAt}, millis{&previous.ExpiresAt}, &c.disabled)
-	return id, c, notFound(err)
-}
 
 // selectCheckAndAccount is selectCheck with the account, for an engine that is asked over
 // a connection.

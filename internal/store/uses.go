@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,8 +76,8 @@ func scanUse(r row) (o observed, err error) {
 	return o, err
 }
 
-func collectUses(rows *sql.Rows, err error) (map[oauth.Connection]oauth.Use, error) {
-	all, err := collect(rows, err, scanUse)
+func collectUses(found rows, err error) (map[oauth.Connection]oauth.Use, error) {
+	all, err := collect(found, err, scanUse)
 	uses := map[oauth.Connection]oauth.Use{}
 	for _, o := range all {
 		uses[o.Connection] = o.Use
