@@ -330,3 +330,16 @@ func TestAFormThatIsTooLarge(t *testing.T) {
 		t.Errorf("a broken form: %q", wrong)
 	}
 }
+
+func FuzzAnyUpload(f *testing.F) {
+	f.Add([]byte("\xff\xd8\xff\xe1\x00\x10Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08"))
+	f.Add([]byte("\xff\xd8\xff\xc2\x00\x0b\x08\x00\x10\x00\x10\x01\x01\x11\x00"))
+	f.Add(webpBanner)
+	studio := picture.NewStudio()
+	f.Fuzz(func(t *testing.T, upload []byte) {
+		p, wrong := studio.Make(t.Context(), upload)
+		if wrong.IsZero() != (len(p.Body) > 0) {
+			t.Errorf("a picture of %d bytes, and %q", len(p.Body), wrong)
+		}
+	})
+}
