@@ -145,16 +145,20 @@ func (s *server) checkPicture(t *testing.T, path string) {
 func TestOnlyFormsWithPicturesMayBeLarge(t *testing.T) {
 	t.Parallel()
 	s := inhabited(t)
-	large := dotted(t, color.Black, 100<<10)
-	for _, path := range []string{"/settings/profile", "/settings/applications/new", "/settings/security/password"} {
-		p := s.session.send(t, path, "name", large)
-		if p.status < 400 {
-			t.Errorf("%s takes a large form: %d", path, p.status)
+	b := s.session
+	p := b.open(t, "/settings/profile")
+	form, save := p.button("Save")
+	values := asLoaded(form)
+	for padding, want := range map[int]int{1 << 10: http.StatusOK, 100 << 10: http.StatusBadRequest} {
+		values.Set("padding", strings.Repeat("x", padding))
+		req := b.post(t, p, form, save, values)
+		req.Header.Set("Sec-Fetch-Site", "same-origin")
+		if got := b.do(t, req); got.status != want {
+			t.Errorf("a form with %d bytes more is answered %d, want %d", padding, got.status, want)
 		}
 	}
 	// Nobody who is not signed in has a picture.
-	stranger := s.browser(account{})
-	if p := stranger.send(t, "/settings/profile/picture", "picture", large); p.url.Path != "/sign-in" {
+	if p := s.browser(account{}).send(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 100<<10)); p.url.Path != "/sign-in" {
 		t.Errorf("a stranger's picture leads to %s", p.url.Path)
 	}
 }
