@@ -70,6 +70,10 @@ func (g *Grants) access(ctx context.Context, presented oauth.Token) (Access, err
 	}
 	scope := living.Scope.Within(g.Allowed(application))
 	if check.GrantType == oauth.GrantClientCredentials {
+		// The application belongs to somebody else now.
+		if check.AccountID != application.OwnerID {
+			return Access{}, errDead()
+		}
 		scope = scope.Within(g.config.Scopes.ForApplicationsAlone())
 	}
 	return Access{Application: application, AccountID: check.AccountID, GrantType: check.GrantType, Token: living, Scope: scope}, nil

@@ -67,6 +67,10 @@ const (
 	AuditLogoChanged       AuditKind = "application.logo_changed"
 	AuditSecretReplaced    AuditKind = "application.secret_replaced"
 	AuditSecretEnded       AuditKind = "application.secret_ended"
+	// The detail of these names the role and the account.
+	AuditMemberAdded          AuditKind = "application.member_added"
+	AuditMemberRemoved        AuditKind = "application.member_removed"
+	AuditApplicationInherited AuditKind = "application.transferred"
 )
 
 // AuditSubject is whom or what something was done to.

@@ -10,6 +10,9 @@ import (
 type Applications struct {
 	Frame
 	Applications []oauth.Application
+	// Shared are other accounts', with this one as a co-owner; Offers those that it may
+	// take over.
+	Shared, Offers []oauth.Application
 }
 
 // Choice is a scope that may be chosen for an application.
@@ -65,6 +68,8 @@ type ApplicationSettings struct {
 	Frame
 	Tabs        ApplicationTabs
 	Application oauth.Application
+	// Owner tells whether the one who looks owns the application, not with others only.
+	Owner bool
 	Form        ApplicationForm
 }
 

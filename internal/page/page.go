@@ -230,6 +230,12 @@ func functions(l *Language, brand Brand) template.FuncMap {
 		"field": func(name string, label any, kind, value string, problems map[string]oauth.Sentence) Field {
 			return Field{Name: name, Label: label, Kind: kind, Value: value, Problem: problems[name]}
 		},
+		"member": func(clientID string, m oauth.Member) any {
+			return struct {
+				ClientID string
+				oauth.Member
+			}{clientID, m}
+		},
 		"lines":  func(s []string) string { return strings.Join(s, "\n") },
 		"day":    l.day,
 		"moment": l.moment,

@@ -32,6 +32,7 @@ func TabsOf(a oauth.Application, current string) ApplicationTabs {
 		{"usage", "/usage", oauth.Say("Usage")},
 		{"errors", "/errors", oauth.Say("Errors")},
 		{"webhook", "/webhook", oauth.Say("Webhook")},
+		{"people", "/people", oauth.Say("People")},
 	}}
 	if a.Verified() {
 		t.Badges = append(t.Badges, Badge{Text: oauth.Say("verified")})

@@ -35,7 +35,14 @@ func (p *Portal) listApplications(w http.ResponseWriter, r *http.Request, person
 	if err != nil {
 		return err
 	}
-	p.Pages.Write(w, r, http.StatusOK, page.Applications{Frame: frame(r, person, "applications", oauth.Say("OAuth applications")), Applications: all})
+	content := page.Applications{Frame: frame(r, person, "applications", oauth.Say("OAuth applications")), Applications: all}
+	if content.Shared, err = p.Applications.InRole(r.Context(), person.Account.ID, oauth.RoleCoOwner); err != nil {
+		return err
+	}
+	if content.Offers, err = p.Applications.InRole(r.Context(), person.Account.ID, oauth.RoleHeir); err != nil {
+		return err
+	}
+	p.Pages.Write(w, r, http.StatusOK, content)
 	return nil
 }
 
@@ -120,7 +127,7 @@ func applicationPath(clientID string) string { return "/settings/applications/" 
 
 // showApplication shows what a developer begins with.
 func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -68,8 +68,10 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	} {
 		mux.Handle(pattern, p.signedIn(h))
 	}
-	for pattern, h := range p.developerRoutes() {
-		mux.Handle(pattern, p.signedIn(h))
+	for _, routes := range []map[string]handler{p.developerRoutes(), p.peopleRoutes()} {
+		for pattern, h := range routes {
+			mux.Handle(pattern, p.signedIn(h))
+		}
 	}
 }
 
@@ -117,6 +119,12 @@ func notice(r *http.Request) oauth.Sentence {
 		return oauth.Say("Saved.")
 	case "secret-ended":
 		return oauth.Say("The old secret works no more.")
+	case "left":
+		return oauth.Say("You have no part in the application any more.")
+	case "inherited":
+		return oauth.Say("The application is yours now.")
+	case "declined":
+		return oauth.Say("The offer is declined.")
 	case "deleted":
 		return oauth.Say("The application is deleted.")
 	case "disconnected":

@@ -20,7 +20,7 @@ func previousSecret(a oauth.Application, now time.Time) *page.PreviousSecret {
 }
 
 func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, person *si
 
 // endSecret ends the secret before the present one, which somebody may know.
 func (p *Portal) endSecret(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

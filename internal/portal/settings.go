@@ -11,7 +11,7 @@ import (
 )
 
 func (p *Portal) showSettings(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -22,7 +22,7 @@ func (p *Portal) showSettings(w http.ResponseWriter, r *http.Request, person *si
 func (p *Portal) writeSettings(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, a oauth.Application, form page.ApplicationForm) {
 	form.Public = a.Public
 	p.Pages.Write(w, r, status, page.ApplicationSettings{
-		Frame: frame(r, person, "applications", oauth.Say("%s", a.Name)), Tabs: page.TabsOf(a, "settings"), Form: form, Application: a,
+		Frame: frame(r, person, "applications", oauth.Say("%s", a.Name)), Tabs: page.TabsOf(a, "settings"), Form: form, Application: a, Owner: a.OwnerID == person.Account.ID,
 	})
 }
 
@@ -35,7 +35,7 @@ func (p *Portal) settingsForm(a oauth.Application, person *signin.Person) page.A
 }
 
 func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (p *Portal) delete(w http.ResponseWriter, r *http.Request, person *signin.P
 }
 
 func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *sign
 }
 
 func (p *Portal) removeLogo(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

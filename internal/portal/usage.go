@@ -14,7 +14,7 @@ import (
 func periods() []int { return []int{30, 7, 90} }
 
 func (p *Portal) showUsage(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (p *Portal) webhookRoutes(mux *http.ServeMux) {
 		"POST " + path + "/deliveries/{delivery}": p.redeliver,
 	} {
 		mux.Handle(pattern, p.signedIn(func(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-			a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+			a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 			if err != nil {
 				return err
 			}

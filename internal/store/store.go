@@ -28,6 +28,8 @@ var (
 	// ErrChanged: the application or the consent is not what it was when the
 	// approval was prepared.
 	ErrChanged = errors.New("the application or the consent has changed")
+	// ErrFull: there are as many already as there may be.
+	ErrFull = errors.New("there are too many already")
 )
 
 // Store is an opened database. It is safe for concurrent use, also by several

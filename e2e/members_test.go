@@ -1,0 +1,106 @@
+package e2e_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestPeopleOfAnApplication(t *testing.T) {
+	t.Parallel()
+	s := settle(t, config)
+	grace := s.newAccount(t, "Grace Hopper")
+	settings := func(app application, rest string) string { return "/settings/applications/" + app.ClientID + rest }
+	// in signs a browser in.
+	in := func(t *testing.T, a account) *browser {
+		t.Helper()
+		b := s.browser(a)
+		b.signIn(t, b.open(t, "/sign-in"))
+		return b
+	}
+	add := func(t *testing.T, b *browser, app application, button, role, whom string) *page {
+		t.Helper()
+		return b.press(t, b.open(t, settings(app, "/people")), button, role, whom)
+	}
+	t.Run("a co-owner manages it, and neither deletes it nor gives it away", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{})
+		owner, co := in(t, s.ada), in(t, grace)
+		if p := co.open(t, settings(app, "")); p.status != http.StatusNotFound {
+			t.Fatalf("a stranger is answered %d", p.status)
+		}
+		if p := add(t, owner, app, "Add co-owner", "co-owner", grace.email); p.status != http.StatusOK || !strings.Contains(p.text(), "Grace Hopper") {
+			t.Fatalf("%d %s", p.status, p.text())
+		}
+		for _, path := range []string{"", "/settings", "/usage", "/webhook", "/people"} {
+			p := co.open(t, settings(app, path))
+			if p.status != http.StatusOK {
+				t.Errorf("%q is answered %d", path, p.status)
+			}
+			for _, button := range []string{"Delete application", "Offer application", "Add co-owner"} {
+				if p.offers(button) {
+					t.Errorf("%q offers %q", path, button)
+				}
+			}
+		}
+		for path, values := range map[string]url.Values{
+			"/delete": nil, "/people/add": {"role": {"heir"}, "heir": {grace.email}}, "/people/remove": {"role": {"co-owner"}, "account": {"x"}},
+			"/transfer/accept": nil,
+		} {
+			if p := co.submit(t, settings(app, path), values); p.status != http.StatusNotFound {
+				t.Errorf("%s is answered %d", path, p.status)
+			}
+		}
+		if p := co.press(t, co.open(t, settings(app, "/people")), "Leave"); !strings.Contains(p.text(), "You have no part") {
+			t.Errorf("the page reads:\n%s", p.text())
+		}
+		if p := co.open(t, settings(app, "")); p.status != http.StatusNotFound {
+			t.Errorf("who left is answered %d", p.status)
+		}
+	})
+	t.Run("an offer changes nothing until it is accepted", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{})
+		token := s.clientCredentials(t, app, "").tokens(t)
+		owner, heir := in(t, s.ada), in(t, grace)
+		add(t, owner, app, "Offer application", "heir", grace.email)
+		if p := heir.open(t, settings(app, "")); p.status != http.StatusNotFound {
+			t.Errorf("whom it is only offered to is answered %d", p.status)
+		}
+		s.me(t, token.Access).checkStatus(t, http.StatusOK)
+		if p := heir.press(t, heir.open(t, "/settings/applications"), "Accept"); p.status != http.StatusOK || !strings.Contains(p.text(), "The application is yours now.") {
+			t.Fatalf("%d %s", p.status, p.text())
+		}
+		if p := owner.open(t, settings(app, "")); p.status != http.StatusNotFound {
+			t.Errorf("the owner before is answered %d", p.status)
+		}
+		s.me(t, token.Access).checkStatus(t, http.StatusUnauthorized)
+		s.me(t, s.clientCredentials(t, app, "").tokens(t).Access).checkStatus(t, http.StatusOK)
+	})
+	t.Run("an offer that was declined or taken back is no more", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{})
+		owner, heir := in(t, s.ada), in(t, grace)
+		add(t, owner, app, "Offer application", "heir", grace.email)
+		owner.press(t, owner.open(t, settings(app, "/people")), "Take the offer back")
+		if p := heir.submit(t, settings(app, "/transfer/accept"), nil); p.status != http.StatusNotFound {
+			t.Errorf("an offer that was taken back is answered %d", p.status)
+		}
+		add(t, owner, app, "Offer application", "heir", grace.email)
+		heir.submit(t, settings(app, "/transfer/decline"), nil)
+		if p := heir.submit(t, settings(app, "/transfer/accept"), nil); p.status != http.StatusNotFound {
+			t.Errorf("an offer that was declined is answered %d", p.status)
+		}
+	})
+	t.Run("who cannot have a role is told why", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{})
+		owner := in(t, s.ada)
+		for whom, want := range map[string]string{"nobody": "There is no account", s.ada.email: "owns the application", "": "There is no account"} {
+			if p := add(t, owner, app, "Add test account", "tester", whom); p.status != http.StatusUnprocessableEntity || !strings.Contains(p.text(), want) {
+				t.Errorf("%q is answered %d:\n%s", whom, p.status, p.text())
+			}
+		}
+	})
+}

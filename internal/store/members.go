@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// MaxMembers is how many accounts may have one role in an application.
+const MaxMembers = 50
+
+// Members lists the accounts that have a role in an application, those that came first
+// first.
+func (s *Store) Members(ctx context.Context, application oauth.ID) ([]oauth.Member, error) {
+	rows, err := s.engine.db().QueryContext(ctx, `select account_id, name, username, role, application_members.created_at
+		from application_members join accounts on accounts.id = account_id
+		where application_id = $1 order by application_members.created_at, account_id`, application[:])
+	return collect(rows, err, func(r row) (m oauth.Member, err error) {
+		err = r.Scan(fixed(m.AccountID[:]), &m.Name, &m.Username, &m.Role, millis{&m.Since})
+		return m, err
+	})
+}
+
+// HasRole reports whether an account has a role in an application.
+func (s *Store) HasRole(ctx context.Context, application, account oauth.ID, role oauth.Role) (has bool, err error) {
+	err = s.engine.db().QueryRowContext(ctx, `select exists (select 1 from application_members
+		where application_id = $1 and account_id = $2 and role = $3)`, application[:], account[:], string(role)).Scan(&has)
+	return has, fault(err)
+}
+
+// ApplicationsByRole lists the applications in which an account has a role, the oldest
+// first.
+func (s *Store) ApplicationsByRole(ctx context.Context, account oauth.ID, role oauth.Role) ([]oauth.Application, error) {
+	rows, err := s.engine.db().QueryContext(ctx, selectApplication+` where applications.id in
+		(select application_id from application_members where account_id = $1 and role = $2) order by applications.id`, account[:], string(role))
+	return collect(rows, err, scanApplication)
+}
+
+// AddMember gives an account a role in an application. There is one heir: a new one
+// takes the place of the one before. ErrFull: MaxMembers have the role.
+func (s *Store) AddMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role) error {
+	return s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction) error {
+		if role == oauth.RoleHeir {
+			if _, err := tx.exec(`delete from application_members where application_id = $1 and role = $2`, application[:], string(role)); err != nil {
+				return err
+			}
+		}
+		var members int
+		err := tx.queryRow(`select count(*) from application_members where application_id = $1 and role = $2`, application[:], string(role)).Scan(&members)
+		if err != nil {
+			return err
+		}
+		if members >= MaxMembers {
+			return tx.refuse(ErrFull)
+		}
+		_, err = tx.exec(`insert into application_members (application_id, account_id, role, created_at) values ($1, $2, $3, $4) on conflict do nothing`,
+			application[:], account.ID[:], string(role), toMillis(tx.now))
+		return err
+	})
+}
+
+// RemoveMember takes a role from an account. ErrNotFound: it does not have it.
+func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role) error {
+	return s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction) error {
+		return tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
+			application[:], account.ID[:], string(role))
+	})
+}
+
+// Inherit makes the heir of an application its owner. ErrNotFound: it is not offered to
+// the account any more. What an administrator found of the application counted for the
+// owner before.
+func (s *Store) Inherit(ctx context.Context, application oauth.ID, account oauth.Account) error {
+	return s.onMember(ctx, application, oauth.AuditApplicationInherited, account, oauth.RoleHeir, func(tx *transaction) error {
+		err := tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
+			application[:], account.ID[:], string(oauth.RoleHeir))
+		if err != nil || tx.refusal != nil {
+			return err
+		}
+		if _, err := tx.exec(`delete from application_members where application_id = $1 and account_id = $2`, application[:], account.ID[:]); err != nil {
+			return err
+		}
+		_, err = tx.exec(`update applications set owner_id = $1, submitted_at = 0, verified_at = 0 where id = $2`, account.ID[:], application[:])
+		return err
+	})
+}
+
+// onMember does something about a member of an application that is there, and writes
+// down that it was done.
+func (s *Store) onMember(ctx context.Context, application oauth.ID, kind oauth.AuditKind, account oauth.Account, role oauth.Role,
+	f func(*transaction) error) error {
+	err := s.write(ctx, func(tx *transaction) error {
+		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), application[:]))
+		if err != nil {
+			return tx.absent(err)
+		}
+		if err := f(tx); err != nil || tx.refusal != nil {
+			return err
+		}
+		return tx.audit(kind, oauth.AuditSubject{AccountID: account.ID, ApplicationID: a.ID, Name: a.Name}, string(role)+": "+account.Name)
+	})
+	return s.afterwards(err, change{kind: applicationChanged, id: application})
+}
