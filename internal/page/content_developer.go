@@ -70,7 +70,7 @@ type ApplicationSettings struct {
 	Application oauth.Application
 	// Owner tells whether the one who looks owns the application, not with others only.
 	Owner bool
-	Form        ApplicationForm
+	Form  ApplicationForm
 }
 
 func (Applications) template() string        { return "applications" }
