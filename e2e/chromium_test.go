@@ -39,6 +39,7 @@ func TestBrowser(t *testing.T) {
 		{"a person sees what applications do, and ends it", testConnections},
 		{"a developer sets up a webhook", testWebhookTab},
 		{"somebody sets a new platform up", testSetUp},
+		{"a draft is submitted, sent back and verified", testSubmission},
 		{"an administrator looks after accounts and applications", testAdministrator},
 		{"every page fits a phone whatever people type", testTour},
 		{"screenshots are taken for people to look at", testScreenshots},

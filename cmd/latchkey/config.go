@@ -39,6 +39,7 @@ type config struct {
 	database string
 
 	listen, issuer, metricsListen string
+	review                        string
 	perApplication                int
 	signUp, requirePKCE           bool
 	accessLifetime                time.Duration
@@ -58,12 +59,16 @@ type config struct {
 	catalogue *oauth.Catalogue
 }
 
+// reviewRequired is the value of review with which applications begin as drafts.
+const reviewRequired = "required"
+
 // serverFlags are what only the commands with a server have.
 func (c *config) serverFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "address to listen on; port 0 picks one")
 	flags.StringVar(&c.issuer, "issuer", "", "base URL by which everybody reaches the server (default: the address listened on)")
 	flags.BoolVar(&c.signUp, "sign-up", true, "let people create accounts themselves")
 	flags.BoolVar(&c.requirePKCE, "require-pkce", false, "require PKCE of confidential applications too")
+	flags.StringVar(&c.review, "review", "none", "none, or required: until an administrator has verified it, only its developers and their test accounts can authorize an application")
 	flags.DurationVar(&c.accessLifetime, "access-token-lifetime", 2*time.Hour, "how long an access token lives")
 	flags.DurationVar(&c.refreshIdle, "refresh-token-idle", 180*24*time.Hour, "how long a refresh token lives that nobody uses")
 	flags.DurationVar(&c.refreshReplay, "refresh-replay-window", 10*time.Second, "how long after a refresh a public application may repeat it")
@@ -150,6 +155,9 @@ func (c *config) interpret() error {
 		if d.value != 0 && d.value < time.Second {
 			return usageError{fmt.Errorf("%s must be a second or more", d.name)}
 		}
+	}
+	if c.review != "" && c.review != "none" && c.review != reviewRequired {
+		return usageError{fmt.Errorf("review must be none or %s, not %q", reviewRequired, c.review)}
 	}
 	if c.refreshReplay < 0 {
 		return usageError{errors.New("refresh_replay_window must not be negative")}

@@ -118,7 +118,7 @@ func (h *house) furnish(ctx context.Context, c *config) error {
 	h.applications = application.New(h.store, rand.Reader, h.now, h.scopes)
 	h.meter = usage.New(h.store, rand.Reader, h.now, h.log)
 	h.grants = grant.New(h.store, h.meter, h.key, rand.Reader, h.now, h.log, grant.Config{
-		Scopes: h.scopes, CodeLifetime: codeLifetime, RequirePKCE: c.requirePKCE, Exempt: c.exempt,
+		Scopes: h.scopes, CodeLifetime: codeLifetime, RequirePKCE: c.requirePKCE, Review: c.review == reviewRequired, Exempt: c.exempt,
 		Refresh: oauth.RefreshLimits{AccessLifetime: c.accessLifetime, Idle: c.refreshIdle, ReplayWindow: c.refreshReplay},
 	})
 	return nil

@@ -93,7 +93,7 @@ func (a *Admin) writeApplication(w http.ResponseWriter, r *http.Request, person 
 	if found.Verified() {
 		form.Label = oauth.Say("Why the mark goes")
 	}
-	content := page.AdminApplication{Frame: frame(r, person, "applications", oauth.Say("%s", found.Name)), Subject: found, Form: form}
+	content := page.AdminApplication{Frame: frame(r, person, "applications", oauth.Say("%s", found.Name)), Subject: found, Review: a.Grants.ReviewRequired(), Form: form}
 	for _, p := range a.Grants.Catalogue().Permissions {
 		content.Scopes = append(content.Scopes, page.ScopeStanding{Permission: p, Has: found.Scope.Has(p.Name), Requested: found.RequestedScope.Has(p.Name)})
 	}

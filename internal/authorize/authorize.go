@@ -141,7 +141,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, q *request) {
 		h.redirectError(w, r, q, oauth.NewError(oauth.LoginRequired, "nobody is signed in"))
 	case !signedIn, q.prompts("login") && !q.fresh:
 		h.askSignIn(w, r, q, nil, http.StatusOK)
-	default:
+	case h.mayAuthorize(w, r, q):
 		h.decide(w, r, q)
 	}
 }

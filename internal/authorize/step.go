@@ -35,13 +35,15 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
 	case "switch":
 		h.askSignIn(w, r, q, nil, http.StatusOK)
 	case "allow":
-		if id, ok := h.ticketHolds(w, r, q); ok {
+		if id, ok := h.ticketHolds(w, r, q); ok && h.mayAuthorize(w, r, q) {
 			h.allow(w, r, q, id)
 		}
 	case "deny":
 		if id, ok := h.ticketHolds(w, r, q); ok {
 			h.deny(w, r, q, id)
 		}
+	case "leave":
+		h.leaveDraft(w, r, q)
 	default:
 		h.outOfDate(w, r, q)
 	}

@@ -25,6 +25,9 @@ type Config struct {
 	Refresh      oauth.RefreshLimits
 	// RequirePKCE of confidential applications too.
 	RequirePKCE bool
+	// Review of an application by an administrator is required before everybody can
+	// authorize it.
+	Review bool
 	// Exempt are client addresses that no throttle counts.
 	Exempt throttle.Exempt
 }

@@ -55,6 +55,7 @@ type Application struct {
 	Request    string
 	Challenged bool
 	Snippets   []Snippet
+	Review     Review
 }
 
 // PreviousSecret is one that was replaced and still works.
@@ -69,8 +70,9 @@ type ApplicationSettings struct {
 	Tabs        ApplicationTabs
 	Application oauth.Application
 	// Owner tells whether the one who looks owns the application, not with others only.
-	Owner bool
-	Form  ApplicationForm
+	Owner  bool
+	Form   ApplicationForm
+	Review Review
 }
 
 func (Applications) template() string        { return "applications" }

@@ -143,6 +143,7 @@ func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person 
 		Frame: frame(r, person, "applications", oauth.Say("%s", a.Name)), Tabs: page.TabsOf(a, "overview"), Application: a,
 		Secret: p.takeSecret(w, r, a), Previous: previousSecret(a, p.Now()),
 		Endpoints: p.Endpoints, Challenged: p.Grants.NeedsChallenge(a), Snippets: snippets,
+		Review: page.ReviewOf(a, p.Grants.ReviewRequired(), p.Grants.Catalogue()),
 	}
 	if flow.RedirectURI != "" {
 		content.Request = exampleRequest(flow, content.Challenged)

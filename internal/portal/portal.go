@@ -73,6 +73,9 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 			mux.Handle(pattern, p.signedIn(h))
 		}
 	}
+	for pattern, h := range p.reviewRoutes() {
+		mux.Handle(pattern, p.signedIn(h))
+	}
 }
 
 // handler answers a person who is signed in. Its error is a fault of the server,
@@ -117,6 +120,10 @@ func notice(r *http.Request) oauth.Sentence {
 	switch r.URL.Query().Get("done") {
 	case "saved":
 		return oauth.Say("Saved.")
+	case "submitted":
+		return oauth.Say("Submitted. An administrator will look at the application.")
+	case "asked":
+		return oauth.Say("Asked. An administrator will decide about it.")
 	case "secret-ended":
 		return oauth.Say("The old secret works no more.")
 	case "left":

@@ -23,6 +23,7 @@ func (p *Portal) writeSettings(w http.ResponseWriter, r *http.Request, person *s
 	form.Public = a.Public
 	p.Pages.Write(w, r, status, page.ApplicationSettings{
 		Frame: frame(r, person, "applications", oauth.Say("%s", a.Name)), Tabs: page.TabsOf(a, "settings"), Form: form, Application: a, Owner: a.OwnerID == person.Account.ID,
+		Review: page.ReviewOf(a, p.Grants.ReviewRequired(), p.Grants.Catalogue()),
 	})
 }
 

@@ -31,6 +31,7 @@ func TestAdministration(t *testing.T) {
 		{"applications are listed by state and owner", applicationsAreListed},
 		{"what lives is counted before it is stopped", livingIsCounted},
 		{"an operator's revocation is written down", revocationsAreWrittenDown},
+		{"co-owners and testers may authorize a draft", membersMayTest},
 		{"the last administrator stays", lastAdministratorStays},
 	}
 	t.Run("SQLite", func(t *testing.T) {
@@ -468,5 +469,26 @@ func lastAdministratorStays(t *testing.T, s *Store) {
 		}
 		must(t, s.EnableAccount(ctx, next.ID))
 		must(t, s.UnmakeAdministrator(ctx, next.ID))
+	}
+}
+
+func membersMayTest(t *testing.T, s *Store) {
+	ctx := t.Context()
+	owner := newAccount(t, s, "o@x.example", "olive", "Olive", false)
+	a := newApplication(t, s, owner, "App")
+	for role, want := range map[string]bool{"co-owner": true, "tester": true, "heir": false} {
+		member := newAccount(t, s, role+"@x.example", role, role, false)
+		must(t, s.write(ctx, func(tx *transaction) error {
+			_, err := tx.exec(`insert into application_members (application_id, account_id, role, created_at) values ($1, $2, $3, 0)`, a.ID[:], member.ID[:], role)
+			return err
+		}))
+		got, err := s.MayTest(ctx, a.ID, member.ID)
+		must(t, err)
+		if got != want {
+			t.Errorf("a %s may test: %v", role, got)
+		}
+	}
+	if got, err := s.MayTest(ctx, a.ID, newID(t, s.Now())); got || err != nil {
+		t.Errorf("a stranger may test: %v %v", got, err)
 	}
 }

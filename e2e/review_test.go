@@ -1,0 +1,97 @@
+package e2e_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestReview(t *testing.T) {
+	t.Parallel()
+	s := start(t, config+"review: required\n")
+	s.ada = s.newAccount(t, "Ada Lovelace", "--admin")
+	s.session = s.browser(s.ada)
+	s.session.signIn(t, s.session.open(t, "/sign-in"))
+	t.Run("an application is its owner's until it is verified", func(t *testing.T) { t.Parallel(); testDraft(t, s) })
+	t.Run("a developer asks for a scope", func(t *testing.T) { t.Parallel(); testScopeRequest(t, s) })
+	t.Run("review is none or required", func(t *testing.T) {
+		t.Parallel()
+		run(t, "", "serve", "--data", t.TempDir(), "--review", "sometimes").checkFailed(t, 2)
+	})
+}
+
+// developer is somebody with an application, signed in.
+func (s *server) developer(t *testing.T) (*browser, application) {
+	t.Helper()
+	dora := s.newAccount(t, "Dora Developer")
+	b := s.browser(dora)
+	b.signIn(t, b.open(t, "/sign-in"))
+	return b, s.register(t, registration{owner: dora.email})
+}
+
+func testDraft(t *testing.T, s *server) {
+	b, app := s.developer(t)
+	name := s.nameOf(t, app)
+	settings := "/settings/applications/" + app.ClientID
+	b.open(t, settings).reads(t, http.StatusOK, "Only you, co-owners and test accounts can authorize this application.")
+	checkDraft(t, s, app, name)
+
+	// What the owner may do.
+	s.clientCredentials(t, app, "").tokens(t)
+	own := s.redeem(t, app, b.authorize(t, app.request()).Query().Get("code")).tokens(t)
+	s.checkAlive(t, own.Access)
+
+	b.press(t, b.open(t, settings), "Submit for review").reads(t, http.StatusOK, "Submitted. An administrator will look at the application.")
+	checkDraft(t, s, app, name)
+	path := s.session.open(t, "/admin/applications?state=submitted").link(t, name)
+	s.session.submit(t, path+"/return", url.Values{"reason": {"It has no privacy policy."}}).reads(t, http.StatusOK, "The application is sent back.")
+	b.open(t, settings).reads(t, http.StatusOK, "An administrator wrote: It has no privacy policy.")
+	b.press(t, b.open(t, settings), "Submit for review")
+	s.session.press(t, s.session.open(t, path), "Verify application").reads(t, http.StatusOK, "The application is verified.")
+	b.open(t, settings).reads(t, http.StatusOK, "Everybody can authorize this application.")
+
+	got := s.redeem(t, app, s.session.authorize(t, app.request()).Query().Get("code")).tokens(t)
+	s.session.submit(t, path+"/unverify", url.Values{"reason": {"It was sold."}}).reads(t, http.StatusOK, "The mark is taken away.")
+	checkDraft(t, s, app, name)
+	s.checkAlive(t, got.Access)
+	s.refresh(t, app, got.Refresh).tokens(t)
+}
+
+// checkDraft demands that somebody else can approve nothing, is told why, and goes back
+// with a refusal.
+func checkDraft(t *testing.T, s *server, app application, name string) {
+	t.Helper()
+	p := s.session.visit(t, app.request("state", "abc"))
+	p.reads(t, http.StatusForbidden, name+" is not reviewed yet")
+	if p.away != nil || p.offers("Allow") {
+		t.Errorf("somebody else gets as far as %s", p.text())
+	}
+	back := s.session.press(t, p, "Back to client.example")
+	if back.away == nil || back.away.Query().Get("error") != "access_denied" || back.away.Query().Get("state") != "abc" || back.away.Query().Has("code") {
+		t.Errorf("the way back is %s", back.away)
+	}
+	silent := s.session.visit(t, app.request("prompt", "none"))
+	if silent.away == nil || silent.away.Query().Get("error") != "access_denied" {
+		t.Errorf("prompt=none is answered %d and leads to %s", silent.status, silent.away)
+	}
+}
+
+func testScopeRequest(t *testing.T, s *server) {
+	b, app := s.developer(t)
+	settings := "/settings/applications/" + app.ClientID
+	b.submit(t, settings+"/scopes", nil).reads(t, http.StatusOK, "Ask for these scopes")
+	b.submit(t, settings+"/scopes", url.Values{"scope": {"community"}}).reads(t, http.StatusOK, "Asked. An administrator will decide about it.", "asked for")
+	if to := b.authorize(t, app.request("scope", "community")); to.Query().Get("error") != "invalid_scope" {
+		t.Errorf("a scope that was asked for leads to %s", to)
+	}
+	path := s.session.open(t, "/admin/applications?state=asking").link(t, s.nameOf(t, app))
+	s.session.open(t, path).reads(t, http.StatusOK, "asked for", "asks for a scope")
+	s.session.submit(t, path+"/scopes/allow", url.Values{"scope": {"community"}}).reads(t, http.StatusOK, "The scope is allowed.")
+	if to := b.authorize(t, app.request("scope", "community")); !to.Query().Has("code") {
+		t.Errorf("a scope that was allowed leads to %s", to)
+	}
+	if strings.Contains(b.open(t, settings+"/settings").text(), "Ask for these scopes") {
+		t.Error("what is allowed can be asked for")
+	}
+}

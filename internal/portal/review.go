@@ -1,0 +1,53 @@
+package portal
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/signin"
+)
+
+// reviewRoutes are what a developer asks the administrators for.
+func (p *Portal) reviewRoutes() map[string]handler {
+	return map[string]handler{
+		"POST /settings/applications/{id}/submit": p.submit,
+		"POST /settings/applications/{id}/scopes": p.requestScope,
+	}
+}
+
+// submit asks for a review, where the platform has any.
+func (p *Portal) submit(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	if err == nil && p.Grants.ReviewRequired() {
+		err = p.Applications.Submit(r.Context(), a.ID)
+	}
+	if err != nil {
+		return err
+	}
+	redirect(w, applicationPath(a.ClientID)+"?done=submitted")
+	return nil
+}
+
+// requestScope asks for scopes that an administrator has to allow.
+func (p *Portal) requestScope(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	to := applicationPath(a.ClientID) + "/settings"
+	scope, refusal := oauth.ParseScope(strings.Join(r.PostForm["scope"], " "))
+	if refusal == nil {
+		err = p.Applications.RequestScope(r.Context(), a.ID, scope)
+	}
+	switch {
+	case refusal != nil || problems(err) != nil:
+		// Nothing was chosen.
+		redirect(w, to)
+	case err != nil:
+		return err
+	default:
+		redirect(w, to+"?done=asked")
+	}
+	return nil
+}
