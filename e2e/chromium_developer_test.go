@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // testTyping types redirect URLs and reads what the page says of them before anything is sent.
@@ -195,6 +196,75 @@ func (n *snippets) lintPHP(t *testing.T) {
 		return
 	}
 	n.run(t, n.write(t, "login.php", n.code["PHP"]), "php", "-l", "login.php")
+}
+
+// keyTo presses the Tab key until the focus is on the element that people call by this name.
+func (b *tab) keyTo(t *testing.T, name string) {
+	t.Helper()
+	const called = `(e => e.getAttribute("aria-label") || (e.labels && e.labels.length ? e.labels[0].innerText : e.innerText) || "")(document.activeElement).trim()`
+	for range 60 {
+		b.do(t, chromedp.KeyEvent(kb.Tab))
+		if at := obtain(t, b, chromedp.Evaluate[string](called)); at == name || strings.HasPrefix(at, name+" ") {
+			return
+		}
+	}
+	t.Fatalf("the Tab key does not reach %q\n%s", name, b.scene())
+}
+
+// enterOn presses the Enter key on the element of this name, and waits for the page that it leads to.
+func (b *tab) enterOn(t *testing.T, name string) {
+	t.Helper()
+	b.keyTo(t, name)
+	b.load(t, chromedp.KeyEvent(kb.Enter))
+}
+
+func testKeyboard(t *testing.T, c *chromium, s *server) {
+	person := s.newAccount(t, "Kay Board")
+	b := c.signedIn(t, s, person)
+	b.enterOn(t, "New application")
+	b.keyTo(t, "Name")
+	b.do(t, paste("Piano"))
+	b.keyTo(t, "Redirect URLs")
+	b.do(t, paste("https://piano.example/callback"))
+	b.keyTo(t, "events")
+	b.do(t, chromedp.KeyEvent(" "))
+	b.enterOn(t, "Create application")
+	s.vault.add("client secret", obtain(t, b, chromedp.Text(chromedp.ID("client_secret"))))
+	b.keyTo(t, "curl")
+	b.do(t, chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.ArrowRight))
+	b.reads(t, "golang.org/x/oauth2")
+	b.open(t, b.at(t))
+	b.enterOn(t, "Try it")
+	b.enterOn(t, "Send it: open the consent page")
+	b.enterOn(t, "Allow")
+	b.enterOn(t, "Exchange the code")
+	b.reads(t, "HTTP/1.1 200 OK", "access_token")
+	b.enterOn(t, "Call the API")
+	b.reads(t, person.email)
+	b.enterOn(t, "Refresh")
+	b.enterOn(t, "Revoke")
+	b.enterOn(t, "Call the API")
+	b.reads(t, "HTTP/1.1 401 Unauthorized")
+	b.enterOn(t, "Start again")
+	b.enterOn(t, "Send it: open the consent page")
+	b.enterOn(t, "Cancel")
+	b.reads(t, "access_denied")
+}
+
+func testTryWithoutScripts(t *testing.T, c *chromium, s *server) {
+	person := s.newAccount(t, "Nora Script")
+	app := s.register(t, registration{owner: person.email, public: true})
+	b := c.profile(t, s.url)
+	b.withoutScripts(t)
+	b.signIn(t, s, person)
+	b.open(t, s.url+app.path()+"/try")
+	b.follow(t, "Send it: open the consent page")
+	b.press(t, "Allow")
+	b.press(t, "Exchange the code")
+	b.press(t, "Call the API")
+	b.reads(t, person.email)
+	b.press(t, "Revoke")
+	b.reads(t, "HTTP/1.1 200 OK")
 }
 
 // TestRedirectURIsAreCheckedForThoseSignedIn asks the address that the script asks.

@@ -30,6 +30,8 @@ func TestBrowser(t *testing.T) {
 		{"everything works without scripts", testWithoutScripts},
 		{"a developer is told of a redirect URL while typing", testTyping},
 		{"what stands on the page of an application works as it is", testStart},
+		{"an application is made and tried with the keyboard alone", testKeyboard},
+		{"an application is tried without scripts", testTryWithoutScripts},
 		{"an approval leads back to wherever the application is", testWaysBack},
 		{"no other site frames a page or posts a form", testOtherSites},
 		{"what is posted approves only what was shown", testStalePages},

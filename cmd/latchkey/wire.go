@@ -142,14 +142,15 @@ func (h *house) server(ctx context.Context, c *config, issuer string) (*server.S
 	h.pages = pages
 	h.webhooks = h.webhooksFor(c, issuer)
 	door := signin.New(h.accounts, pages, h.log, secure)
+	endpoints := endpoint.New(h.grants, h.meter, issuer, paths, h.log)
 	return server.New(server.Rooms{
-		Endpoints: endpoint.New(h.grants, h.meter, issuer, paths, h.log),
+		Endpoints: endpoints,
 		Authorize: authorize.New(h.grants, h.meter, h.applications, door, pages, h.key, issuer, h.now),
 		Portal: &portal.Portal{
 			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Webhooks: h.webhooks, Door: door, Pages: pages, Log: h.log, Now: h.now,
 			Endpoints: page.Endpoints{
 				Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Revoke: issuer + paths.Revoke, Me: issuer + paths.Me,
-			}, Secure: secure,
+			}, Protocol: portal.Protocol{Trial: endpoints.Trial, Me: endpoints.Me()}, Key: h.key, Secure: secure,
 			Picture: h.store.Picture, Studio: picture.NewStudio(), UploadLimit: throttle.New(20, time.Minute, c.exempt, h.now),
 		},
 		Admin: &admin.Admin{

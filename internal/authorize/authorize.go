@@ -48,6 +48,9 @@ type request struct {
 	self string
 	// person is who is signed in, nil for nobody.
 	person *signin.Person
+	// trial: the answer goes to the callback of trials, because of who was signed in when
+	// this request came. Whoever signs in during it has to ask anew.
+	trial bool
 	// fresh: the person signed in for this very request.
 	fresh bool
 }
@@ -98,12 +101,9 @@ func (h *Handler) read(r *http.Request) (*request, error) {
 	case q.Application.Suspended():
 		return q, oauth.NewError(oauth.UnauthorizedClient, "this application is suspended")
 	}
-	presented := p.Get("redirect_uri")
-	target, refusal := q.Application.RedirectURI(presented)
-	if refusal != nil {
-		return q, refusal
+	if err := h.aim(r, q); err != nil {
+		return q, err
 	}
-	q.RedirectURI, q.RedirectURISent = target, presented != ""
 	q.refusal = h.check(q)
 	return q, nil
 }

@@ -56,7 +56,7 @@ func (h *Handler) entered(w http.ResponseWriter, r *http.Request, q *request, pe
 	switch {
 	case err != nil:
 		h.door.Fail(w, r, err)
-	case q.prompts("login"):
+	case q.prompts("login") && !q.trial:
 		q.person, q.fresh = person, true
 		h.dispatch(w, r, q)
 	default:

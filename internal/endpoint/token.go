@@ -20,11 +20,15 @@ func (e *Endpoints) Token() http.Handler {
 		if err != nil {
 			return e.proven(client, p, err)
 		}
-		writeJSON(w, http.StatusOK, tokenBody{
-			AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: tokens.ExpiresIn,
-			RefreshToken: tokens.RefreshToken, Scope: string(tokens.Scope), CreatedAt: tokens.CreatedAt.Unix(),
-		})
+		writeTokens(w, tokens)
 		return nil
+	})
+}
+
+func writeTokens(w http.ResponseWriter, tokens grant.Tokens) {
+	writeJSON(w, http.StatusOK, tokenBody{
+		AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: tokens.ExpiresIn,
+		RefreshToken: tokens.RefreshToken, Scope: string(tokens.Scope), CreatedAt: tokens.CreatedAt.Unix(),
 	})
 }
 

@@ -16,7 +16,8 @@ type Credentials struct {
 }
 
 // Client is an application that has proved who it is. Only Authenticate makes
-// one, so whatever asks for a Client cannot be reached without.
+// one, so whatever asks for a Client cannot be reached without; a Trial holds one that
+// nobody else gets.
 type Client struct{ application oauth.Application }
 
 // Application is the one that has proved itself.

@@ -110,6 +110,12 @@ func AdviseRedirectURI(uri string) []Sentence {
 	return advice
 }
 
+// TrialCallback is where those who manage an application try it by hand: a page of this
+// server that needs no registration, and that nobody else is sent to.
+func TrialCallback(issuer, clientID string) string {
+	return issuer + "/settings/applications/" + clientID + "/try/callback"
+}
+
 // ValidHost reports whether the host of a URL is an IP address or a name of
 // letters, digits and hyphens, so that what people read is where browsers go, and
 // whether its port, if there is one, can exist.

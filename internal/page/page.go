@@ -236,11 +236,12 @@ func functions(l *Language, brand Brand) template.FuncMap {
 				oauth.Member
 			}{clientID, m}
 		},
-		"lines":  func(s []string) string { return strings.Join(s, "\n") },
-		"day":    l.day,
-		"moment": l.moment,
-		"brief":  l.brief,
-		"number": l.number,
+		"httptext": func(id string, caption any, text string) httpText { return httpText{id, caption, text} },
+		"lines":    func(s []string) string { return strings.Join(s, "\n") },
+		"day":      l.day,
+		"moment":   l.moment,
+		"brief":    l.brief,
+		"number":   l.number,
 		// These are the same, marked up for machines.
 		"dated":   func(t time.Time) template.HTML { return timeElement(t, l.day(t)) },
 		"timed":   func(t time.Time) template.HTML { return timeElement(t, l.moment(t)) },
@@ -252,6 +253,13 @@ func functions(l *Language, brand Brand) template.FuncMap {
 			return "?"
 		},
 	}
+}
+
+// httpText is one side of an HTTP exchange, as the pages show it.
+type httpText struct {
+	ID      string
+	Caption any
+	Text    string
 }
 
 func timeElement(t time.Time, text string) template.HTML {

@@ -29,6 +29,7 @@ func TabsOf(a oauth.Application, current string) ApplicationTabs {
 	t := ApplicationTabs{ClientID: a.ClientID, Name: a.Name, Current: current, Tabs: []Tab{
 		{"overview", "", oauth.Say("Overview")},
 		{"settings", "/settings", oauth.Say("Settings")},
+		{"try", "/try", oauth.Say("Try it")},
 		{"usage", "/usage", oauth.Say("Usage")},
 		{"errors", "/errors", oauth.Say("Errors")},
 		{"webhook", "/webhook", oauth.Say("Webhook")},

@@ -27,6 +27,9 @@ func (p *Portal) developerRoutes() map[string]handler {
 		"POST /settings/applications/{id}/logo":         p.changeLogo,
 		"POST /settings/applications/{id}/logo/remove":  p.removeLogo,
 		"POST /settings/applications/{id}/delete":       p.delete,
+		"GET /settings/applications/{id}/try":           p.showTry,
+		"GET /settings/applications/{id}/try/callback":  p.showTryCallback,
+		"POST /settings/applications/{id}/try/{step}":   p.tryStep,
 	}
 }
 

@@ -37,6 +37,9 @@ type Portal struct {
 	Now          func() time.Time
 	// Endpoints are the URLs that developers need.
 	page.Endpoints
+	// Protocol is what a trial of an application calls, and Key seals it.
+	Protocol Protocol
+	Key      oauth.Key
 	// Secure cookies are for an issuer that is https.
 	Secure bool
 	// Picture reads a picture; Studio makes one of an upload, as often as UploadLimit
