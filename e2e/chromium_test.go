@@ -44,6 +44,7 @@ func TestBrowser(t *testing.T) {
 		{"a draft is submitted, sent back and verified", testSubmission},
 		{"an administrator looks after accounts and applications", testAdministrator},
 		{"every page fits a phone whatever people type", testTour},
+		{"the documentation is in order", testGuidePages},
 		{"screenshots are taken for people to look at", testScreenshots},
 	} {
 		t.Run(part.name, func(t *testing.T) { t.Parallel(); part.test(t, c, s) })

@@ -22,6 +22,7 @@ import (
 	"github.com/latchkey/latchkey/internal/authorize"
 	"github.com/latchkey/latchkey/internal/endpoint"
 	"github.com/latchkey/latchkey/internal/grant"
+	"github.com/latchkey/latchkey/internal/guide"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/picture"
@@ -143,19 +144,27 @@ func (h *house) server(ctx context.Context, c *config, issuer string) (*server.S
 	h.webhooks = h.webhooksFor(c, issuer)
 	door := signin.New(h.accounts, pages, h.log, secure)
 	endpoints := endpoint.New(h.grants, h.meter, issuer, paths, h.log)
+	urls := page.Endpoints{
+		Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Revoke: issuer + paths.Revoke, Me: issuer + paths.Me,
+	}
 	return server.New(server.Rooms{
 		Endpoints: endpoints,
 		Authorize: authorize.New(h.grants, h.meter, h.applications, door, pages, h.key, issuer, h.now),
 		Portal: &portal.Portal{
 			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Webhooks: h.webhooks, Door: door, Pages: pages, Log: h.log, Now: h.now,
-			Endpoints: page.Endpoints{
-				Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Revoke: issuer + paths.Revoke, Me: issuer + paths.Me,
-			}, Protocol: portal.Protocol{Trial: endpoints.Trial, Me: endpoints.Me()}, Key: h.key, Secure: secure,
+			Endpoints: urls, Protocol: portal.Protocol{Trial: endpoints.Trial, Me: endpoints.Me()}, Key: h.key, Secure: secure,
 			Picture: h.store.Picture, Studio: picture.NewStudio(), UploadLimit: throttle.New(20, time.Minute, c.exempt, h.now),
 		},
 		Admin: &admin.Admin{
 			Store: h.store, Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Door: door, Pages: pages, Log: h.log,
 			FirstRun: h.firstRun(c, secure),
+		},
+		Guide: &guide.Guide{
+			Facts: guide.Facts{
+				Endpoints: urls, Introspect: issuer + paths.Introspect, Check: issuer + paths.Check, Metadata: issuer + endpoint.Metadata,
+				AccessLifetime: c.accessLifetime, RefreshIdle: c.refreshIdle, ReplayWindow: c.refreshReplay, RequirePKCE: c.requirePKCE, Review: c.review == reviewRequired,
+			},
+			Catalogue: h.grants.Catalogue, Applications: h.applications, Door: door, Pages: pages, Log: h.log,
 		},
 		Door: door, Pages: pages, Ready: h.store.Ready,
 	}, server.Config{Issuer: issuer, Paths: paths, TrustedProxies: c.trusted}, h.log)

@@ -217,7 +217,8 @@ func (h *Handler) redirectError(w http.ResponseWriter, r *http.Request, q *reque
 	}
 	h.redirect(w, r, q,
 		oauth.Parameter{Name: "error", Value: refusal.Code.Wire},
-		oauth.Parameter{Name: "error_description", Value: refusal.Description})
+		oauth.Parameter{Name: "error_description", Value: refusal.Description},
+		oauth.Parameter{Name: "error_uri", Value: refusal.Code.Documentation(h.issuer)})
 }
 
 // redirect sends the browser back with the answer, the state and the issuer (RFC 9207).

@@ -103,7 +103,7 @@ func (e *Endpoints) serve(r rules, h handler) http.Handler {
 			// asks with its caller's method must not take a 204 for a yes.
 			header.Set("Allow", allow)
 			refused := oauth.NewError(oauth.InvalidRequest, "this endpoint is called with %s", r.method)
-			writeJSON(w, http.StatusMethodNotAllowed, errorBody(refused))
+			writeJSON(w, http.StatusMethodNotAllowed, e.errorBody(refused))
 		default:
 			if err := h(w, q); err != nil {
 				e.fail(w, q, r, err)
@@ -134,15 +134,16 @@ func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err er
 	if known.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(int((known.RetryAfter+time.Second-1)/time.Second)))
 	}
-	writeJSON(w, known.Code.Status, errorBody(known))
+	writeJSON(w, known.Code.Status, e.errorBody(known))
 	e.note(q, r.place, err, known)
 }
 
-func errorBody(err *oauth.Error) any {
+func (e *Endpoints) errorBody(err *oauth.Error) any {
 	return struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
-	}{err.Code.Wire, err.Description}
+		URI         string `json:"error_uri"`
+	}{err.Code.Wire, err.Description, err.Code.Documentation(e.issuer)}
 }
 
 var applicationJSON = []string{"application/json"}

@@ -22,6 +22,7 @@ func (e *Endpoints) Metadata() http.Handler {
 		PromptValuesSupported:  []string{"none", "login", "consent"},
 		ProtectedResourceCheck: e.issuer + e.paths.Check,
 		UserInfo:               e.issuer + e.paths.Me,
+		ServiceDocumentation:   e.issuer + "/docs",
 	}
 	// The scopes of a new platform are known only when it has been set up.
 	return e.serve(rules{method: http.MethodGet, open: true}, func(w http.ResponseWriter, _ *http.Request) error {
@@ -54,4 +55,5 @@ type metadata struct {
 	PromptValuesSupported  []string `json:"prompt_values_supported"`
 	ProtectedResourceCheck string   `json:"latchkey_check_endpoint"`
 	UserInfo               string   `json:"latchkey_me_endpoint"`
+	ServiceDocumentation   string   `json:"service_documentation"`
 }

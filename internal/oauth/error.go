@@ -18,6 +18,9 @@ type Code struct {
 	Status int
 }
 
+// Documentation is where an issuer tells what an error means (RFC 6749 §5.2, error_uri).
+func (c Code) Documentation(issuer string) string { return issuer + "/docs/errors#" + c.Wire }
+
 // The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1 and OpenID Connect
 // Core §3.1.2.6, and what a server says about its own state.
 var (

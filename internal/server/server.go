@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey/latchkey/internal/admin"
 	"github.com/latchkey/latchkey/internal/authorize"
 	"github.com/latchkey/latchkey/internal/endpoint"
+	"github.com/latchkey/latchkey/internal/guide"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/picture"
@@ -33,6 +34,7 @@ type Rooms struct {
 	Endpoints *endpoint.Endpoints
 	Authorize *authorize.Handler
 	Portal    *portal.Portal
+	Guide     *guide.Guide
 	Admin     *admin.Admin
 	Door      *signin.Door
 	Pages     *page.Pages
@@ -76,6 +78,7 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	browsers.Handle("POST "+paths.Authorize, rooms.Authorize)
 	rooms.Door.Routes(browsers)
 	rooms.Portal.Routes(browsers)
+	rooms.Guide.Routes(browsers)
 	rooms.Admin.Routes(browsers)
 	browsers.HandleFunc("POST /language", rooms.Pages.SwitchLanguage)
 	browsers.Handle("GET /assets/", rooms.Pages.Assets())

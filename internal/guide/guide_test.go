@@ -1,0 +1,113 @@
+package guide
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
+)
+
+func testReader() reader {
+	g := Guide{
+		Facts: Facts{
+			Endpoints:  page.Endpoints{Issuer: "https://id.example", Authorize: "https://id.example/a", Token: "https://id.example/t", Revoke: "https://id.example/r", Me: "https://id.example/m"},
+			Introspect: "https://id.example/i", Check: "https://id.example/c", Metadata: "https://id.example/.well-known/x",
+			AccessLifetime: 90 * time.Minute, RefreshIdle: 36 * time.Hour, ReplayWindow: 7 * time.Second, Review: true,
+		},
+		Catalogue: func() oauth.Catalogue {
+			return oauth.Catalogue{Permissions: []oauth.Permission{{Name: "tides", Description: "See <your> tides", NeedsApproval: true, Sensitive: true}}}
+		},
+	}
+	return g.reader()
+}
+
+func languages(t *testing.T) map[string]*page.Language {
+	t.Helper()
+	pages, err := page.New(page.Brand{}, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]*page.Language{}
+	for _, tag := range []string{"en", "de"} {
+		r := httptest.NewRequest("GET", "/docs", nil)
+		r.Header.Set("Accept-Language", tag)
+		all[tag] = pages.LanguageOf(r)
+	}
+	return all
+}
+
+func sectionsIn(t *testing.T, l *page.Language) []section {
+	t.Helper()
+	all, err := read(l, testReader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestLanguagesHaveTheSameSections also finds examples that differ.
+func TestLanguagesHaveTheSameSections(t *testing.T) {
+	in := languages(t)
+	english, german := sectionsIn(t, in["en"]), sectionsIn(t, in["de"])
+	marks := regexp.MustCompile(`id="[^"]+"|href="[^"]+"|(?s)<code id=.*?</code>`)
+	for i, s := range english {
+		of, by := marks.FindAllString(string(s.body), -1), marks.FindAllString(string(german[i].body), -1)
+		if s.slug != german[i].slug || !slices.Equal(of, by) {
+			t.Errorf("%s is not the same in German:\n%q\n%q", s.slug, of, by)
+		}
+		if s.title == german[i].title && s.slug != "webhooks" {
+			t.Errorf("the title of %s is not translated", s.slug)
+		}
+	}
+}
+
+func TestSectionsAreFilledInWithWhatIsTrue(t *testing.T) {
+	var all strings.Builder
+	for _, s := range sectionsIn(t, languages(t)["en"]) {
+		all.WriteString(string(s.body))
+	}
+	for _, want := range []string{
+		"https://id.example/a?response_type=code&amp;client_id=YOUR_CLIENT_ID", "POST https://id.example/t", "https://id.example/i", "5400 seconds", "1.5 days", "for 7 seconds",
+		"See &lt;your&gt; tides", "An administrator has to allow it.", "This platform reviews applications",
+	} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("%q stands nowhere", want)
+		}
+	}
+	for _, unwanted := range []string{"<code>profile</code>", "ZgotmplZ", "/irk/"} {
+		if strings.Contains(all.String(), unwanted) {
+			t.Errorf("%q stands somewhere", unwanted)
+		}
+	}
+}
+
+func TestSearch(t *testing.T) {
+	sections := sectionsIn(t, languages(t)["en"])
+	for _, row := range []struct{ query, first string }{
+		{"invalid_grant", "/docs/errors#invalid_grant"},
+		{"refresh", "/docs/tokens#refresh"},
+		{"verify signature", "/docs/webhooks#verify"},
+		{"PKC", "/docs/redirect-urls"},
+		{"zebra", ""},
+		{"", ""},
+		{"refresh zebra", ""},
+	} {
+		results := search(sections, row.query)
+		switch {
+		case row.first == "" && len(results) > 0:
+			t.Errorf("%q finds %v", row.query, results)
+		case row.first != "" && (len(results) == 0 || !strings.HasPrefix(results[0].Address, row.first)):
+			t.Errorf("%q finds %v first, want %s", row.query, results, row.first)
+		}
+	}
+	got := search(sections, "tides")
+	if len(got) == 0 || !strings.Contains(string(got[0].Excerpt), "&lt;your&gt; <mark>tides</mark>") {
+		t.Errorf("an excerpt is not escaped or not marked: %v", got)
+	}
+}

@@ -1,0 +1,37 @@
+package page
+
+import (
+	"html/template"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// Guide is a section of the documentation.
+type Guide struct {
+	Frame
+	Sections []GuideSection
+	Title    string
+	Body     template.HTML
+	// Home tells that no section was asked for: the first one is shown.
+	Home bool
+	// Query is what is looked for, Results where it was found, the best first.
+	Query   string
+	Results []GuideResult
+	// Choices are the developer's applications, Application the one that is filled in.
+	Choices     []oauth.Application
+	Application *oauth.Application
+}
+
+// GuideSection is an entry of the documentation's contents.
+type GuideSection struct {
+	Slug, Title string
+	Current     bool
+}
+
+// GuideResult is a place in the documentation where something was found.
+type GuideResult struct {
+	Address, Section, Title string
+	Excerpt                 template.HTML
+}
+
+func (Guide) template() string { return "guide" }
