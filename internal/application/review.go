@@ -77,13 +77,16 @@ func (a *Applications) DeclineScope(ctx context.Context, id oauth.ID, scope oaut
 	return a.store.DeclineScope(ctx, id, scope)
 }
 
+// Page is where a list begins and how long it may be.
+type Page = store.Page
+
 // Page lists applications in a state of package store, or all, the newest first.
-func (a *Applications) Page(ctx context.Context, state string, p store.Page) ([]oauth.Application, error) {
+func (a *Applications) Page(ctx context.Context, state string, p Page) ([]oauth.Application, error) {
 	return a.store.ApplicationPage(ctx, state, p)
 }
 
 // PageOf lists the applications of an owner, the newest first.
-func (a *Applications) PageOf(ctx context.Context, owner oauth.ID, p store.Page) ([]oauth.Application, error) {
+func (a *Applications) PageOf(ctx context.Context, owner oauth.ID, p Page) ([]oauth.Application, error) {
 	return a.store.ApplicationPageOf(ctx, owner, p)
 }
 

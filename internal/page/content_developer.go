@@ -13,6 +13,8 @@ type Applications struct {
 	// Shared are other accounts', with this one as a co-owner; Offers those that it may
 	// take over.
 	Shared, Offers []oauth.Application
+	// Next is the address of the following page, empty for none.
+	Next string
 }
 
 // Choice is a scope that may be chosen for an application.

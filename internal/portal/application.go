@@ -33,12 +33,23 @@ func (p *Portal) developerRoutes() map[string]handler {
 	}
 }
 
+// listed is how many applications of one's own a page of the list has, the newest first.
+const listed = 50
+
 func (p *Portal) listApplications(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	all, err := p.Applications.Of(r.Context(), person.Account.ID)
+	before, _ := oauth.ParseID(r.URL.Query().Get("before"))
+	all, err := p.Applications.PageOf(r.Context(), person.Account.ID, application.Page{Before: before, Limit: listed + 1})
 	if err != nil {
 		return err
 	}
 	content := page.Applications{Frame: frame(r, person, "applications", oauth.Say("OAuth applications")), Applications: all}
+	if len(all) > listed {
+		content.Applications, content.Next = all[:listed], "/settings/applications?before="+all[listed-1].ID.String()
+	}
+	if !before.IsZero() {
+		p.Pages.Write(w, r, http.StatusOK, content)
+		return nil
+	}
 	if content.Shared, err = p.Applications.InRole(r.Context(), person.Account.ID, oauth.RoleCoOwner); err != nil {
 		return err
 	}

@@ -53,7 +53,11 @@ func (s *Store) RememberedApplication(ctx context.Context, id oauth.ID) (oauth.A
 // Applications lists the applications of an owner, or of everybody when owner is
 // zero, the oldest first.
 func (s *Store) Applications(ctx context.Context, owner oauth.ID) ([]oauth.Application, error) {
-	rows, err := s.engine.db().QueryContext(ctx, selectApplication+` where $1 or owner_id = $2 order by applications.id`, owner.IsZero(), owner[:])
+	query, args := selectApplication+` where owner_id = $1 order by applications.id`, []any{owner[:]}
+	if owner.IsZero() {
+		query, args = selectApplication+` order by applications.id`, nil
+	}
+	rows, err := s.engine.db().QueryContext(ctx, query, args...)
 	return collect(rows, err, scanApplication)
 }
 

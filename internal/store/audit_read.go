@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +58,7 @@ type AuditPage struct {
 
 // auditWindow is how many lines that meet one condition are looked at for the others.
 // It bounds what a page costs, however seldom the conditions meet.
-const auditWindow = 5000
+const auditWindow = 2000
 
 // Audit reads a page of the log.
 func (s *Store) Audit(ctx context.Context, f AuditFilter, at AuditCursor, limit int) (AuditPage, error) {
@@ -75,7 +77,7 @@ func (s *Store) Audit(ctx context.Context, f AuditFilter, at AuditCursor, limit 
 		events = events[:limit]
 	}
 	var reached oauth.ID
-	if !more && q.rest != nil {
+	if !more && len(q.rest) > 0 {
 		if reached, err = s.auditReached(ctx, q); err != nil {
 			return AuditPage{}, err
 		}
@@ -146,88 +148,84 @@ const selectAuditKinds = `with recursive kinds (kind) as (
 		select (select audit.kind from audit where audit.kind > kinds.kind order by audit.kind limit 1) from kinds where kinds.kind is not null
 	) select kind from kinds where kind is not null`
 
-// auditQuery is how a page of the log is found: by the index of one condition, in the
-// order of the ids, and what of it meets the others.
+// auditQuery is how a page of the log is found: by the index of one column, in the order
+// of the ids, and what of it meets the other conditions.
 type auditQuery struct {
-	// lead are conditions of which each has an index that is ordered by id; a line meets
-	// just one of them.
-	lead []string
-	// span bounds the ids; rest are the other conditions.
-	span, rest []string
-	ascending  bool
-	args       []any
-	// leading is how many of args belong to span and to the leading condition.
-	leading int
+	// column has an index that is ordered by id, and a line has just one of the values;
+	// the empty column stands for all lines.
+	column string
+	values []any
+	// low and high bound the ids, which tell the time too; both are included.
+	low, high []byte
+	// rest are the other conditions.
+	rest      []condition
+	ascending bool
+	args      []any
+}
+
+// condition is that a column has one of some values.
+type condition struct {
+	column string
+	values []any
 }
 
 // auditQuery makes the query of a page; nil where no line can meet the filter.
 func (s *Store) auditQuery(ctx context.Context, f AuditFilter, at AuditCursor) (*auditQuery, error) {
-	q := &auditQuery{ascending: !at.After.IsZero()}
-	kinds := []string{f.Kind}
+	kinds := []any{f.Kind}
 	if f.Kind != "" && !strings.Contains(f.Kind, ".") {
 		all, err := s.AuditKinds(ctx)
 		if err != nil {
 			return nil, err
 		}
-		kinds = slices.DeleteFunc(all, func(kind string) bool { return oauth.AuditKind(kind).Group() != f.Kind })
+		kinds = nil
+		for _, kind := range all {
+			if oauth.AuditKind(kind).Group() == f.Kind {
+				kinds = append(kinds, kind)
+			}
+		}
 		if len(kinds) == 0 {
 			return nil, nil
 		}
 	}
-	q.span = q.bounds(f, at)
-	spanned := len(q.args)
-	var all []string
-	add := func(column string, value any) { all = append(all, column+" = "+q.bind(value)) }
-	if !f.AccountID.IsZero() {
-		add("account_id", f.AccountID[:])
-	}
-	if !f.ApplicationID.IsZero() {
-		add("application_id", f.ApplicationID[:])
-	}
-	if !f.ActorID.IsZero() || f.ActorName != "" {
-		add("actor_id", blob(f.ActorID[:]))
-	}
-	if f.Address != "" {
-		add("address", f.Address)
-	}
-	if f.ActorID.IsZero() && f.ActorName != "" {
-		add("actor_name", f.ActorName)
-	}
-	if f.Kind != "" {
-		var each []string
-		for _, kind := range kinds {
-			each = append(each, "kind = "+q.bind(kind))
+	var all []condition
+	add := func(wanted bool, column string, values ...any) {
+		if wanted {
+			all = append(all, condition{column, values})
 		}
-		if len(all) == 0 {
-			q.lead = each
-			return q, nil
-		}
-		all = append(all, "("+strings.Join(each, " or ")+")")
 	}
-	switch len(all) {
-	case 0:
-		q.lead = []string{"true"}
-	case 1:
-		q.lead = all
-	default:
-		q.lead, q.rest, q.leading = all[:1], all[1:], spanned+1
+	add(!f.AccountID.IsZero(), "account_id", f.AccountID[:])
+	add(!f.ApplicationID.IsZero(), "application_id", f.ApplicationID[:])
+	add(!f.ActorID.IsZero() || f.ActorName != "", "actor_id", blob(f.ActorID[:]))
+	add(f.Address != "", "address", f.Address)
+	add(f.Kind != "", "kind", kinds...)
+	add(f.ActorID.IsZero() && f.ActorName != "", "actor_name", f.ActorName)
+	q := &auditQuery{ascending: !at.After.IsZero(), values: []any{nil}}
+	q.low, q.high = bounds(f, at)
+	if len(all) > 0 {
+		q.column, q.values, q.rest = all[0].column, all[0].values, all[1:]
 	}
 	return q, nil
 }
 
-// bounds are the conditions on the ids, which tell the time too.
-func (q *auditQuery) bounds(f AuditFilter, at AuditCursor) []string {
-	var all []string
-	add := func(condition string, id oauth.ID) {
-		if !id.IsZero() {
-			all = append(all, condition+q.bind(id[:]))
+// bounds are the lowest and the highest id that a page may have.
+func bounds(f AuditFilter, at AuditCursor) (low, high []byte) {
+	from := firstID(f.From)
+	low, high = from[:], Page{}.before()
+	for _, end := range []oauth.ID{firstID(f.Until), at.Before} {
+		if !end.IsZero() && bytes.Compare(end[:], high) <= 0 {
+			high = beside(end, -1)
 		}
 	}
-	add("id >= ", firstID(f.From))
-	add("id < ", firstID(f.Until))
-	add("id < ", at.Before)
-	add("id > ", at.After)
-	return all
+	if !at.After.IsZero() && bytes.Compare(at.After[:], low) >= 0 {
+		low = beside(at.After, 1)
+	}
+	return low, high
+}
+
+// beside is the id before or after another.
+func beside(id oauth.ID, step int) []byte {
+	number := new(big.Int).SetBytes(id[:])
+	return number.Add(number, big.NewInt(int64(step))).FillBytes(make([]byte, len(id)))
 }
 
 // firstID is before every id that was made at a time or later, and after the others.
@@ -247,37 +245,51 @@ func (q *auditQuery) bind(value any) string {
 	return fmt.Sprintf("$%d", len(q.args))
 }
 
-func (q *auditQuery) order() string {
-	if q.ascending {
-		return " order by id limit "
+func (q *auditQuery) order(columns ...string) string {
+	if !q.ascending {
+		return " order by " + strings.Join(columns, " desc, ") + " desc limit "
 	}
-	return " order by id desc limit "
+	return " order by " + strings.Join(columns, ", ") + " limit "
 }
 
-// along selects by one of the leading conditions, as many lines as the argument says.
-func (q *auditQuery) along(columns, lead, limit string) string {
-	return `select ` + columns + ` from audit where ` + strings.Join(append([]string{lead}, q.span...), " and ") + q.order() + limit
+// along selects the lines with one of the values. The column is compared together with
+// the id although it has one value, and both bounds are included: so the query planner of
+// PostgreSQL neither goes by the ids alone, in the hope that the value comes soon, nor
+// takes the lines for few and sorts them.
+func (q *auditQuery) along(columns string, value any, limit int) string {
+	if q.column == "" {
+		return `select ` + columns + ` from audit where id >= ` + q.bind(q.low) + ` and id <= ` + q.bind(q.high) + q.order("id") + q.bind(limit)
+	}
+	v := q.bind(value)
+	return `select ` + columns + ` from audit where (` + q.column + `, id) >= (` + v + `, ` + q.bind(q.low) + `) and (` +
+		q.column + `, id) <= (` + v + `, ` + q.bind(q.high) + `)` + q.order(q.column, "id") + q.bind(limit)
 }
 
 // page is the query for so many lines.
 func (q auditQuery) page(n int) (string, []any) {
-	limit := q.bind(n)
-	if q.rest != nil {
-		window := q.bind(auditWindow)
-		return `select ` + auditColumns + ` from (` + q.along(auditColumns, q.lead[0], window) + `) as window_ where ` +
-			strings.Join(q.rest, " and ") + q.order() + limit, q.args
+	if len(q.rest) == 0 && len(q.values) == 1 {
+		return q.along(auditColumns, q.values[0], n), q.args
 	}
-	if len(q.lead) == 1 {
-		return q.along(auditColumns, q.lead[0], limit), q.args
+	if len(q.rest) == 0 {
+		var each []string
+		for _, value := range q.values {
+			each = append(each, `select * from (`+q.along(auditColumns, value, n)+`) as one`)
+		}
+		return `select * from (` + strings.Join(each, " union all ") + `) as all_` + q.order("id") + q.bind(n), q.args
 	}
-	var each []string
-	for _, lead := range q.lead {
-		each = append(each, `select * from (`+q.along(auditColumns, lead, limit)+`) as one`)
+	window := q.along(auditColumns, q.values[0], auditWindow)
+	var rest []string
+	for _, c := range q.rest {
+		var some []string
+		for _, value := range c.values {
+			some = append(some, q.bind(value))
+		}
+		rest = append(rest, c.column+" in ("+strings.Join(some, ", ")+")")
 	}
-	return `select * from (` + strings.Join(each, " union all ") + `) as all_` + q.order() + limit, q.args
+	return `select ` + auditColumns + ` from (` + window + `) as window_ where ` + strings.Join(rest, " and ") + q.order("id") + q.bind(n), q.args
 }
 
 // last is the query for the last line of a full window.
 func (q auditQuery) last() (string, []any) {
-	return q.along("id", q.lead[0], "1") + fmt.Sprintf(" offset %d", auditWindow-1), q.args[:q.leading]
+	return q.along("id", q.values[0], 1) + fmt.Sprintf(" offset %d", auditWindow-1), q.args
 }

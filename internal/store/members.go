@@ -31,10 +31,12 @@ func (s *Store) HasRole(ctx context.Context, application, account oauth.ID, role
 // ApplicationsByRole lists the applications in which an account has a role, the oldest
 // first.
 func (s *Store) ApplicationsByRole(ctx context.Context, account oauth.ID, role oauth.Role) ([]oauth.Application, error) {
-	rows, err := s.engine.db().QueryContext(ctx, selectApplication+` where applications.id in
-		(select application_id from application_members where account_id = $1 and role = $2) order by applications.id`, account[:], string(role))
+	rows, err := s.engine.db().QueryContext(ctx, applicationsByRole, account[:], string(role))
 	return collect(rows, err, scanApplication)
 }
+
+const applicationsByRole = selectApplication + ` where applications.id in
+	(select application_id from application_members where account_id = $1 and role = $2) order by applications.id`
 
 // AddMember gives an account a role in an application. There is one heir: a new one
 // takes the place of the one before. ErrFull: MaxMembers have the role.
