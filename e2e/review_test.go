@@ -42,6 +42,12 @@ func testDraft(t *testing.T, s *server) {
 	own := s.redeem(t, app, b.authorize(t, app.request()).Query().Get("code")).tokens(t)
 	s.checkAlive(t, own.Access)
 
+	tess := s.newAccount(t, "Tess Tester")
+	b.press(t, b.open(t, settings+"/people"), "Add test account", "tester", tess.email).reads(t, http.StatusOK, tess.name)
+	if to := s.browser(tess).authorize(t, app.request()); !to.Query().Has("code") {
+		t.Errorf("a test account is sent to %s", to)
+	}
+
 	b.press(t, b.open(t, settings), "Submit for review").reads(t, http.StatusOK, "Submitted. An administrator will look at the application.")
 	checkDraft(t, s, app, name)
 	path := s.session.open(t, "/admin/applications?state=submitted").link(t, name)
