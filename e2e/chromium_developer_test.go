@@ -267,6 +267,20 @@ func testTryWithoutScripts(t *testing.T, c *chromium, s *server) {
 	b.reads(t, "HTTP/1.1 200 OK")
 }
 
+func testSearch(t *testing.T, c *chromium, s *server) {
+	person := s.newAccount(t, "Sue Search")
+	for range 8 {
+		s.registerAs(t, person.email, unbroken, "", callback)
+	}
+	b := c.signedIn(t, s, person)
+	b.do(t, chromedp.Focus(`//input[@name="q"]`), paste("wwww"))
+	b.press(t, "Search")
+	b.reads(t, unbroken)
+	b.do(t, chromedp.Focus(`//input[@name="q"]`), paste("x"))
+	b.press(t, "Search")
+	b.reads(t, "Nothing was found.")
+}
+
 // TestRedirectURIsAreCheckedForThoseSignedIn asks the address that the script asks.
 func TestRedirectURIsAreCheckedForThoseSignedIn(t *testing.T) {
 	t.Parallel()

@@ -32,6 +32,7 @@ func TestBrowser(t *testing.T) {
 		{"what stands on the page of an application works as it is", testStart},
 		{"an application is made and tried with the keyboard alone", testKeyboard},
 		{"an application is tried without scripts", testTryWithoutScripts},
+		{"an application is found among others", testSearch},
 		{"an approval leads back to wherever the application is", testWaysBack},
 		{"no other site frames a page or posts a form", testOtherSites},
 		{"what is posted approves only what was shown", testStalePages},

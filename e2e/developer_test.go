@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"image/color"
 	"net/http"
 	"net/url"
@@ -20,6 +21,7 @@ func TestDeveloper(t *testing.T) {
 		{"what people may leave out is chosen in the settings", testOptionalScopes},
 		{"a replaced secret can be ended before its time", testEndSecret},
 		{"what cannot be is said beside the field", testWrongSettings},
+		{"applications are found among many", testManyApplications},
 	} {
 		t.Run(part.name, func(t *testing.T) { t.Parallel(); part.test(t, s) })
 	}
@@ -109,4 +111,26 @@ func testWrongSettings(t *testing.T, s *server) {
 		p := s.session.submit(t, app.path()+"/settings", app.settings(wrong.field, wrong.value))
 		p.reads(t, http.StatusUnprocessableEntity, wrong.want)
 	}
+}
+
+func testManyApplications(t *testing.T, s *server) {
+	person := s.newAccount(t, "Mary Many")
+	b := s.browser(person)
+	b.signIn(t, b.open(t, "/sign-in"))
+	if p := b.open(t, "/settings/applications"); strings.Contains(p.text(), "Search") {
+		t.Error("nothing can be searched")
+	}
+	// One more than a page has.
+	for i := range 51 {
+		b.submit(t, "/settings/applications/new", url.Values{"name": {fmt.Sprintf("Number %d", i)}, "redirect_uris": {callback}, "scope": {"profile"}}).
+			reads(t, http.StatusOK, "Copy the secret now.")
+	}
+	p := b.open(t, "/settings/applications")
+	p.reads(t, http.StatusOK, "Search", "Number 50", "Number 1 ", "since ")
+	b.open(t, "/settings/applications"+p.link(t, "Older →")).reads(t, http.StatusOK, "Number 0")
+	b.open(t, "/settings/applications?q=number+42").reads(t, http.StatusOK, "Number 42")
+	if p := b.open(t, "/settings/applications?q=number+42"); strings.Contains(p.text(), "Number 41") {
+		t.Error("the search finds too much")
+	}
+	b.open(t, "/settings/applications?q=nothing").reads(t, http.StatusOK, "Nothing was found.")
 }

@@ -26,6 +26,12 @@ func (a *Applications) ManagedBy(ctx context.Context, account oauth.ID, clientID
 	return found, nil
 }
 
+// Managed lists the applications that an account owns, alone or with others, and whose
+// name has a text in it: those before one, or the newest, and at most limit.
+func (a *Applications) Managed(ctx context.Context, account oauth.ID, text string, before oauth.ID, limit int) ([]oauth.Application, error) {
+	return a.store.ManagedApplications(ctx, account, text, store.Page{Before: before, Limit: limit})
+}
+
 // InRole lists the applications in which an account has a role, the oldest first.
 func (a *Applications) InRole(ctx context.Context, account oauth.ID, role oauth.Role) ([]oauth.Application, error) {
 	return a.store.ApplicationsByRole(ctx, account, role)

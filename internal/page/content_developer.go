@@ -10,10 +10,12 @@ import (
 type Applications struct {
 	Frame
 	Applications []oauth.Application
-	// Shared are other accounts', with this one as a co-owner; Offers those that it may
-	// take over.
-	Shared, Offers []oauth.Application
-	// Next is the address of the following page, empty for none.
+	// Offers are those that the account may take over.
+	Offers []oauth.Application
+	// Search is what is looked for; Searchable, where there is enough to look through.
+	Search     string
+	Searchable bool
+	// Next is the address of the page that follows, empty for none.
 	Next string
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/latchkey/latchkey/internal/application"
@@ -33,25 +34,25 @@ func (p *Portal) developerRoutes() map[string]handler {
 	}
 }
 
-// listed is how many applications of one's own a page of the list has, the newest first.
-const listed = 50
+// applicationsShown is how many applications one page lists; from searchFrom on they can
+// be searched.
+const applicationsShown, searchFrom = 50, 8
 
 func (p *Portal) listApplications(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	text := strings.TrimSpace(r.URL.Query().Get("q"))
+	// What is no id is the same as none.
 	before, _ := oauth.ParseID(r.URL.Query().Get("before"))
-	all, err := p.Applications.PageOf(r.Context(), person.Account.ID, application.Page{Before: before, Limit: listed + 1})
+	found, err := p.Applications.Managed(r.Context(), person.Account.ID, text, before, applicationsShown+1)
 	if err != nil {
 		return err
 	}
-	content := page.Applications{Frame: frame(r, person, "applications", oauth.Say("OAuth applications")), Applications: all}
-	if len(all) > listed {
-		content.Applications, content.Next = all[:listed], "/settings/applications?before="+all[listed-1].ID.String()
+	content := page.Applications{
+		Frame: frame(r, person, "applications", oauth.Say("OAuth applications")), Applications: found,
+		Search: text, Searchable: text != "" || !before.IsZero() || len(found) >= searchFrom,
 	}
-	if !before.IsZero() {
-		p.Pages.Write(w, r, http.StatusOK, content)
-		return nil
-	}
-	if content.Shared, err = p.Applications.InRole(r.Context(), person.Account.ID, oauth.RoleCoOwner); err != nil {
-		return err
+	if len(found) > applicationsShown {
+		content.Applications = found[:applicationsShown]
+		content.Next = "?" + url.Values{"q": {text}, "before": {found[applicationsShown-1].ID.String()}}.Encode()
 	}
 	if content.Offers, err = p.Applications.InRole(r.Context(), person.Account.ID, oauth.RoleHeir); err != nil {
 		return err

@@ -240,6 +240,17 @@ func otherLists(t *testing.T, s *Store) []list {
 			return len(found), err
 		}})
 	}
+	for _, text := range []string{"", "777", "nothing"} {
+		p := Page{Limit: 51}
+		all = append(all, list{
+			name: "managed applications with " + text, sql: managedApplications,
+			args: []any{idBytes(1), "co-owner", containing(text), p.before(), 51},
+			read: func() (int, error) {
+				found, err := s.ManagedApplications(ctx, rowID(1), text, p)
+				return len(found), err
+			},
+		})
+	}
 	return append(all,
 		list{name: "applications by role", sql: applicationsByRole, args: []any{idBytes(1), "co-owner"}, read: func() (int, error) {
 			found, err := s.ApplicationsByRole(ctx, rowID(1), "co-owner")

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -37,6 +38,25 @@ func (s *Store) ApplicationsByRole(ctx context.Context, account oauth.ID, role o
 
 const applicationsByRole = selectApplication + ` where applications.id in
 	(select application_id from application_members where account_id = $1 and role = $2) order by applications.id`
+
+// ManagedApplications lists the applications that an account owns, alone or with others,
+// and whose name has a text in it, the newest first. Capitals make no difference.
+func (s *Store) ManagedApplications(ctx context.Context, account oauth.ID, text string, p Page) ([]oauth.Application, error) {
+	rows, err := s.engine.db().QueryContext(ctx, managedApplications, account[:], string(oauth.RoleCoOwner), containing(text), p.before(), p.Limit)
+	return collect(rows, err, scanApplication)
+}
+
+// containing is a pattern of what has a text in it, for like with the escape character !.
+func containing(text string) string {
+	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text) + "%"
+}
+
+// Those of one's own are cut to a page before they are joined: they may be many.
+const managedApplications = selectApplication + ` where applications.id in (
+		select id from (select id from applications where owner_id = $1 and id < $4 and lower(name) like lower($3) escape '!'
+			order by id desc limit $5) as own
+		union all select application_id from application_members where account_id = $1 and role = $2)
+	and lower(applications.name) like lower($3) escape '!' and applications.id < $4 order by applications.id desc limit $5`
 
 // AddMember gives an account a role in an application. There is one heir: a new one
 // takes the place of the one before. ErrFull: MaxMembers have the role.

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	realpostgres "github.com/latchkey/latchkey/e2e/postgres"
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// TestEdits demands of both engines what those who manage an application do to it.
+func TestEdits(t *testing.T) {
+	tests := map[string]func(*testing.T, *Store){
+		"what is edited is in the audit log by its name": editsAreWrittenDown,
+		"a mark goes with what it was given for":         marksGo,
+		"an old secret is ended":                         oldSecretsEnd,
+		"managed applications are found and paged":       managedAreListed,
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) { test(t, openAt(t, Options{Folder: t.TempDir()})) })
+		}
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		server := realpostgres.Start(t)
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) { test(t, openAt(t, Options{Database: server.Database(t)})) })
+		}
+	})
+}
+
+func adaOf(t *testing.T, s *Store) oauth.Account {
+	t.Helper()
+	return newAccount(t, s, "ada@example.com", "ada", "Ada", false)
+}
+
+func confidential(t *testing.T, s *Store) oauth.Application {
+	t.Helper()
+	id, clientID, err := oauth.NewClientID(rand.Reader, s.Now())
+	must(t, err)
+	a := oauth.Application{
+		ID: id, ClientID: clientID, OwnerID: adaOf(t, s).ID, Name: "App", Scope: "profile",
+		SecretHash: oauth.Hash{9}, SecretCreatedAt: s.Now(), CreatedAt: s.Now(),
+	}
+	must(t, s.RegisterApplication(t.Context(), a))
+	return a
+}
+
+// told is the kinds and details of the audit log about an application, the oldest first.
+func told(t *testing.T, s *Store, id oauth.ID) []string {
+	t.Helper()
+	p, err := s.Audit(t.Context(), AuditFilter{ApplicationID: id}, AuditCursor{}, 100)
+	must(t, err)
+	var all []string
+	for _, e := range p.Events {
+		all = append(all, string(e.Kind)+": "+e.Detail)
+	}
+	slices.Reverse(all)
+	return all
+}
+
+func editsAreWrittenDown(t *testing.T, s *Store) {
+	a := confidential(t, s)
+	edit := func(change func(*oauth.Application)) {
+		t.Helper()
+		must(t, s.EditApplication(t.Context(), a.ID, func(a oauth.Application) (oauth.Application, error) { change(&a); return a, nil }))
+	}
+	edit(func(a *oauth.Application) { a.Name, a.Terms = "Other", "https://app.example/terms" })
+	edit(func(*oauth.Application) {})
+	edit(func(a *oauth.Application) { a.RedirectURIs = []string{"https://other.example/"} })
+	must(t, s.PutLogo(t.Context(), a.ID, nil))
+	must(t, s.RotateSecret(t.Context(), a.ID, oauth.Hash{1}, s.Now()))
+	must(t, s.EndPreviousSecret(t.Context(), a.ID))
+	want := []string{
+		"application.registered: ", "application.edited: name, terms", "application.edited: redirect_uris",
+		"application.logo_changed: ", "application.secret_replaced: ", "application.secret_ended: ",
+	}
+	if got := told(t, s, a.ID); !slices.Equal(got, want) {
+		t.Errorf("the audit log has\n%q, want\n%q", got, want)
+	}
+}
+
+func marksGo(t *testing.T, s *Store) {
+	a := newApplication(t, s, adaOf(t, s), "App")
+	must(t, s.VerifyApplication(t.Context(), a.ID))
+	verified := func() bool {
+		t.Helper()
+		read, err := s.Application(t.Context(), a.ID)
+		must(t, err)
+		return read.Verified()
+	}
+	if !verified() {
+		t.Fatal("the application is not verified")
+	}
+	logo := &oauth.Picture{ID: newID(t, s.Now()), Type: "image/png", Body: []byte("1"), CreatedAt: s.Now()}
+	must(t, s.PutLogo(t.Context(), a.ID, logo))
+	if verified() {
+		t.Error("another logo keeps the mark")
+	}
+}
+
+func oldSecretsEnd(t *testing.T, s *Store) {
+	a := confidential(t, s)
+	if err := s.EndPreviousSecret(t.Context(), a.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("without an old secret the error is %v", err)
+	}
+	must(t, s.RotateSecret(t.Context(), a.ID, oauth.Hash{1}, s.Now().Add(1e15)))
+	must(t, s.RotateSecret(t.Context(), a.ID, oauth.Hash{2}, s.Now().Add(1e15)))
+	must(t, s.EndPreviousSecret(t.Context(), a.ID))
+	read, err := s.Application(t.Context(), a.ID)
+	must(t, err)
+	if read.SecretHash != (oauth.Hash{2}) || read.PreviousSecretHash != (oauth.Hash{}) || !read.PreviousSecretEndsAt.IsZero() {
+		t.Errorf("the secrets are %v, %v until %v", read.SecretHash, read.PreviousSecretHash, read.PreviousSecretEndsAt)
+	}
+}
+
+func managedAreListed(t *testing.T, s *Store) {
+	ada, bob := adaOf(t, s), newAccount(t, s, "bob@example.com", "bob", "Bob", false)
+	for i := range 3 {
+		newApplication(t, s, ada, fmt.Sprintf("Own %d", i))
+	}
+	newApplication(t, s, bob, "Somebody else's")
+	shared := newApplication(t, s, bob, "Shared 100%_!")
+	offered := newApplication(t, s, bob, "Offered")
+	must(t, s.AddMember(t.Context(), shared.ID, ada, oauth.RoleCoOwner))
+	must(t, s.AddMember(t.Context(), offered.ID, ada, oauth.RoleHeir))
+	must(t, s.AddMember(t.Context(), offered.ID, ada, oauth.RoleTester))
+	list := func(text string, p Page) []string {
+		t.Helper()
+		found, err := s.ManagedApplications(t.Context(), ada.ID, text, p)
+		must(t, err)
+		return names(found)
+	}
+	for _, c := range []struct {
+		text string
+		want []string
+	}{
+		{"", []string{"Shared 100%_!", "Own 2", "Own 1", "Own 0"}},
+		{"OWN", []string{"Own 2", "Own 1", "Own 0"}},
+		{"%_!", []string{"Shared 100%_!"}},
+		{"_", []string{"Shared 100%_!"}},
+		{"nothing", nil},
+	} {
+		if got := list(c.text, Page{Limit: 10}); !slices.Equal(got, c.want) {
+			t.Errorf("%q finds %q, want %q", c.text, got, c.want)
+		}
+	}
+	first, err := s.ManagedApplications(t.Context(), ada.ID, "", Page{Limit: 2})
+	must(t, err)
+	if got := list("", Page{Before: first[1].ID, Limit: 2}); !slices.Equal(got, []string{"Own 1", "Own 0"}) {
+		t.Errorf("the second page has %q", got)
+	}
+}
