@@ -144,4 +144,3 @@ func auditGoesByWindows(t *testing.T, s *Store) {
 		t.Errorf("%d lines are found, want the one", len(got))
 	}
 }
-
