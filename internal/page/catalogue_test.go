@@ -128,6 +128,11 @@ func fromTemplates(t *testing.T, said map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range names {
+		if _, err := pages.byLanguage[pages.languages[0]].find(strings.TrimSuffix(filepath.Base(name), ".html")); err != nil {
+			t.Error(err)
+		}
+	}
 	functions := functions(pages.languages[0], Brand{})
 	builtin := map[string]any{}
 	for _, name := range strings.Fields("and or not len index slice print printf println html js urlquery eq ne lt le gt ge call") {

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,8 +43,8 @@ type Pages struct {
 	secure    bool
 	languages []*Language
 	matcher   textlanguage.Matcher
-	// byLanguage parses the templates of a language when they are first needed.
-	byLanguage map[*Language]func() (map[string]*template.Template, error)
+	// byLanguage has the templates of each language.
+	byLanguage map[*Language]*templateset
 	log        *slog.Logger
 	// name is the platform's, which may be set while the server runs.
 	name atomic.Pointer[string]
@@ -67,19 +66,15 @@ func New(brand Brand, secure bool, log *slog.Logger) (*Pages, error) {
 	}
 	p := &Pages{
 		brand: brand, style: style, snippets: snippets, secure: secure, languages: languages, matcher: matcherOf(languages), log: log,
-		byLanguage: map[*Language]func() (map[string]*template.Template, error){},
+		byLanguage: map[*Language]*templateset{},
 	}
 	for _, l := range languages {
-		p.byLanguage[l] = sync.OnceValues(func() (map[string]*template.Template, error) {
-			f := functions(l, brand)
-			f["brand"] = func() string { return *p.name.Load() }
-			return parseTemplates(f)
-		})
+		f := functions(l, brand)
+		f["brand"] = func() string { return *p.name.Load() }
+		p.byLanguage[l] = &templateset{functions: f, parsed: map[string]*template.Template{}}
 	}
 	p.Rename(brand.name())
-	// The others are the same templates.
-	_, err = p.byLanguage[languages[0]]()
-	return p, err
+	return p, nil
 }
 
 // Rename gives the platform the name that stands at the top of every page.
@@ -102,27 +97,28 @@ func joined(files fs.FS, pattern string) ([]byte, error) {
 	return all, nil
 }
 
-func parseTemplates(functions template.FuncMap) (map[string]*template.Template, error) {
-	names, err := fs.Glob(templates, "templates/*.html")
+// templateset parses the templates of a language when they are first needed: all of them
+// take longer than the rest of the start, and most of an idle server's memory.
+type templateset struct {
+	functions template.FuncMap
+	mu        sync.Mutex
+	parsed    map[string]*template.Template
+}
+
+// find returns the template of a page, with the frame and the parts that pages share.
+func (s *templateset) find(name string) (*template.Template, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.parsed[name]; ok {
+		return known, nil
+	}
+	made, err := template.New("frame").Funcs(s.functions).
+		ParseFS(templates, "templates/frame.html", "templates/parts*.html", "templates/plot.html", "templates/"+name+".html")
 	if err != nil {
-		return nil, fmt.Errorf("find the templates: %w", err)
+		return nil, fmt.Errorf("parse the template %s: %w", name, err)
 	}
-	shared, err := template.New("frame").Funcs(functions).ParseFS(templates, "templates/frame.html", "templates/parts*.html", "templates/plot.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse the templates: %w", err)
-	}
-	byName := map[string]*template.Template{}
-	for _, name := range names {
-		own, err := shared.Clone()
-		if err == nil {
-			own, err = own.ParseFS(templates, name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("parse the template %s: %w", name, err)
-		}
-		byName[strings.TrimSuffix(path.Base(name), ".html")] = own
-	}
-	return byName, nil
+	s.parsed[name] = made
+	return made, nil
 }
 
 // Frame is what every page has around its content.
@@ -165,9 +161,9 @@ type view struct {
 func (p *Pages) Write(w http.ResponseWriter, r *http.Request, status int, c Content) {
 	language := p.LanguageOf(r)
 	var body bytes.Buffer
-	byName, err := p.byLanguage[language]()
+	made, err := p.byLanguage[language].find(c.template())
 	if err == nil {
-		err = byName[c.template()].ExecuteTemplate(&body, "frame.html", view{
+		err = made.ExecuteTemplate(&body, "frame.html", view{
 			Frame: c.frame(), Content: c, Language: language, Languages: p.languages, Here: r.URL.RequestURI(),
 		})
 	}

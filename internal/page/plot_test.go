@@ -89,12 +89,12 @@ func drawPlot(t *testing.T, p Plot, language int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	byName, err := pages.byLanguage[pages.languages[language]]()
+	made, err := pages.byLanguage[pages.languages[language]].find("profile")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var drawn bytes.Buffer
-	if err := byName["profile"].ExecuteTemplate(&drawn, "plot", p); err != nil {
+	if err := made.ExecuteTemplate(&drawn, "plot", p); err != nil {
 		t.Fatal(err)
 	}
 	return drawn.String()
