@@ -163,6 +163,7 @@ func (h *house) server(ctx context.Context, c *config, issuer string) (*server.S
 			Facts: guide.Facts{
 				Endpoints: urls, Introspect: issuer + paths.Introspect, Check: issuer + paths.Check, Metadata: issuer + endpoint.Metadata,
 				AccessLifetime: c.accessLifetime, RefreshIdle: c.refreshIdle, ReplayWindow: c.refreshReplay, RequirePKCE: c.requirePKCE, Review: c.review == reviewRequired,
+				PerApplication: c.perApplication,
 			},
 			Catalogue: h.grants.Catalogue, Applications: h.applications, Door: door, Pages: pages, Log: h.log,
 		},

@@ -5,10 +5,12 @@
 package guide
 
 import (
+	"errors"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/application"
@@ -29,6 +31,9 @@ type Facts struct {
 	// RequirePKCE of confidential applications too; Review: applications are drafts until
 	// an administrator has verified them.
 	RequirePKCE, Review bool
+	// PerApplication is how many active authorizations an account may have for one
+	// application.
+	PerApplication int
 }
 
 // Guide serves the documentation.
@@ -39,6 +44,9 @@ type Guide struct {
 	Door         *signin.Door
 	Pages        *page.Pages
 	Log          *slog.Logger
+
+	// texts are parsed when they are first needed.
+	texts func() (map[string]*template.Template, error)
 }
 
 // slugs are the sections in their order, as their addresses name them.
@@ -46,49 +54,18 @@ var slugs = []string{"start", "authorize", "tokens", "api", "revoke", "redirect-
 
 // Routes adds the pages.
 func (g *Guide) Routes(mux *http.ServeMux) {
+	g.texts = sync.OnceValues(parse)
 	mux.HandleFunc("GET /docs", g.show)
 	mux.HandleFunc("GET /docs/{section}", g.show)
 }
 
-// reader is what a section is filled in with.
-type reader struct {
-	Facts
-	Scopes  []oauth.Permission
-	Default oauth.Scope
-	// Asked is a scope that requests can be shown with.
-	Asked string
-	// ClientID and RedirectURI are those of Application, or stand for those that a
-	// developer will have.
-	ClientID, RedirectURI string
-	Application           *oauth.Application
-	// Lifetime is the life of an access token in seconds, Idle that of an unused refresh
-	// token in days, Replay the window of public applications in seconds.
-	Lifetime, Idle, Replay string
-}
-
-// Has reports whether a scope is configured: what needs another one is not written about.
-func (a reader) Has(name string) bool {
-	return slices.ContainsFunc(a.Scopes, func(p oauth.Permission) bool { return p.Name == name })
-}
-
 func (g *Guide) show(w http.ResponseWriter, r *http.Request) {
-	person, err := g.Door.Person(r)
-	if err != nil {
-		g.Door.Fail(w, r, err)
-		return
+	content := page.Guide{Frame: page.Frame{Title: oauth.Say("Documentation"), Section: "docs"}, Query: r.URL.Query().Get("q")}
+	about, err := g.fill(r, &content)
+	var sections []section
+	if err == nil {
+		sections, err = g.read(g.Pages.LanguageOf(r), about)
 	}
-	content := page.Guide{Frame: page.Frame{Section: "docs"}, Query: r.URL.Query().Get("q")}
-	about := g.reader()
-	if person != nil {
-		content.Frame.Account = &person.Account
-		if content.Choices, err = g.Applications.Of(r.Context(), person.Account.ID); err != nil {
-			g.Door.Fail(w, r, err)
-			return
-		}
-		about.choose(content.Choices, r.URL.Query().Get("application"))
-		content.Application = about.Application
-	}
-	sections, err := read(g.Pages.LanguageOf(r), about)
 	if err != nil {
 		g.Door.Fail(w, r, err)
 		return
@@ -97,59 +74,63 @@ func (g *Guide) show(w http.ResponseWriter, r *http.Request) {
 	content.Home = slug == ""
 	i := slices.IndexFunc(sections, func(s section) bool { return s.slug == slug || content.Home })
 	if i < 0 {
-		g.Pages.Write(w, r, http.StatusNotFound, page.Problem{
-			Frame: page.Frame{Title: oauth.Say("There is no such page")}, Person: oauth.Say("Check the address."), BackTo: "/docs", BackText: oauth.Say("Documentation"),
-		})
+		missing := page.NoSuchPage()
+		missing.Account, missing.BackTo, missing.BackText = content.Account, "/docs", oauth.Say("Documentation")
+		g.Pages.Write(w, r, http.StatusNotFound, missing)
 		return
 	}
 	for _, s := range sections {
-		content.Sections = append(content.Sections, page.GuideSection{Slug: s.slug, Title: s.title, Current: s.slug == slug})
+		content.Sections = append(content.Sections, page.GuideSection{Address: about.address(s.slug, ""), Title: s.title, Current: s.slug == slug})
 	}
-	content.Frame.Title = oauth.Say("Documentation")
 	if !content.Home {
 		content.Frame.Title = oauth.Say("%s, documentation", sections[i].title)
 	}
 	content.Title, content.Body = sections[i].title, sections[i].body
 	if content.Query != "" {
 		content.Results = search(sections, content.Query)
+		for i, found := range content.Results {
+			content.Results[i].Address = about.address(found.Slug, found.Anchor)
+		}
 	}
 	g.Pages.Write(w, r, http.StatusOK, content)
 }
 
-func (g *Guide) reader() reader {
-	catalogue := g.Catalogue()
-	a := reader{
-		Facts: g.Facts, Scopes: catalogue.Permissions, Default: catalogue.Default, Asked: string(catalogue.Default),
-		ClientID: "YOUR_CLIENT_ID", RedirectURI: "https://your-application.example/callback",
-		Lifetime: seconds(g.Facts.AccessLifetime), Replay: seconds(g.Facts.ReplayWindow),
-		Idle: strconv.FormatFloat(g.Facts.RefreshIdle.Hours()/24, 'f', -1, 64),
-	}
-	if a.Asked == "" && len(a.Scopes) > 0 {
-		a.Asked = a.Scopes[0].Name
-	}
-	return a
-}
+// offered is how many applications can be chosen from; any other that the person manages
+// can be named in the address.
+const offered = 50
 
-func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
-
-// choose fills in the application of this client_id, or else the newest.
-func (a *reader) choose(all []oauth.Application, clientID string) {
-	if len(all) == 0 {
-		return
+// fill finds out who reads, and which application the examples are about: the one that
+// the address names, or the newest.
+func (g *Guide) fill(r *http.Request, content *page.Guide) (reader, error) {
+	about := g.reader()
+	person, err := g.Door.Person(r)
+	if err != nil || person == nil {
+		return about, err
 	}
-	chosen := all[len(all)-1]
-	for _, one := range all {
-		if one.ClientID == clientID {
-			chosen = one
+	content.Account = &person.Account
+	own, err := g.Applications.PageOf(r.Context(), person.Account.ID, application.Page{Limit: offered})
+	if err != nil {
+		return about, err
+	}
+	shared, err := g.Applications.InRole(r.Context(), person.Account.ID, oauth.RoleCoOwner)
+	if err != nil {
+		return about, err
+	}
+	slices.Reverse(shared)
+	content.Choices = append(own, shared[:min(len(shared), offered)]...)
+	if named := r.URL.Query().Get("application"); named != "" {
+		chosen, err := g.Applications.ManagedBy(r.Context(), person.Account.ID, named)
+		switch {
+		case err == nil:
+			about.fillIn(chosen)
+			about.Chosen = chosen.ClientID
+		case !errors.Is(err, application.ErrNotFound):
+			return about, err
 		}
 	}
-	a.Application, a.ClientID = &chosen, chosen.ClientID
-	if len(chosen.RedirectURIs) > 0 {
-		a.RedirectURI = chosen.RedirectURIs[0]
+	if about.Application == nil && len(content.Choices) > 0 {
+		about.fillIn(content.Choices[0])
 	}
-	if within := oauth.Scope(a.Asked).Within(chosen.Scope); within != "" {
-		a.Asked = string(within)
-	} else {
-		a.Asked = string(chosen.Scope)
-	}
+	content.Application, content.Chosen = about.Application, about.Chosen
+	return about, nil
 }

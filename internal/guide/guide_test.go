@@ -44,7 +44,8 @@ func languages(t *testing.T) map[string]*page.Language {
 
 func sectionsIn(t *testing.T, l *page.Language) []section {
 	t.Helper()
-	all, err := read(l, testReader())
+	g := Guide{texts: parse}
+	all, err := g.read(l, testReader())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func TestSearch(t *testing.T) {
 		switch {
 		case row.first == "" && len(results) > 0:
 			t.Errorf("%q finds %v", row.query, results)
-		case row.first != "" && (len(results) == 0 || !strings.HasPrefix(results[0].Address, row.first)):
+		case row.first != "" && (len(results) == 0 || !strings.HasPrefix("/docs/"+results[0].Slug+"#"+results[0].Anchor, row.first)):
 			t.Errorf("%q finds %v first, want %s", row.query, results, row.first)
 		}
 	}

@@ -12,17 +12,19 @@ import (
 	"github.com/latchkey/latchkey/internal/page"
 )
 
-// part is what one h2 of a section says, as plain text.
+// part is what stands below one heading of a section, as plain text.
 type part struct {
 	section    section
 	id, title  string
 	says       string
 	lowerTitle []string
 	lowerWords []string
+	// weight is how much more a word in its title counts than one in the text.
+	weight int
 }
 
 var (
-	headings = regexp.MustCompile(`<h2 id="([^"]+)">(.*?)</h2>`)
+	headings = regexp.MustCompile(`<(h2|h3|dt) id="([^"]+)">(.*?)</(?:h2|h3|dt)>`)
 	tags     = regexp.MustCompile(`<[^>]*>`)
 )
 
@@ -34,11 +36,15 @@ func words(s string) []string {
 	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' })
 }
 
+// weights are those of each kind of heading: the descriptions of errors are many, and repeat
+// the words of what they are about.
+var weights = map[string]int{"h1": 20, "h2": 20, "h3": 15, "dt": 4}
+
 // parts cuts the sections at their headings.
 func parts(sections []section) []part {
 	var all []part
-	add := func(s section, id, title, markup string) {
-		p := part{section: s, id: id, title: plain(title), says: plain(markup)}
+	add := func(s section, kind, id, title, markup string) {
+		p := part{section: s, id: id, title: plain(title), says: plain(markup), weight: weights[kind]}
 		p.lowerTitle, p.lowerWords = words(p.title), words(p.says)
 		all = append(all, p)
 	}
@@ -49,13 +55,13 @@ func parts(sections []section) []part {
 		if len(found) > 0 {
 			end = found[0][0]
 		}
-		add(s, "", s.title, body[:end])
+		add(s, "h1", "", s.title, body[:end])
 		for i, at := range found {
 			end := len(body)
 			if i+1 < len(found) {
 				end = found[i+1][0]
 			}
-			add(s, body[at[2]:at[3]], body[at[4]:at[5]], body[at[1]:end])
+			add(s, body[at[2]:at[3]], body[at[4]:at[5]], body[at[6]:at[7]], body[at[1]:end])
 		}
 	}
 	return all
@@ -64,8 +70,8 @@ func parts(sections []section) []part {
 const (
 	maxResults = 12
 	maxWords   = 8
-	// inTitle is how much more a word in a title counts than one in the text.
-	inTitle = 20
+	// whole is how much more a word counts that is looked for as a whole.
+	whole = 2
 )
 
 // search finds the parts in which every word of the query begins a word, the best first.
@@ -80,7 +86,7 @@ func search(sections []section, query string) []page.GuideResult {
 	for _, p := range parts(sections) {
 		score := 0
 		for _, w := range wanted {
-			n := inTitle*count(p.lowerTitle, w) + count(p.lowerWords, w)
+			n := p.weight*count(p.lowerTitle, w) + count(p.lowerWords, w)
 			if n == 0 {
 				score = 0
 				break
@@ -94,18 +100,18 @@ func search(sections []section, query string) []page.GuideResult {
 	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(b.score, a.score) })
 	var results []page.GuideResult
 	for _, h := range hits[:min(len(hits), maxResults)] {
-		address := "/docs/" + h.section.slug
-		if h.id != "" {
-			address += "#" + h.id
-		}
-		results = append(results, page.GuideResult{Address: address, Section: h.section.title, Title: h.title, Excerpt: excerpt(h.says, wanted)})
+		results = append(results, page.GuideResult{Slug: h.section.slug, Anchor: h.id, Section: h.section.title, Title: h.title, Excerpt: excerpt(h.says, wanted)})
 	}
 	return results
 }
 
+// count weighs the words that begin with one that is looked for.
 func count(all []string, prefix string) (n int) {
 	for _, w := range all {
-		if strings.HasPrefix(w, prefix) {
+		switch {
+		case w == prefix:
+			n += whole
+		case strings.HasPrefix(w, prefix):
 			n++
 		}
 	}

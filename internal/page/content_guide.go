@@ -20,18 +20,22 @@ type Guide struct {
 	// Choices are the developer's applications, Application the one that is filled in.
 	Choices     []oauth.Application
 	Application *oauth.Application
+	// Chosen is the client_id that the address names, empty for none: a search keeps it.
+	Chosen string
 }
 
 // GuideSection is an entry of the documentation's contents.
 type GuideSection struct {
-	Slug, Title string
-	Current     bool
+	Address, Title string
+	Current        bool
 }
 
-// GuideResult is a place in the documentation where something was found.
+// GuideResult is a place in the documentation where something was found: a part of the
+// section Slug, or its beginning where Anchor is empty. Address leads there.
 type GuideResult struct {
-	Address, Section, Title string
-	Excerpt                 template.HTML
+	Slug, Anchor, Address string
+	Section, Title        string
+	Excerpt               template.HTML
 }
 
 func (Guide) template() string { return "guide" }
