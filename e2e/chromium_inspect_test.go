@@ -95,9 +95,9 @@ const pageKind = `location.pathname.replace(/[\w-]{36,}/g, "*") + " " + [...new 
 // weight sums up what a page consists of.
 const weight = `performance.getEntries().filter(e => e.decodedBodySize && !e.name.includes("/pictures/")).reduce((sum, e) => sum + e.decodedBodySize, 0)`
 
-// axe lists what keeps people out, of what WCAG 2.2 asks for on levels A and AA, and of
+// runAxe lists what keeps people out, of what WCAG 2.2 asks for on levels A and AA, and of
 // the best practices.
-const runAxe = `axe.run().then(r => r.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.html.slice(0, 200) + " " + n.failureSummary).join("; ")))`
+const runAxe = `axe.run(%s).then(r => r.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.html.slice(0, 200) + " " + n.failureSummary).join("; ")))`
 
 // inspect complains of a kind of page that was not there before.
 func (b *tab) inspect(t *testing.T) []string {
@@ -111,8 +111,11 @@ func (b *tab) inspect(t *testing.T) []string {
 	return b.examine(t)
 }
 
-// examine weighs the page, runs axe-core on it in both colour schemes, and looks whether it
-// fits a large window.
+// colours are the rules of axe-core that a colour scheme decides.
+const colours = `{runOnly: ["color-contrast", "link-in-text-block"]}`
+
+// examine weighs the page, runs axe-core on it in both windows and both colour schemes, and
+// looks whether it fits a large window.
 func (b *tab) examine(t *testing.T) []string {
 	t.Helper()
 	var complaints []string
@@ -120,18 +123,19 @@ func (b *tab) examine(t *testing.T) []string {
 		complaints = append(complaints, fmt.Sprintf("weighs %d bytes, more than %d", heavy, maxPage))
 	}
 	obtain(t, b, chromedp.Evaluate[chromedp.Void](b.inspector.axe+";0"))
-	for _, scheme := range []string{"light", "dark"} {
-		b.prefer(t, scheme)
-		for _, violation := range obtain(t, b, chromedp.Evaluate[[]string](runAxe, chromedp.EvalAwaitPromise)) {
-			complaints = append(complaints, "axe, "+scheme+": "+violation)
+	for _, view := range []struct {
+		window        window
+		scheme, rules string
+	}{{phone, "light", ""}, {phone, "dark", colours}, {desk, "light", colours}, {desk, "dark", ""}} {
+		b.look(t, view.window, view.scheme)
+		for _, violation := range obtain(t, b, chromedp.Evaluate[[]string](fmt.Sprintf(runAxe, view.rules), chromedp.EvalAwaitPromise)) {
+			complaints = append(complaints, fmt.Sprintf("axe, %s, %s: %s", view.window.name, view.scheme, violation))
 		}
 	}
-	b.prefer(t, "")
-	b.do(t, chromedp.EmulateViewport(1280, 800))
 	if wide := obtain(t, b, chromedp.Evaluate[int]("document.scrollingElement.scrollWidth")); wide > 1280 {
 		complaints = append(complaints, fmt.Sprintf("is %d pixels wide in a window of 1280", wide))
 	}
-	b.do(t, phone())
+	b.settle(t)
 	return complaints
 }
 

@@ -4,39 +4,9 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
-
-func testWithoutScripts(t *testing.T, c *chromium, s *server) {
-	l := newLanding(t)
-	bob := s.newAccount(t, "Bob Babbage")
-	b := c.profile(t, s.url, l.URL)
-	b.withoutScripts(t)
-	b.signIn(t, s, bob)
-	b.follow(t, "New application")
-	b.fill(t, "Name", "Plain", "Redirect URLs", l.URL+"/callback")
-	b.press(t, "Create application")
-	app := application{
-		ClientID:     obtain(t, b, chromedp.Text(chromedp.ID("client_id"))),
-		ClientSecret: obtain(t, b, chromedp.Text(chromedp.ID("client_secret"))),
-		redirect:     l.URL + "/callback",
-	}
-	s.vault.add("client secret", app.ClientSecret)
-	if !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(app.ClientSecret) {
-		t.Errorf("the page shows a secret of %d characters", len(app.ClientSecret))
-	}
-	// Proof that scripts are off: the one script of the pages would show it.
-	if b.has(t, `//button[@data-copy]`) || !b.holds(t, "data-copy") {
-		t.Error("a Copy button is shown that cannot work")
-	}
-	b.ask(t, s, app)
-	b.press(t, "Allow")
-	s.redeem(t, app, l.arrived(t).Get("code")).tokens(t)
-}
 
 // unbroken is as long as a name may be, without a place to break the line.
 const unbroken = "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW"

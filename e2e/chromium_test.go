@@ -27,7 +27,9 @@ func TestBrowser(t *testing.T) {
 		{"the watch notices what is wrong with a page", testWatch},
 		{"a person signs up, registers an application, approves it and disconnects it", testJourney},
 		{"the demo shows every call that works and every call that does not", testDemo},
-		{"everything works without scripts", testWithoutScripts},
+		{"a person needs no scripts", testWithoutScripts},
+		{"a developer needs no scripts", testDeveloperWithoutScripts},
+		{"an administrator needs no scripts", testAdministratorWithoutScripts},
 		{"a developer is told of a redirect URL while typing", testTyping},
 		{"what stands on the page of an application works as it is", testStart},
 		{"an application is made and tried with the keyboard alone", testKeyboard},
@@ -37,6 +39,7 @@ func TestBrowser(t *testing.T) {
 		{"no other site frames a page or posts a form", testOtherSites},
 		{"what is posted approves only what was shown", testStalePages},
 		{"a person chooses with the keys alone", testChoosing},
+		{"the keyboard alone is enough", testKeys},
 		{"sessions elsewhere are ended", testSessions},
 		{"a person shows a picture", testPicture},
 		{"a person sees what applications do, and ends it", testConnections},
@@ -47,6 +50,7 @@ func TestBrowser(t *testing.T) {
 		{"every page fits a phone whatever people type", testTour},
 		{"the documentation is in order", testGuidePages},
 		{"screenshots are taken for people to look at", testScreenshots},
+		{"the pictures of the documentation are taken", testGallery},
 	} {
 		t.Run(part.name, func(t *testing.T) { t.Parallel(); part.test(t, c, s) })
 	}
@@ -66,6 +70,8 @@ func startChromium(t *testing.T) *chromium {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-quic", true),
+		// Elements tell the name and the role that Chromium reads to people.
+		chromedp.Flag("enable-blink-features", "ComputedAccessibilityInfo"),
 		// Whatever Chromium wants of its own accord, it finds no host but this machine.
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1"),
 	)
@@ -102,11 +108,14 @@ func findChromium(t *testing.T) string {
 	return ""
 }
 
-// tab is one tab, as wide as a phone, that is watched.
+// tab is one tab that is watched.
 type tab struct {
 	ctx       context.Context
 	watch     *watch
 	inspector *inspector
+	// window is a phone unless a test says otherwise, scheme whatever the browser prefers.
+	window window
+	scheme string
 	// scriptless tabs cannot run axe-core.
 	scriptless bool
 }
@@ -131,18 +140,43 @@ func openTab(t *testing.T, parent context.Context, w *watch, i *inspector, optio
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	b := &tab{ctx: ctx, watch: w, inspector: i}
+	b := &tab{ctx: ctx, watch: w, inspector: i, window: phone}
 	_, err := chromedp.Call(ctx, audits.Enable, cdp.Empty{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.do(t, phone())
+	b.settle(t)
 	t.Cleanup(func() { b.judge(t) })
 	return b
 }
 
-func phone() chromedp.Action[chromedp.Void] {
-	return chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile)
+// window is what a page is seen in.
+type window struct {
+	name          string
+	width, height int64
+	mobile        bool
+}
+
+var (
+	phone = window{"phone", 360, 740, true}
+	desk  = window{"desk", 1280, 800, false}
+)
+
+// look shows the page in a window and a colour scheme, until the tab settles.
+func (b *tab) look(t *testing.T, w window, scheme string) {
+	t.Helper()
+	var options []chromedp.EmulateViewportOption
+	if w.mobile {
+		options = append(options, chromedp.EmulateMobile)
+	}
+	b.do(t, chromedp.EmulateViewport(w.width, w.height, options...))
+	b.prefer(t, scheme)
+}
+
+// settle goes back to the tab's own window and scheme.
+func (b *tab) settle(t *testing.T) {
+	t.Helper()
+	b.look(t, b.window, b.scheme)
 }
 
 // do runs actions of chromedp, which wait for what they need.
@@ -206,8 +240,8 @@ func (b *tab) complaints(t *testing.T) []string {
 		ids: [...document.querySelectorAll("[id]")].map(e => e.id).filter((id, i, all) => all.indexOf(id) < i),
 	})`))
 	var complaints []string
-	if found.Wide > 360 {
-		complaints = append(complaints, fmt.Sprintf("is %d pixels wide on a phone that has 360", found.Wide))
+	if found.Wide > int(b.window.width) {
+		complaints = append(complaints, fmt.Sprintf("is %d pixels wide on a %s that has %d", found.Wide, b.window.name, b.window.width))
 	}
 	if found.Headings != 1 {
 		complaints = append(complaints, fmt.Sprintf("has %d main headings", found.Headings))
@@ -330,10 +364,9 @@ func (b *tab) holds(t *testing.T, part string) bool {
 // shoot writes a picture of the whole page in a window of this width and colour scheme.
 func (b *tab) shoot(t *testing.T, name string, width int64, scheme string) {
 	t.Helper()
-	b.do(t, chromedp.EmulateViewport(width, 800))
-	b.prefer(t, scheme)
+	b.look(t, window{"window", width, 800, false}, scheme)
 	picture := obtain(t, b, chromedp.FullScreenshot(100))
-	b.do(t, phone())
+	b.settle(t)
 	if err := os.MkdirAll("screenshots", 0o755); err != nil {
 		t.Fatal(err)
 	}

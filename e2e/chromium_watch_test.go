@@ -233,7 +233,7 @@ func testWatch(t *testing.T, c *chromium, _ *server) {
 	for _, want := range []string{
 		"pixels wide on a phone", "2 main headings", "the same id twice: [a]",
 		"console.error was called", "a request to a stranger: " + stranger.URL, "content security policy: ", "console: Loading the script",
-		"axe, light: label: ", "axe, dark: label: ", "more than 61440", "wrong:1:",
+		"axe, phone, light: label: ", "axe, desk, dark: label: ", "more than 61440", "wrong:1:",
 	} {
 		if !strings.Contains(seen, want) {
 			t.Errorf("%q was not noticed; seen:\n%s", want, seen)

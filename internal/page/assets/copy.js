@@ -14,3 +14,8 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.textContent = button.dataset.copied;
   });
 }
+
+// On a phone the sections are scrolled to the one that is open.
+for (const current of document.querySelectorAll(".sections [aria-current]")) {
+  current.parentElement.scrollLeft = current.offsetLeft + current.offsetWidth - innerWidth + 40;
+}
