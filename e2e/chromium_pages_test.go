@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -107,41 +106,4 @@ func insiders(t *testing.T, b *tab, s *server, person account, app application) 
 	b.unfold(t, "Delete this application")
 	b.press(t, "Delete application")
 	b.reads(t, "The application is deleted.")
-}
-
-// testScreenshots takes pictures for people to look at; the README shows one of them.
-func testScreenshots(t *testing.T, c *chromium, s *server) {
-	grace := account{"grace@people.example", "pass phrase " + rand.Text(), "Grace Hopper"}
-	s.vault.add("password", grace.password)
-	s.command(t, grace.password+"\n", "account", "create", "--email", grace.email, "--name", grace.name, "--password-stdin")
-	app := s.registerAs(t, s.ada.email, "Tidepool", "https://tidepool.example", "https://tidepool.example/callback", "profile", "events")
-	b := c.profile(t, s.url)
-	b.ask(t, s, app)
-	b.shoot(t, "sign-in", 1280, "light")
-	b.open(t, s.url+"/sign-up")
-	b.shoot(t, "sign-up", 1280, "light")
-	b.ask(t, s, app, "redirect_uri", app.redirect+"/other")
-	b.shoot(t, "error", 1280, "light")
-	b.signIn(t, s, grace)
-	b.ask(t, s, app, "scope", "profile events")
-	b.shoot(t, "consent", 1280, "light")
-	b.shoot(t, "consent-dark", 1280, "dark")
-	b.shoot(t, "consent-phone", 360, "light")
-
-	for _, name := range []string{"Seaweed Atlas", "Harbour Pilot"} {
-		b.open(t, s.url+"/settings/applications/new")
-		site := "https://" + strings.ToLower(strings.ReplaceAll(name, " ", "-")) + ".example"
-		b.fill(t, "Name", name, "Redirect URLs", site+"/oauth/callback")
-		b.press(t, "Create application")
-	}
-	b.shoot(t, "application-secret", 1280, "light")
-	b.shoot(t, "application-secret-phone", 360, "dark")
-	b.follow(t, "OAuth applications")
-	b.shoot(t, "applications", 1280, "light")
-	s.redeem(t, app, s.browser(grace).authorize(t, app.request()).Query().Get("code")).tokens(t)
-	b.follow(t, "Connected applications")
-	b.shoot(t, "connections", 1280, "light")
-	b.shoot(t, "connections-phone", 360, "light")
-	b.open(t, s.url+"/settings/security")
-	b.shoot(t, "security", 1280, "dark")
 }
