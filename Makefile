@@ -26,7 +26,8 @@ fuzz:
 # Renews the pictures of the documentation from those that the browser tests made.
 screenshots:
 	go test -count 1 -run Browser ./e2e
-	cp e2e/screenshots/consent.png docs/consent.png
+	mkdir -p docs/screenshots
+	cp e2e/screenshots/docs/*.png docs/screenshots/
 
 # What Latchkey does under load, beside what is asked of it: make bench
 # BENCHFLAGS='-engines sqlite -workloads check'. The report is left in bench/report.

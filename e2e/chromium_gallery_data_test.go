@@ -6,9 +6,13 @@ import (
 	"encoding/base64"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
+	"maps"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -96,12 +100,52 @@ func emblem(t *testing.T, ground color.NRGBA, waves int) []byte {
 	return b.Bytes()
 }
 
-// believe gives the webhook an address as a real one has.
-func (g *gallery) believe(t *testing.T) {
+// beElsewhere gives the webhook an address as a real one has.
+func (g *gallery) beElsewhere(t *testing.T, l *listener) {
 	t.Helper()
 	db := g.open(t)
 	defer db.Close()
-	if _, err := db.Exec(`update webhooks set url = 'https://seaweed-atlas.example/hooks/tidepool'`); err != nil {
+	for _, change := range []string{
+		`update webhooks set url = 'https://seaweed-atlas.example/hooks/tidepool'`,
+		`update audit set detail = replace(detail, '` + strings.TrimPrefix(l.url, "http://") + `', 'seaweed-atlas.example')`,
+	} {
+		if _, err := db.Exec(change); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// slim makes a screenshot small enough for a repository: what is far down is cut off, and 256
+// colours are left.
+func slim(t *testing.T, screenshot []byte) []byte {
+	t.Helper()
+	whole, err := png.Decode(bytes.NewReader(screenshot))
+	if err != nil {
 		t.Fatal(err)
 	}
+	size := whole.Bounds()
+	size.Max.Y = min(size.Max.Y, 1400)
+	opaque := image.NewRGBA(size)
+	draw.Draw(opaque, size, whole, image.Point{}, draw.Src)
+	count := map[[4]byte]int{}
+	for pixel := range slices.Chunk(opaque.Pix, 4) {
+		count[[4]byte(pixel)]++
+	}
+	colours := slices.SortedFunc(maps.Keys(count), func(a, b [4]byte) int { return count[b] - count[a] })
+	reduced := image.NewPaletted(size, nil)
+	for _, c := range colours[:min(len(colours), 256)] {
+		reduced.Palette = append(reduced.Palette, color.RGBA{c[0], c[1], c[2], c[3]})
+	}
+	nearest := map[[4]byte]uint8{}
+	for c := range count {
+		nearest[c] = uint8(reduced.Palette.Index(color.RGBA{c[0], c[1], c[2], c[3]}))
+	}
+	for i := range reduced.Pix {
+		reduced.Pix[i] = nearest[[4]byte(opaque.Pix[4*i:])]
+	}
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, reduced); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

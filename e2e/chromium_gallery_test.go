@@ -43,8 +43,7 @@ func testGallery(t *testing.T, c *chromium, _ *server) {
 	g.command(t, "", "application", "update", g.atlas.ClientID, "--optional-scope", "events")
 	g.pilot = g.application(t, g.mara, "Harbour Pilot", "profile", "events")
 	g.clock = g.application(t, g.lea, "Moon Clock", "profile", "groups")
-	g.ada, g.session = g.jonas, g.from(g.jonas, "203.0.113.24", firefox)
-	g.session.signIn(t, g.session.open(t, "/sign-in"))
+	g.ada, g.session = g.jonas, g.signedIn(t, g.jonas, "203.0.113.24", firefox)
 	g.past(t)
 	g.administrate(t)
 	g.asPerson(t)
@@ -84,10 +83,12 @@ func (p proxied) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(r)
 }
 
-// from is the browser of a person somewhere, signed in.
-func (g *gallery) from(person account, address, agent string) *browser {
+// signedIn is the browser of a person somewhere.
+func (g *gallery) signedIn(t *testing.T, person account, address, agent string) *browser {
+	t.Helper()
 	b := g.browser(person)
 	b.client.Transport = proxied{b.client.Transport, address, agent}
+	b.signIn(t, b.open(t, "/sign-in"))
 	return b
 }
 
@@ -117,10 +118,20 @@ func (g *gallery) calls(t *testing.T, address string, m message) answer {
 	return g.do(t, m)
 }
 
+// public gives the platform an address as a real one has.
+const public = `(() => {
+	const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(location.origin, "https://tidepool.example");
+})()`
+
 // shows takes a picture for the documentation.
 func (b *tab) shows(t *testing.T, name string, w window, scheme string) {
 	t.Helper()
-	b.shoot(t, "docs/"+name, w.width, scheme)
+	b.look(t, w, scheme)
+	b.do(t, chromedp.Evaluate[chromedp.Void](public))
+	picture := obtain(t, b, chromedp.FullScreenshot(100))
+	b.settle(t)
+	keepPicture(t, "docs/"+name, slim(t, picture))
 }
 
 // administrate verifies, suspends and resumes.
@@ -128,12 +139,10 @@ func (g *gallery) administrate(t *testing.T) {
 	t.Helper()
 	g.application(t, g.lea, "Free Coins", "profile", "messages")
 	g.command(t, "", "application", "create", "--owner", g.jonas.email, "--name", "Tide Table", "--public", "--redirect-uri", "https://tide-table.example/back", "--scope", "profile")
-	mara := g.from(g.mara, "192.0.2.61", firefox)
-	mara.signIn(t, mara.open(t, "/sign-in"))
+	mara := g.signedIn(t, g.mara, "192.0.2.61", firefox)
 	mara.send(t, "/settings/applications/"+g.atlas.ClientID+"/logo", "logo", emblem(t, color.NRGBA{14, 116, 110, 255}, 2))
 	mara.send(t, "/settings/applications/"+g.pilot.ClientID+"/logo", "logo", emblem(t, color.NRGBA{178, 84, 40, 255}, 1))
-	ida := g.from(g.ida, "198.51.100.7", firefox)
-	ida.signIn(t, ida.open(t, "/sign-in"))
+	ida := g.signedIn(t, g.ida, "198.51.100.7", firefox)
 	for _, name := range []string{"Seaweed Atlas", "Harbour Pilot"} {
 		ida.press(t, g.applicationPage(t, ida, name), "Verify application")
 	}
@@ -186,21 +195,15 @@ func (g *gallery) asPerson(t *testing.T) {
 	g.session.send(t, "/settings/profile/picture", "picture", emblem(t, color.NRGBA{92, 78, 160, 255}, 1))
 	b.follow(t, "Profile")
 	b.shows(t, "profile", desk, "light")
-	g.signsIn(t, g.jonas, "203.0.113.180", iphone)
+	g.signedIn(t, g.jonas, "203.0.113.180", iphone)
 	b.follow(t, "Password and sessions")
 	b.shows(t, "sessions", desk, "light")
 	b.shoot(t, "sessions-phone", 360, "dark")
 }
 
-func (g *gallery) signsIn(t *testing.T, person account, address, agent string) {
-	t.Helper()
-	b := g.from(person, address, agent)
-	b.signIn(t, b.open(t, "/sign-in"))
-}
-
 func (g *gallery) asDeveloper(t *testing.T) {
 	t.Helper()
-	g.errs(t)
+	g.makeMistakes(t)
 	b := g.sitting(t, g.mara, "192.0.2.61")
 	b.shoot(t, "applications", 1280, "light")
 	b.follow(t, "Seaweed Atlas")
@@ -217,7 +220,7 @@ func (g *gallery) asDeveloper(t *testing.T) {
 	l := newListener(t)
 	b.fill(t, "URL", l.url)
 	b.press(t, "Create webhook")
-	l.secret = g.webhookSecret(t, g.pageFor(t, g.mara, g.atlas))
+	l.secret = g.webhookSecret(t, g.signedIn(t, g.mara, "192.0.2.61", firefox).open(t, webhookPage(g.atlas)))
 	b.press(t, "Send a test event")
 	l.next(t, "webhook.test")
 	l.failures.Store(1)
@@ -226,13 +229,13 @@ func (g *gallery) asDeveloper(t *testing.T) {
 		b.open(t, g.url+webhookPage(g.atlas))
 		return strings.Contains(b.text(t), "503")
 	})
-	g.believe(t)
+	g.beElsewhere(t, l)
 	b.open(t, g.url+webhookPage(g.atlas))
 	b.shows(t, "webhook", desk, "light")
 }
 
-// errs makes mistakes that developers make.
-func (g *gallery) errs(t *testing.T) {
+// makeMistakes makes those that developers make.
+func (g *gallery) makeMistakes(t *testing.T) {
 	t.Helper()
 	app := g.atlas
 	from := func(m message) { g.calls(t, "198.51.100.20", m) }

@@ -366,6 +366,12 @@ func (b *tab) shoot(t *testing.T, name string, width int64, scheme string) {
 	b.look(t, window{"window", width, 800, false}, scheme)
 	picture := obtain(t, b, chromedp.FullScreenshot(100))
 	b.settle(t)
+	keepPicture(t, name, picture)
+}
+
+// keepPicture writes a picture where people look for it.
+func keepPicture(t *testing.T, name string, picture []byte) {
+	t.Helper()
 	file := filepath.Join("screenshots", name+".png")
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -70,7 +71,7 @@ func testExplained(t *testing.T, s *server) {
 		{"a grant that is not offered", post(tokenPath, formType, app.identify(url.Values{"grant_type": {"password"}}).Encode()), []string{"unsupported_grant_type", "should never see a password", "from 127.0.0.1"}},
 		{"a code of another application", post(tokenPath, formType, other.identify(app.redemption(s.code(t, app))).Encode()), nil},
 		{"a redirect_uri with a slash", post(tokenPath, formType, app.identify(app.redemption(s.code(t, app), "redirect_uri", callback+"/")).Encode()), []string{"invalid_grant", "differs by a trailing slash from " + callback, "is not the one of the authorization request"}},
-		{"a code that was used", post(tokenPath, formType, app.identify(app.redemption(used)).Encode()), []string{"The code was used twice"}},
+		{"a code that was used", post(tokenPath, formType, app.identify(app.redemption(used)).Encode()), []string{"The code was used twice", "The second time was "}},
 		{"a refresh token that was replaced", post(tokenPath, formType, app.identify(refreshment(rotated)).Encode()), []string{"was replaced by a rotation", "Store the refresh token of each answer"}},
 		{"an access token as refresh token", post(tokenPath, formType, app.identify(refreshment(live.Access)).Encode()), []string{"What came as refresh_token is an access token."}},
 		{"a scope that is not allowed", post(tokenPath, formType, app.identify(with(url.Values{"grant_type": {"client_credentials"}}, "scope", "community")).Encode()), []string{"invalid_scope", "The scope community is not allowed to the application."}},
@@ -101,6 +102,9 @@ func checkTold(t *testing.T, name string, log []string, want ...string) {
 	if len(log) == 0 {
 		t.Errorf("%s: nothing is told", name)
 		return
+	}
+	if ages := regexp.MustCompile(`[0-9]{4,} seconds`).FindString(log[0]); ages != "" {
+		t.Errorf("%s: told was %s, which is longer than this test: %q", name, ages, log[0])
 	}
 	for _, part := range want {
 		if !strings.Contains(log[0], part) {
