@@ -10,9 +10,9 @@ import (
 	"image/png"
 	"maps"
 	"math"
+	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -105,9 +105,13 @@ func (g *gallery) beElsewhere(t *testing.T, l *listener) {
 	t.Helper()
 	db := g.open(t)
 	defer db.Close()
+	was, err := url.Parse(l.url)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, change := range []string{
 		`update webhooks set url = 'https://seaweed-atlas.example/hooks/tidepool'`,
-		`update audit set detail = replace(detail, '` + strings.TrimPrefix(l.url, "http://") + `', 'seaweed-atlas.example')`,
+		`update audit set detail = replace(detail, '` + was.Host + `', 'seaweed-atlas.example')`,
 	} {
 		if _, err := db.Exec(change); err != nil {
 			t.Fatal(err)
