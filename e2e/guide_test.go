@@ -58,6 +58,19 @@ func TestGuide(t *testing.T) {
 			t.Error("somebody else's application is filled in")
 		}
 	})
+	t.Run("an application of several owners, and an older one, can be chosen", func(t *testing.T) {
+		t.Parallel()
+		hedy := s.newAccount(t, "Hedy Lamarr")
+		shared, older := s.register(t, registration{}), s.register(t, registration{owner: hedy.email, public: true})
+		newer := s.register(t, registration{owner: hedy.email})
+		b, owner := s.browser(hedy), s.browser(s.ada)
+		b.signIn(t, b.open(t, "/sign-in"))
+		owner.signIn(t, owner.open(t, "/sign-in"))
+		owner.press(t, owner.open(t, "/settings/applications/"+shared.ClientID+"/people"), "Add co-owner", "co-owner", hedy.email)
+		b.open(t, "/docs/tokens").reads(t, http.StatusOK, newer.ClientID+":$CLIENT_SECRET")
+		b.open(t, "/docs/tokens?application="+shared.ClientID).reads(t, http.StatusOK, shared.ClientID+":$CLIENT_SECRET")
+		b.open(t, "/docs/tokens?application="+older.ClientID).reads(t, http.StatusOK, "-d client_id="+older.ClientID, "Yours is public: this is refused.")
+	})
 	t.Run("a search finds, and says when it finds nothing", func(t *testing.T) {
 		t.Parallel()
 		b := s.browser(account{})
