@@ -4,12 +4,12 @@
 build:
 	CGO_ENABLED=0 go build -trimpath -o latchkey ./cmd/latchkey
 
-# All tests: with the race detector, and the store's once more without it, at full
-# size. Missing Debian packages are installed when run as root or with sudo.
+# All tests: with the race detector, and once more without it those that need more room or
+# count allocations. Missing Debian packages are installed when run as root or with sudo.
 test:
 	./scripts/install-test-packages
 	CGO_ENABLED=1 go test -race -timeout 10m ./...
-	go test -timeout 10m ./internal/store
+	go test -timeout 10m ./internal/store ./cmd/latchkey
 
 check:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }

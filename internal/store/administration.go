@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -69,27 +70,29 @@ func (s *Store) MakeAdministrator(ctx context.Context, id oauth.ID) error {
 // UnmakeAdministrator undoes MakeAdministrator. ErrLastAdministrator: no other account
 // that is not disabled could do it again.
 func (s *Store) UnmakeAdministrator(ctx context.Context, id oauth.ID) error {
-	return s.onAccount(ctx, id, oauth.AuditAdministratorUnmade, func(tx *transaction, a oauth.Account) (bool, error) {
-		if !a.Administrator {
-			return false, nil
-		}
-		// All of them are locked, so that two do not unmake each other.
-		rows, err := tx.query(selectAccount + ` where administrator order by id` + tx.lock)
+	err := s.write(ctx, func(tx *transaction) error {
+		// All of them are locked, in the order of their ids as everywhere, so that two do
+		// not unmake each other.
+		rows, err := tx.query(selectAccount+` where administrator or id = $1 order by id`+tx.lock, id[:])
 		all, err := collect(rows, err, scanAccountOnly)
 		if err != nil {
-			return false, err
+			return err
 		}
-		others := 0
-		for _, other := range all {
-			if other.ID != id && !other.Disabled {
-				others++
-			}
+		self := slices.IndexFunc(all, func(a oauth.Account) bool { return a.ID == id })
+		switch {
+		case self < 0:
+			return tx.refuse(ErrNotFound)
+		case !all[self].Administrator:
+			return nil
+		case !slices.ContainsFunc(all, func(a oauth.Account) bool { return a.Administrator && !a.Disabled && a.ID != id }):
+			return tx.refuse(ErrLastAdministrator)
 		}
-		if others == 0 {
-			return false, tx.refuse(ErrLastAdministrator)
+		if err := tx.oneRow(`update accounts set administrator = $1 where id = $2`, false, id[:]); err != nil {
+			return err
 		}
-		return true, tx.oneRow(`update accounts set administrator = $1 where id = $2`, false, id[:])
+		return tx.audit(oauth.AuditAdministratorUnmade, oauth.AuditSubject{AccountID: id, Name: all[self].Name}, "")
 	})
+	return s.afterwards(err, change{kind: accountChanged, id: id})
 }
 
 func scanAccountOnly(r row) (oauth.Account, error) {
