@@ -33,7 +33,7 @@ func TestPeopleOfAnApplication(t *testing.T) {
 		if p := add(t, owner, app, "Add co-owner", "co-owner", grace.email); p.status != http.StatusOK || !strings.Contains(p.text(), "Grace Hopper") {
 			t.Fatalf("%d %s", p.status, p.text())
 		}
-		for _, path := range []string{"", "/settings", "/usage", "/webhook", "/people"} {
+		for _, path := range []string{"", "/settings", "/usage", "/errors", "/webhook", "/people", "/try"} {
 			p := co.open(t, settings(app, path))
 			if p.status != http.StatusOK {
 				t.Errorf("%q is answered %d", path, p.status)
@@ -76,7 +76,7 @@ func TestPeopleOfAnApplication(t *testing.T) {
 			t.Errorf("the owner before is answered %d", p.status)
 		}
 		s.me(t, token.Access).checkStatus(t, http.StatusUnauthorized)
-		s.me(t, s.clientCredentials(t, app, "").tokens(t).Access).checkStatus(t, http.StatusOK)
+		s.me(t, s.clientCredentials(t, s.rotate(t, app), "").tokens(t).Access).checkStatus(t, http.StatusOK)
 	})
 	t.Run("an offer that was declined or taken back is no more", func(t *testing.T) {
 		t.Parallel()

@@ -154,6 +154,7 @@ func (h *house) server(ctx context.Context, c *config, issuer string) (*server.S
 			Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Webhooks: h.webhooks, Door: door, Pages: pages, Log: h.log, Now: h.now,
 			Endpoints: urls, Protocol: portal.Protocol{Trial: endpoints.Trial, Me: endpoints.Me()}, Key: h.key, Secure: secure,
 			Picture: h.store.Picture, Studio: picture.NewStudio(), UploadLimit: throttle.New(20, time.Minute, c.exempt, h.now),
+			LookUpLimit: throttle.New(30, time.Minute, c.exempt, h.now),
 		},
 		Admin: &admin.Admin{
 			Store: h.store, Accounts: h.accounts, Applications: h.applications, Grants: h.grants, Meter: h.meter, Door: door, Pages: pages, Log: h.log,

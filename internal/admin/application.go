@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -125,8 +126,15 @@ func (a *Admin) resume(w http.ResponseWriter, r *http.Request, _ *signin.Person)
 	return a.onApplication(w, r, "resumed", a.Applications.Resume)
 }
 
-func (a *Admin) verify(w http.ResponseWriter, r *http.Request, _ *signin.Person) error {
-	return a.onApplication(w, r, "verified", a.Applications.Verify)
+// verify marks the application that the page showed: its owner may have made another of
+// it meanwhile.
+func (a *Admin) verify(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	seen := cmp.Or(r.PostFormValue("seen"), "nothing")
+	err := a.onApplication(w, r, "verified", func(ctx context.Context, id oauth.ID) error { return a.Applications.VerifySeen(ctx, id, seen) })
+	if errors.Is(err, application.ErrChanged) {
+		return a.writeApplication(w, r, person, http.StatusConflict, page.ReasonForm{Above: oauth.Say("Nothing was changed: the application is another than the one you looked at.")})
+	}
+	return err
 }
 
 func (a *Admin) unverify(w http.ResponseWriter, r *http.Request, person *signin.Person) error {

@@ -57,7 +57,7 @@ func (a *Applications) AddMember(ctx context.Context, application oauth.Applicat
 	case account.Disabled:
 		return &Problem{field, oauth.Say("This account is disabled.")}
 	}
-	err = a.store.AddMember(ctx, application.ID, account, role)
+	err = a.store.AddMember(ctx, application.ID, application.OwnerID, account, role)
 	if errors.Is(err, store.ErrFull) {
 		return &Problem{field, oauth.Say("There are %d already, as many as there may be.", store.MaxMembers)}
 	}
@@ -83,7 +83,8 @@ func (a *Applications) RemoveMember(ctx context.Context, application oauth.ID, a
 }
 
 // Accept makes the account to which an application is offered its owner. Tokens of
-// client_credentials that were for the owner before work no more; people who approved
+// client_credentials that were for the owner before work no more, and there are none for the
+// new one before the secret is replaced; co-owners have no part in it; people who approved
 // the application are asked again.
 func (a *Applications) Accept(ctx context.Context, application oauth.ID, heir oauth.Account) error {
 	return a.store.Inherit(ctx, application, heir)

@@ -47,6 +47,15 @@ func (a *Applications) Verify(ctx context.Context, id oauth.ID) error {
 	return a.store.VerifyApplication(ctx, id)
 }
 
+// ErrChanged: an application is no longer what was looked at.
+var ErrChanged = store.ErrChanged
+
+// VerifySeen is Verify for an application whose identity was seen: ErrChanged where
+// somebody changed it meanwhile.
+func (a *Applications) VerifySeen(ctx context.Context, id oauth.ID, seen string) error {
+	return a.store.VerifySeen(ctx, id, seen)
+}
+
 // Return answers a review with no; the owner is shown the note.
 func (a *Applications) Return(ctx context.Context, id oauth.ID, note string) error {
 	return a.store.ReturnApplication(ctx, id, note)

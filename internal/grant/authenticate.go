@@ -18,7 +18,11 @@ type Credentials struct {
 // Client is an application that has proved who it is. Only Authenticate makes
 // one, so whatever asks for a Client cannot be reached without; a Trial holds one that
 // nobody else gets.
-type Client struct{ application oauth.Application }
+type Client struct {
+	application oauth.Application
+	// inherited: the secret that proved it is from before the application had its owner.
+	inherited bool
+}
 
 // Application is the one that has proved itself.
 func (c Client) Application() oauth.Application { return c.application }
@@ -55,7 +59,8 @@ func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error
 	if refusal := g.prove(a, c.Secret); refusal != nil {
 		return Client{}, &Refused{Application: a, err: refusal}
 	}
-	return Client{application: a}, nil
+	inherited := !a.InheritedAt.IsZero() && !a.Public && !a.KnownToOwnerAlone(c.Secret, g.now())
+	return Client{application: a, inherited: inherited}, nil
 }
 
 // prove decides whether an application is who it says it is, and may act.

@@ -12,6 +12,10 @@ func (g *Grants) ClientCredentials(ctx context.Context, c Client, scope string) 
 	if c.application.Public {
 		return Tokens{}, oauth.NewError(oauth.UnauthorizedClient, "client_credentials is for confidential applications: a public one cannot prove who it is")
 	}
+	// The token is for the owner's account, and the owner before could ask for it.
+	if c.inherited {
+		return Tokens{}, oauth.NewError(oauth.UnauthorizedClient, "the application has another owner since this client_secret was made: replace the secret in the settings of the application")
+	}
 	granted, refusal := g.Catalogue().Request(scope, g.Allowed(c.application))
 	if refusal != nil {
 		return Tokens{}, refusal

@@ -56,7 +56,10 @@ type Application struct {
 	ReviewNote string
 	// RequestedScope is what the owner asks an administrator to allow.
 	RequestedScope Scope
-	CreatedAt      time.Time
+	// InheritedAt is when the owner got the application from another account, zero where it
+	// registered it.
+	InheritedAt time.Time
+	CreatedAt   time.Time
 }
 
 // NewClientID draws the id of an application and the client_id that carries it.
@@ -108,6 +111,17 @@ func (a Application) MatchSecret(secret string, now time.Time) (current, previou
 	return current, previous
 }
 
+// KnownToOwnerAlone reports whether a secret that works was made since the application
+// has its owner: the one before knows older ones.
+func (a Application) KnownToOwnerAlone(secret string, now time.Time) bool {
+	current, previous := a.MatchSecret(secret, now)
+	made := a.SecretCreatedAt
+	if !current && previous {
+		made = a.PreviousSecretCreatedAt
+	}
+	return (current || previous) && (a.InheritedAt.IsZero() || made.After(a.InheritedAt))
+}
+
 // Suspended reports whether the application is switched off: by an
 // administrator, or because its owner's account is disabled.
 func (a Application) Suspended() bool { return !a.SuspendedAt.IsZero() || a.OwnerDisabled }
@@ -138,6 +152,9 @@ func redirectHosts(a Application) []string {
 
 // Identity is a digest of what a person is shown of an application.
 type Identity Hash
+
+// String is the digest in hexadecimal digits.
+func (i Identity) String() string { return hex.EncodeToString(i[:]) }
 
 // Identity covers the name, the owner, the site, the redirect URIs and the logo, if
 // there is one. When it changes, remembered consents count no more.

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,22 @@ func TestScopeKeepsTheOrderAndDropsRepetitions(t *testing.T) {
 		if _, refusal := oauth.ParseScope(in); refusal == nil || refusal.Code != oauth.InvalidScope {
 			t.Errorf("ParseScope(%q) accepted a character that RFC 6749 forbids", in)
 		}
+	}
+}
+
+func TestAScopeHasNoEndOfTokens(t *testing.T) {
+	long := func(n int) string {
+		var tokens []string
+		for i := range n {
+			tokens = append(tokens, fmt.Sprintf("s%d", i))
+		}
+		return strings.Join(tokens, " ")
+	}
+	if _, refusal := oauth.ParseScope(long(256) + strings.Repeat(" s0", 20_000)); refusal != nil {
+		t.Errorf("256 tokens, one of them often: %v", refusal)
+	}
+	if _, refusal := oauth.ParseScope(long(257)); refusal == nil || refusal.Code != oauth.InvalidScope {
+		t.Errorf("257 tokens: %v", refusal)
 	}
 }
 

@@ -11,6 +11,10 @@ import (
 // permits nothing. It is comparable; Equal compares without the order.
 type Scope string
 
+// maxScopeTokens is how many different tokens a scope parameter may have: each is looked
+// for among the others, and whoever sends them has proved nothing yet.
+const maxScopeTokens = 256
+
 // ParseScope reads the value of a scope parameter. Tokens may be separated by
 // one or more spaces; a repeated token counts once.
 func ParseScope(s string) (Scope, *Error) {
@@ -21,6 +25,9 @@ func ParseScope(s string) (Scope, *Error) {
 		}
 		if !validScopeToken(token) {
 			return "", NewError(InvalidScope, "scope has a character that RFC 6749 section 3.3 does not allow")
+		}
+		if len(tokens) == maxScopeTokens {
+			return "", NewError(InvalidScope, "scope has more than %d tokens", maxScopeTokens)
 		}
 		tokens = append(tokens, token)
 	}

@@ -128,6 +128,8 @@ type AdminApplication struct {
 
 // ReasonForm is what an administrator writes to an owner.
 type ReasonForm struct {
+	// Above says why nothing was done, above the whole page.
+	Above    oauth.Sentence
 	Label    oauth.Sentence
 	Reason   string
 	Problems map[string]oauth.Sentence

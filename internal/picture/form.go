@@ -57,13 +57,16 @@ func FromForm(r *http.Request, name string) (upload []byte, wrong oauth.Sentence
 	return upload, oauth.Sentence{}
 }
 
+// fieldCost is what a field counts beside its name and value: many empty ones take memory too.
+const fieldCost = 64
+
 // addValue reads a field that is not a file.
 func addValue(r *http.Request, part *multipart.Part, left *int64) error {
 	value, err := io.ReadAll(io.LimitReader(part, *left+1))
 	if err != nil {
 		return err
 	}
-	if *left -= int64(len(value)); *left < 0 {
+	if *left -= fieldCost + int64(len(part.FormName())+len(value)); *left < 0 {
 		return &http.MaxBytesError{Limit: maxValues}
 	}
 	if r.PostForm == nil {

@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"image"
 )
@@ -14,10 +15,23 @@ type jpegHead struct {
 	bytesPerPixel int
 }
 
+const (
+	// mostBytesPerPixel is what a pixel takes of a progressive file with four colours that
+	// are kept for every pixel: the most there is.
+	mostBytesPerPixel = 4 * 5
+	// maxScans is how many passes over its pixels a file may make. Ten are usual; each
+	// costs time for all pixels, and a few bytes of the file are enough for one.
+	maxScans = 64
+)
+
+// tooManyScans counts the markers of passes over the pixels, wherever they are: where the
+// decoder would find them in a broken file is its own business.
+func tooManyScans(raw []byte) bool { return bytes.Count(raw, []byte{0xff, 0xda}) > maxScans }
+
 // readJPEG reads the segments (ITU T.81, annex B). What it cannot read it leaves to the
 // decoder to refuse.
 func readJPEG(raw []byte) jpegHead {
-	head := jpegHead{bytesPerPixel: bytesPerPixel}
+	head := jpegHead{bytesPerPixel: mostBytesPerPixel}
 	for at := 2; at+4 <= len(raw) && raw[at] == 0xff; {
 		kind := raw[at+1]
 		if kind == 0xff { // fill
@@ -45,7 +59,7 @@ func readJPEG(raw []byte) jpegHead {
 // second pixel only.
 func readFrame(frame []byte, progressive bool) int {
 	if len(frame) < 6 || len(frame) < 6+3*int(frame[5]) {
-		return bytesPerPixel
+		return mostBytesPerPixel
 	}
 	var samples, h, v int
 	for i := range int(frame[5]) {

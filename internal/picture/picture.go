@@ -90,6 +90,9 @@ func check(upload []byte) (orientation, oauth.Sentence) {
 	}
 	head := jpegHead{bytesPerPixel: bytesPerPixel}
 	if format == "jpeg" {
+		if tooManyScans(upload) {
+			return 0, unreadable()
+		}
 		head = readJPEG(upload)
 	}
 	if config.Width > maxSide || config.Height > maxSide || config.Width*config.Height*head.bytesPerPixel > maxMemory {

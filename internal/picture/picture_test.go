@@ -236,6 +236,34 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
+// passes is a progressive JPEG whose pixels are gone over so many times, each time for
+// nothing.
+func passes(t *testing.T, n int) []byte {
+	t.Helper()
+	table := func(class, symbol byte) []byte {
+		// One code, of one bit.
+		return append(append([]byte{0xff, 0xc4, 0, 20, class, 1}, make([]byte, 15)...), symbol)
+	}
+	raw := []byte{0xff, 0xd8, 0xff, 0xdb, 0, 67, 0}
+	raw = append(raw, bytes.Repeat([]byte{1}, 64)...)
+	raw = append(raw, 0xff, 0xc2, 0, 11, 8, 0, 64, 0, 64, 1, 1, 0x11, 0)
+	raw = append(raw, table(0x00, 0)...)
+	raw = append(raw, table(0x10, 0xe0)...)
+	for range n {
+		// Nothing in the next 32767 blocks.
+		raw = append(raw, 0xff, 0xda, 0, 8, 1, 1, 0, 1, 63, 0, 0b01111111, 0b11111111, 0)
+	}
+	return append(raw, 0xff, 0xd9)
+}
+
+func TestAPictureMakesFewPassesOverItsPixels(t *testing.T) {
+	for n, refused := range map[int]bool{10: false, 64: false, 65: true, 100_000: true} {
+		if _, wrong := picture.NewStudio().Make(t.Context(), passes(t, n)); wrong.IsZero() == refused {
+			t.Errorf("%d passes: %v", n, wrong)
+		}
+	}
+}
+
 func TestWhoeverWaitsTooLongForATurnIsTold(t *testing.T) {
 	studio := picture.NewStudio()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -316,7 +344,12 @@ func TestAFormThatIsTooLarge(t *testing.T) {
 	cut := form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", large) })
 	cut.Body = http.MaxBytesReader(nil, cut.Body, 1000)
 	fields := form(t, func(w *multipart.Writer) { _ = w.WriteField("name", string(large)) })
-	for name, r := range map[string]*http.Request{"the file": whole, "the body": cut, "the other fields": fields} {
+	empty := form(t, func(w *multipart.Writer) {
+		for range 2000 {
+			_ = w.WriteField("x", "")
+		}
+	})
+	for name, r := range map[string]*http.Request{"the file": whole, "the body": cut, "the other fields": fields, "many empty fields": empty} {
 		if upload, wrong := picture.FromForm(r, "picture"); upload != nil || !strings.Contains(wrong.String(), "2 MB") {
 			t.Errorf("%s: %d bytes, wrong is %q", name, len(upload), wrong)
 		}

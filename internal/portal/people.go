@@ -2,12 +2,15 @@ package portal
 
 import (
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
+	"github.com/latchkey/latchkey/internal/throttle"
 )
 
 func (p *Portal) peopleRoutes() map[string]handler {
@@ -71,10 +74,18 @@ func (p *Portal) addMember(w http.ResponseWriter, r *http.Request, person *signi
 	if err != nil {
 		return err
 	}
-	err = p.Applications.AddMember(r.Context(), a, role, r.PostFormValue(string(role)))
+	status := http.StatusUnprocessableEntity
+	if wait, ok := p.LookUpLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); ok {
+		err = p.Applications.AddMember(r.Context(), a, role, r.PostFormValue(string(role)))
+	} else {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		status, err = http.StatusTooManyRequests, &application.Problem{
+			Field: string(role), Message: oauth.Say("There were too many attempts. Wait a little and try again."),
+		}
+	}
 	var problem *application.Problem
 	if errors.As(err, &problem) {
-		return p.writePeople(w, r, person, http.StatusUnprocessableEntity, a, page.People{
+		return p.writePeople(w, r, person, status, a, page.People{
 			Typed: map[string]string{string(role): r.PostFormValue(string(role))}, Problems: problems(err),
 		})
 	}

@@ -47,6 +47,9 @@ type Portal struct {
 	Picture     func(context.Context, oauth.ID) (oauth.Picture, error)
 	Studio      *picture.Studio
 	UploadLimit *throttle.Throttle
+	// LookUpLimit is how often an account may look for others: it learns who has one, and
+	// their names.
+	LookUpLimit *throttle.Throttle
 }
 
 // Routes adds the settings pages.
@@ -132,7 +135,7 @@ func notice(r *http.Request) oauth.Sentence {
 	case "left":
 		return oauth.Say("You have no part in the application any more.")
 	case "inherited":
-		return oauth.Say("The application is yours now.")
+		return oauth.Say("The application is yours now. Replace its secrets: its owner before knows them.")
 	case "declined":
 		return oauth.Say("The offer is declined.")
 	case "deleted":

@@ -54,7 +54,7 @@ func plot(name string, title oauth.Sentence, report usage.Report, of func(usage.
 const errorsPage = 15
 
 func (p *Portal) showErrors(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ const selectApplication = `select applications.id, client_id, owner_id, accounts
 	applications.name, site, privacy, terms, logo, redirect_uris, scope, optional_scope, public, resource_server,
 	secret_hash, secret_created_at, secret_used_at,
 	previous_secret_hash, previous_secret_created_at, previous_secret_ends_at, previous_secret_used_at,
-	submitted_at, verified_at, suspended_at, suspended_reason, review_note, requested_scope, applications.created_at
+	submitted_at, verified_at, suspended_at, suspended_reason, review_note, requested_scope, inherited_at, applications.created_at
 	from applications join accounts on accounts.id = applications.owner_id`
 
 func scanApplication(r row) (a oauth.Application, err error) {
@@ -20,7 +20,7 @@ func scanApplication(r row) (a oauth.Application, err error) {
 		&a.Name, &a.Site, &a.Privacy, &a.Terms, &a.Logo, &uris, &a.Scope, &a.OptionalScope, &a.Public, &a.ResourceServer,
 		fixed(a.SecretHash[:]), millis{&a.SecretCreatedAt}, millis{&a.SecretUsedAt},
 		fixed(a.PreviousSecretHash[:]), millis{&a.PreviousSecretCreatedAt}, millis{&a.PreviousSecretEndsAt}, millis{&a.PreviousSecretUsedAt},
-		millis{&a.SubmittedAt}, millis{&a.VerifiedAt}, millis{&a.SuspendedAt}, &a.SuspendedReason, &a.ReviewNote, &a.RequestedScope, millis{&a.CreatedAt})
+		millis{&a.SubmittedAt}, millis{&a.VerifiedAt}, millis{&a.SuspendedAt}, &a.SuspendedReason, &a.ReviewNote, &a.RequestedScope, millis{&a.InheritedAt}, millis{&a.CreatedAt})
 	a.RedirectURIs = strings.Fields(uris)
 	return a, notFound(err)
 }

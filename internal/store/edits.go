@@ -10,13 +10,14 @@ import (
 )
 
 // RotateSecret replaces the secret of a confidential application. The one that
-// was current until now works until previousEnds; the one before it no more.
-func (s *Store) RotateSecret(ctx context.Context, id oauth.ID, secret oauth.Hash, previousEnds time.Time) error {
+// was current until now works until previousEnds; the one before it no more. ErrNotFound:
+// the application does not belong to owner any more.
+func (s *Store) RotateSecret(ctx context.Context, id, owner oauth.ID, secret oauth.Hash, previousEnds time.Time) error {
 	return s.changeApplication(ctx, id, oauth.AuditSecretReplaced, func(tx *transaction) error {
 		return tx.oneRow(`update applications set previous_secret_hash = secret_hash, previous_secret_ends_at = $1,
 				previous_secret_created_at = secret_created_at, previous_secret_used_at = secret_used_at,
-				secret_hash = $2, secret_created_at = $3, secret_used_at = 0 where id = $4 and not public`,
-			toMillis(previousEnds), secret[:], toMillis(s.engine.now()), id[:])
+				secret_hash = $2, secret_created_at = $3, secret_used_at = 0 where id = $4 and owner_id = $5 and not public`,
+			toMillis(previousEnds), secret[:], toMillis(s.engine.now()), id[:], owner[:])
 	})
 }
 

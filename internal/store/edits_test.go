@@ -72,7 +72,7 @@ func editsAreWrittenDown(t *testing.T, s *Store) {
 	edit(func(*oauth.Application) {})
 	edit(func(a *oauth.Application) { a.RedirectURIs = []string{"https://other.example/"} })
 	must(t, s.PutLogo(t.Context(), a.ID, nil))
-	must(t, s.RotateSecret(t.Context(), a.ID, oauth.Hash{1}, s.Now()))
+	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, oauth.Hash{1}, s.Now()))
 	must(t, s.EndPreviousSecret(t.Context(), a.ID))
 	want := []string{
 		"application.registered: ", "application.edited: name, terms", "application.edited: redirect_uris",
@@ -107,8 +107,8 @@ func oldSecretsEnd(t *testing.T, s *Store) {
 	if err := s.EndPreviousSecret(t.Context(), a.ID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("without an old secret the error is %v", err)
 	}
-	must(t, s.RotateSecret(t.Context(), a.ID, oauth.Hash{1}, s.Now().Add(1e15)))
-	must(t, s.RotateSecret(t.Context(), a.ID, oauth.Hash{2}, s.Now().Add(1e15)))
+	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, oauth.Hash{1}, s.Now().Add(1e15)))
+	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, oauth.Hash{2}, s.Now().Add(1e15)))
 	must(t, s.EndPreviousSecret(t.Context(), a.ID))
 	read, err := s.Application(t.Context(), a.ID)
 	must(t, err)
@@ -125,9 +125,9 @@ func managedAreListed(t *testing.T, s *Store) {
 	newApplication(t, s, bob, "Somebody else's")
 	shared := newApplication(t, s, bob, "Shared 100%_!")
 	offered := newApplication(t, s, bob, "Offered")
-	must(t, s.AddMember(t.Context(), shared.ID, ada, oauth.RoleCoOwner))
-	must(t, s.AddMember(t.Context(), offered.ID, ada, oauth.RoleHeir))
-	must(t, s.AddMember(t.Context(), offered.ID, ada, oauth.RoleTester))
+	must(t, s.AddMember(t.Context(), shared.ID, shared.OwnerID, ada, oauth.RoleCoOwner))
+	must(t, s.AddMember(t.Context(), offered.ID, offered.OwnerID, ada, oauth.RoleHeir))
+	must(t, s.AddMember(t.Context(), offered.ID, offered.OwnerID, ada, oauth.RoleTester))
 	list := func(text string, p Page) []string {
 		t.Helper()
 		found, err := s.ManagedApplications(t.Context(), ada.ID, text, p)

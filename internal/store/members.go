@@ -59,9 +59,14 @@ const managedApplications = selectApplication + ` where applications.id in (
 	and lower(applications.name) like lower($3) escape '!' and applications.id < $4 order by applications.id desc limit $5`
 
 // AddMember gives an account a role in an application. There is one heir: a new one
-// takes the place of the one before. ErrFull: MaxMembers have the role.
-func (s *Store) AddMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role) error {
-	return s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction) error {
+// takes the place of the one before. ErrFull: MaxMembers have the role. ErrNotFound: the
+// application does not belong to owner any more.
+func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, account oauth.Account, role oauth.Role) error {
+	return s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction, a oauth.Application) error {
+		// Who gave the application away meanwhile names nobody any more.
+		if a.OwnerID != owner {
+			return tx.refuse(ErrNotFound)
+		}
 		if role == oauth.RoleHeir {
 			if _, err := tx.exec(`delete from application_members where application_id = $1 and role = $2`, application[:], string(role)); err != nil {
 				return err
@@ -83,26 +88,33 @@ func (s *Store) AddMember(ctx context.Context, application oauth.ID, account oau
 
 // RemoveMember takes a role from an account. ErrNotFound: it does not have it.
 func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role) error {
-	return s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction) error {
+	return s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction, _ oauth.Application) error {
 		return tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
 			application[:], account.ID[:], string(role))
 	})
 }
 
 // Inherit makes the heir of an application its owner. ErrNotFound: it is not offered to
-// the account any more. What an administrator found of the application counted for the
-// owner before.
+// the account any more, or by somebody whose account is disabled. What an administrator
+// found of the application counted for the owner before, and so did its co-owners: they
+// can have tokens of the owner's account.
 func (s *Store) Inherit(ctx context.Context, application oauth.ID, account oauth.Account) error {
-	return s.onMember(ctx, application, oauth.AuditApplicationInherited, account, oauth.RoleHeir, func(tx *transaction) error {
+	return s.onMember(ctx, application, oauth.AuditApplicationInherited, account, oauth.RoleHeir, func(tx *transaction, a oauth.Application) error {
+		if a.OwnerDisabled {
+			return tx.refuse(ErrNotFound)
+		}
 		err := tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
 			application[:], account.ID[:], string(oauth.RoleHeir))
 		if err != nil || tx.refusal != nil {
 			return err
 		}
-		if _, err := tx.exec(`delete from application_members where application_id = $1 and account_id = $2`, application[:], account.ID[:]); err != nil {
+		_, err = tx.exec(`delete from application_members where application_id = $1 and (account_id = $2 or role = $3)`,
+			application[:], account.ID[:], string(oauth.RoleCoOwner))
+		if err != nil {
 			return err
 		}
-		_, err = tx.exec(`update applications set owner_id = $1, submitted_at = 0, verified_at = 0 where id = $2`, account.ID[:], application[:])
+		_, err = tx.exec(`update applications set owner_id = $1, inherited_at = $2, submitted_at = 0, verified_at = 0 where id = $3`,
+			account.ID[:], toMillis(tx.now), application[:])
 		return err
 	})
 }
@@ -110,13 +122,13 @@ func (s *Store) Inherit(ctx context.Context, application oauth.ID, account oauth
 // onMember does something about a member of an application that is there, and writes
 // down that it was done.
 func (s *Store) onMember(ctx context.Context, application oauth.ID, kind oauth.AuditKind, account oauth.Account, role oauth.Role,
-	f func(*transaction) error) error {
+	f func(*transaction, oauth.Application) error) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), application[:]))
 		if err != nil {
 			return tx.absent(err)
 		}
-		if err := f(tx); err != nil || tx.refusal != nil {
+		if err := f(tx, a); err != nil || tx.refusal != nil {
 			return err
 		}
 		return tx.audit(kind, oauth.AuditSubject{AccountID: account.ID, ApplicationID: a.ID, Name: a.Name}, string(role)+": "+account.Name)

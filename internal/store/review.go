@@ -25,6 +25,9 @@ type decided struct {
 	kind   oauth.AuditKind
 	detail string
 	decide func(standing) standing
+	// seen is the identity of the application that was decided about; empty where that
+	// makes no difference.
+	seen string
 }
 
 // decide changes the standing of an application as it is now. What changes nothing is
@@ -34,6 +37,9 @@ func (s *Store) decide(ctx context.Context, id oauth.ID, e decided) error {
 		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
 		if err != nil {
 			return tx.absent(err)
+		}
+		if e.seen != "" && a.Identity().String() != e.seen {
+			return tx.refuse(ErrChanged)
 		}
 		before := standing{a.SubmittedAt, a.VerifiedAt, a.SuspendedAt, a.ReviewNote, a.SuspendedReason, a.Scope, a.RequestedScope}
 		after := e.decide(before)
@@ -59,7 +65,7 @@ func (s *Store) decide(ctx context.Context, id oauth.ID, e decided) error {
 // its tokens works. Its owner is shown the reason.
 func (s *Store) SuspendApplication(ctx context.Context, id oauth.ID, reason string) error {
 	now := s.engine.now()
-	return s.decide(ctx, id, decided{oauth.AuditApplicationSuspended, reason, func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationSuspended, detail: reason, decide: func(a standing) standing {
 		if a.suspended.IsZero() {
 			a.suspended = now
 		}
@@ -70,7 +76,7 @@ func (s *Store) SuspendApplication(ctx context.Context, id oauth.ID, reason stri
 
 // ResumeApplication undoes SuspendApplication; tokens that have not expired work again.
 func (s *Store) ResumeApplication(ctx context.Context, id oauth.ID) error {
-	return s.decide(ctx, id, decided{oauth.AuditApplicationResumed, "", func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationResumed, detail: "", decide: func(a standing) standing {
 		a.suspended, a.reason = time.Time{}, ""
 		return a
 	}})
@@ -79,7 +85,7 @@ func (s *Store) ResumeApplication(ctx context.Context, id oauth.ID) error {
 // SubmitApplication asks for a review. It changes nothing where one is under way or over.
 func (s *Store) SubmitApplication(ctx context.Context, id oauth.ID) error {
 	now := s.engine.now()
-	return s.decide(ctx, id, decided{oauth.AuditApplicationSubmitted, "", func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationSubmitted, detail: "", decide: func(a standing) standing {
 		if a.submitted.IsZero() && a.verified.IsZero() {
 			a.submitted, a.note = now, ""
 		}
@@ -89,8 +95,14 @@ func (s *Store) SubmitApplication(ctx context.Context, id oauth.ID) error {
 
 // VerifyApplication marks an application as what it says it is.
 func (s *Store) VerifyApplication(ctx context.Context, id oauth.ID) error {
+	return s.VerifySeen(ctx, id, "")
+}
+
+// VerifySeen is VerifyApplication for the application of an identity: ErrChanged where it
+// is no longer what somebody looked at.
+func (s *Store) VerifySeen(ctx context.Context, id oauth.ID, seen string) error {
 	now := s.engine.now()
-	return s.decide(ctx, id, decided{oauth.AuditApplicationVerified, "", func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationVerified, seen: seen, decide: func(a standing) standing {
 		if a.verified.IsZero() {
 			a.verified = now
 		}
@@ -101,7 +113,7 @@ func (s *Store) VerifyApplication(ctx context.Context, id oauth.ID) error {
 
 // ReturnApplication answers a review with no, and tells the owner why.
 func (s *Store) ReturnApplication(ctx context.Context, id oauth.ID, note string) error {
-	return s.decide(ctx, id, decided{oauth.AuditApplicationReturned, note, func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationReturned, detail: note, decide: func(a standing) standing {
 		if !a.submitted.IsZero() {
 			a.submitted, a.note = time.Time{}, note
 		}
@@ -111,7 +123,7 @@ func (s *Store) ReturnApplication(ctx context.Context, id oauth.ID, note string)
 
 // UnverifyApplication takes the mark from an application, and tells the owner why.
 func (s *Store) UnverifyApplication(ctx context.Context, id oauth.ID, note string) error {
-	return s.decide(ctx, id, decided{oauth.AuditApplicationUnmarked, note, func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationUnmarked, detail: note, decide: func(a standing) standing {
 		if !a.verified.IsZero() {
 			a.verified, a.note = time.Time{}, note
 		}
@@ -121,7 +133,7 @@ func (s *Store) UnverifyApplication(ctx context.Context, id oauth.ID, note strin
 
 // RequestScope asks for scopes that an administrator has to allow.
 func (s *Store) RequestScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
-	return s.decide(ctx, id, decided{oauth.AuditScopeRequested, string(scope), func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditScopeRequested, detail: string(scope), decide: func(a standing) standing {
 		a.requested = a.requested.With(scope).Without(a.scope)
 		return a
 	}})
@@ -129,7 +141,7 @@ func (s *Store) RequestScope(ctx context.Context, id oauth.ID, scope oauth.Scope
 
 // AllowScope gives an application scopes, asked for or not.
 func (s *Store) AllowScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
-	return s.decide(ctx, id, decided{oauth.AuditScopeAllowed, string(scope), func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditScopeAllowed, detail: string(scope), decide: func(a standing) standing {
 		a.scope, a.requested = a.scope.With(scope), a.requested.Without(scope)
 		return a
 	}})
@@ -138,7 +150,7 @@ func (s *Store) AllowScope(ctx context.Context, id oauth.ID, scope oauth.Scope) 
 // DeclineScope answers a request for scopes with no, and takes from the application
 // those of them that it has.
 func (s *Store) DeclineScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
-	return s.decide(ctx, id, decided{oauth.AuditScopeDeclined, string(scope), func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditScopeDeclined, detail: string(scope), decide: func(a standing) standing {
 		a.scope, a.requested = a.scope.Without(scope), a.requested.Without(scope)
 		return a
 	}})

@@ -226,7 +226,7 @@ func toldOfSuspensions(w *world) {
 
 func toldOfEndingSecret(w *world) {
 	s, other := w.hooked(oauth.EventSecretEnding), w.open(false)
-	w.must(s.RotateSecret(w.ctx, w.application.ID, oauth.Hash{1}, w.clock.Now().Add(7*24*time.Hour)))
+	w.must(s.RotateSecret(w.ctx, w.application.ID, w.application.OwnerID, oauth.Hash{1}, w.clock.Now().Add(7*24*time.Hour)))
 	look := func() (told int) {
 		var sum atomic.Int64
 		each(4, 8, func(i int) {
@@ -248,7 +248,7 @@ func toldOfEndingSecret(w *world) {
 	if all := w.outbox(s); len(all) != 1 || w.told(all[0])["ends_at"] == nil {
 		w.Errorf("deliveries: %v", all)
 	}
-	w.must(s.RotateSecret(w.ctx, w.application.ID, oauth.Hash{2}, w.clock.Now().Add(time.Hour)))
+	w.must(s.RotateSecret(w.ctx, w.application.ID, w.application.OwnerID, oauth.Hash{2}, w.clock.Now().Add(time.Hour)))
 	if n := look(); n != 1 {
 		w.Errorf("told %d times of the next; want 1", n)
 	}

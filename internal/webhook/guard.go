@@ -57,6 +57,9 @@ func (g guard) permits(a netip.Addr) bool {
 		return true
 	case !a.IsGlobalUnicast(), a.IsPrivate(), a.IsLoopback(), a.IsLinkLocalUnicast():
 		return false
+	case a.Is6() && !netip.MustParsePrefix("2000::/3").Contains(a):
+		// Nothing else is given out to anybody yet (RFC 4291 §2.4).
+		return false
 	}
 	return !special(a)
 }

@@ -71,6 +71,8 @@ func TestGuardPermitsPublicAddressesAlone(t *testing.T) {
 		{"fe80::1%eth0", false, false, false},
 		{"fe80::1", false, false, false},
 		{"fec0::1", false, false, false},
+		{"::ffff:0:127.0.0.1", false, false, false},
+		{"4000::1", false, false, false},
 		{"fc00::1", false, false, false},
 		{"100.64.0.1", false, false, false},
 		{"192.0.0.8", false, false, false},

@@ -10,6 +10,8 @@ alter table applications add column verified_at bigint not null default 0;
 alter table applications add column suspended_reason text not null default '';
 alter table applications add column review_note text not null default ''; -- why an administrator sent it back
 alter table applications add column requested_scope text not null default ''; -- what an administrator is asked to allow
+-- When its owner became that by an offer: secrets from before are known to somebody else.
+alter table applications add column inherited_at bigint not null default 0;
 alter table applications add column previous_secret_created_at bigint not null default 0;
 alter table applications add column secret_used_at bigint not null default 0;
 alter table applications add column previous_secret_used_at bigint not null default 0;
@@ -176,6 +178,7 @@ drop index accounts_administrators;
 drop index accounts_by_name;
 alter table applications drop column name_key;
 alter table accounts drop column name_key;
+alter table applications drop column inherited_at;
 alter table applications drop column requested_scope;
 alter table applications drop column review_note;
 alter table applications drop column suspended_reason;
