@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"html"
 	"log/slog"
 	"net/http/httptest"
 	"regexp"
@@ -110,5 +111,49 @@ func TestSearch(t *testing.T) {
 	got := search(sections, "tides")
 	if len(got) == 0 || !strings.Contains(string(got[0].Excerpt), "&lt;your&gt; <mark>tides</mark>") {
 		t.Errorf("an excerpt is not escaped or not marked: %v", got)
+	}
+}
+
+func TestExamplesFitTheApplication(t *testing.T) {
+	l := languages(t)
+	public := oauth.Application{
+		ClientID: "the-public-one", Public: true, Scope: "tides", RedirectURIs: []string{"https://own.example/cb?for=us&more=it's"},
+	}
+	for _, row := range []struct {
+		name         string
+		application  oauth.Application
+		wants, never []string
+	}{
+		{"public", public, []string{
+			"-d client_id=the-public-one", `-d code_verifier="$VERIFIER"`, "code_challenge=THE_CHALLENGE",
+			`--data-urlencode 'redirect_uri=https://own.example/cb?for=us&more=it'\''s'`, "https://own.example/cb?for=us&more=it's&code=CODE&",
+		}, []string{`-u "the-public-one`, "YOUR_CLIENT_ID"}},
+		{"confidential", oauth.Application{ClientID: "the-other", Scope: "tides", RedirectURIs: []string{"https://own.example/cb"}}, []string{
+			`-u "the-other:$CLIENT_SECRET"`, "--data-urlencode redirect_uri=https://own.example/cb\n",
+		}, []string{"code_verifier=\"", "THE_CHALLENGE"}},
+	} {
+		for _, in := range l {
+			about := testReader()
+			about.fillIn(row.application)
+			g := Guide{texts: parse}
+			sections, err := g.read(in, about)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all strings.Builder
+			for _, s := range sections {
+				all.WriteString(html.UnescapeString(regexp.MustCompile(`</code>`).ReplaceAllString(string(s.body), "\n")))
+			}
+			for _, want := range row.wants {
+				if !strings.Contains(all.String(), want) {
+					t.Errorf("%s, %s: %q stands nowhere", row.name, in.Tag, want)
+				}
+			}
+			for _, never := range row.never {
+				if strings.Contains(all.String(), never) {
+					t.Errorf("%s, %s: %q stands somewhere", row.name, in.Tag, never)
+				}
+			}
+		}
 	}
 }

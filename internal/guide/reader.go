@@ -51,6 +51,12 @@ func (a reader) Has(name string) bool {
 	return slices.ContainsFunc(a.Scopes, func(p oauth.Permission) bool { return p.Name == name })
 }
 
+// First is the first of the scopes that are asked for.
+func (a reader) First() string {
+	first, _, _ := strings.Cut(a.Asked, " ")
+	return first
+}
+
 // Public tells that the application has no secret.
 func (a reader) Public() bool { return a.Application != nil && a.Application.Public }
 

@@ -18,18 +18,21 @@ type part struct {
 	id, title  string
 	says       string
 	lowerTitle []string
-	lowerWords []string
+	// lowerWords are all, lowerProse those that stand in no example, which count more.
+	lowerWords, lowerProse []string
 	// weight is how much more a word in its title counts than one in the text.
 	weight int
 }
 
 var (
 	headings = regexp.MustCompile(`<(h2|h3|dt) id="([^"]+)">(.*?)</(?:h2|h3|dt)>`)
+	examples = regexp.MustCompile(`(?s)<pre>.*?</pre>`)
+	buttons  = regexp.MustCompile(`<button.*?</button>`)
 	tags     = regexp.MustCompile(`<[^>]*>`)
 )
 
 func plain(markup string) string {
-	return strings.Join(strings.Fields(html.UnescapeString(tags.ReplaceAllString(markup, " "))), " ")
+	return strings.Join(strings.Fields(html.UnescapeString(tags.ReplaceAllString(buttons.ReplaceAllString(markup, " "), " "))), " ")
 }
 
 func words(s string) []string {
@@ -45,7 +48,7 @@ func parts(sections []section) []part {
 	var all []part
 	add := func(s section, kind, id, title, markup string) {
 		p := part{section: s, id: id, title: plain(title), says: plain(markup), weight: weights[kind]}
-		p.lowerTitle, p.lowerWords = words(p.title), words(p.says)
+		p.lowerTitle, p.lowerWords, p.lowerProse = words(p.title), words(p.says), words(plain(examples.ReplaceAllString(markup, " ")))
 		all = append(all, p)
 	}
 	for _, s := range sections {
@@ -86,7 +89,7 @@ func search(sections []section, query string) []page.GuideResult {
 	for _, p := range parts(sections) {
 		score := 0
 		for _, w := range wanted {
-			n := p.weight*count(p.lowerTitle, w) + count(p.lowerWords, w)
+			n := p.weight*count(p.lowerTitle, w) + count(p.lowerWords, w) + count(p.lowerProse, w)
 			if n == 0 {
 				score = 0
 				break
