@@ -46,6 +46,21 @@ func TestGuide(t *testing.T) {
 			t.Errorf("the answer has no %s: %s", want, a.body)
 		}
 	})
+	t.Run("the browser leads there too", func(t *testing.T) {
+		t.Parallel()
+		b := s.browser(account{})
+		to := b.open(t, "/oauth/ask?client_id=nobody").link(t, "Read about it")
+		path, anchor, _ := strings.Cut(to, "#")
+		if !hasID(b.open(t, path), anchor) {
+			t.Errorf("the page of a broken request leads to %s, which is not there", to)
+		}
+		app := s.register(t, registration{})
+		query := url.Values{"client_id": {app.ClientID}, "response_type": {"code"}, "prompt": {"none"}}
+		back := b.open(t, "/oauth/ask?"+query.Encode()).away
+		if want := s.url + "/docs/errors#login_required"; back == nil || back.Query().Get("error_uri") != want {
+			t.Errorf("the answer leads to %s, want %s", back, want)
+		}
+	})
 	t.Run("a developer's own application is filled in, and nobody else's", func(t *testing.T) {
 		t.Parallel()
 		grace := s.newAccount(t, "Grace Hopper")
@@ -54,6 +69,13 @@ func TestGuide(t *testing.T) {
 		b.open(t, "/docs/start").reads(t, http.StatusOK, "YOUR_CLIENT_ID")
 		b.signIn(t, b.open(t, "/sign-in"))
 		b.open(t, "/docs/start").reads(t, http.StatusOK, own.ClientID, "Filled in for Own")
+		newer := s.registerAs(t, grace.email, "Newer", "", "https://newer.example/cb", "profile")
+		b.open(t, "/docs/start").reads(t, http.StatusOK, newer.ClientID)
+		p := b.open(t, "/docs/start?application="+own.ClientID)
+		p.reads(t, http.StatusOK, own.ClientID)
+		for _, link := range []string{"Tokens", "Asking a person"} {
+			b.open(t, p.link(t, link)).reads(t, http.StatusOK, own.ClientID)
+		}
 		if p := b.open(t, "/docs/start?application="+other.ClientID); strings.Contains(p.text(), other.ClientID) {
 			t.Error("somebody else's application is filled in")
 		}

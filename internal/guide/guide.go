@@ -86,6 +86,13 @@ func (g *Guide) show(w http.ResponseWriter, r *http.Request) {
 		content.Frame.Title = oauth.Say("%s, documentation", sections[i].title)
 	}
 	content.Title, content.Body = sections[i].title, sections[i].body
+	if parts := headings.FindAllStringSubmatch(string(sections[i].body), -1); len(parts) > longPage {
+		for _, part := range parts {
+			if part[1] == "h2" {
+				content.Parts = append(content.Parts, page.GuidePart{Anchor: part[2], Title: plain(part[3])})
+			}
+		}
+	}
 	if content.Query != "" {
 		content.Results = search(sections, content.Query)
 		for i, found := range content.Results {
@@ -94,6 +101,9 @@ func (g *Guide) show(w http.ResponseWriter, r *http.Request) {
 	}
 	g.Pages.Write(w, r, http.StatusOK, content)
 }
+
+// longPage is how many headings a page may have before it begins with a list of them.
+const longPage = 12
 
 // offered is how many applications can be chosen from; any other that the person manages
 // can be named in the address.

@@ -35,7 +35,20 @@ func plain(markup string) string {
 	return strings.Join(strings.Fields(html.UnescapeString(tags.ReplaceAllString(buttons.ReplaceAllString(markup, " "), " "))), " ")
 }
 
+// words are those of a text in lower case. A name such as redirect_uri also counts as the
+// words of which it is made.
 func words(s string) []string {
+	var all []string
+	for _, w := range fields(s) {
+		all = append(all, w)
+		if strings.Contains(w, "_") {
+			all = append(all, strings.FieldsFunc(w, func(r rune) bool { return r == '_' })...)
+		}
+	}
+	return all
+}
+
+func fields(s string) []string {
 	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' })
 }
 
@@ -79,7 +92,7 @@ const (
 
 // search finds the parts in which every word of the query begins a word, the best first.
 func search(sections []section, query string) []page.GuideResult {
-	wanted := words(query)
+	wanted := fields(query)
 	wanted = wanted[:min(len(wanted), maxWords)]
 	type hit struct {
 		part

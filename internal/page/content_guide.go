@@ -11,7 +11,9 @@ type Guide struct {
 	Frame
 	Sections []GuideSection
 	Title    string
-	Body     template.HTML
+	// Parts are what a long page begins with a list of.
+	Parts []GuidePart
+	Body  template.HTML
 	// Home tells that no section was asked for: the first one is shown.
 	Home bool
 	// Query is what is looked for, Results where it was found, the best first.
@@ -29,6 +31,9 @@ type GuideSection struct {
 	Address, Title string
 	Current        bool
 }
+
+// GuidePart is a heading of a page.
+type GuidePart struct{ Anchor, Title string }
 
 // GuideResult is a place in the documentation where something was found: a part of the
 // section Slug, or its beginning where Anchor is empty. Address leads there.
