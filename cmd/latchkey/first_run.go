@@ -31,7 +31,7 @@ func (h *house) beginFirstRun(ctx context.Context, issuer string) (string, error
 const firstRunLook = 2 * time.Second
 
 // awaitFirstRun goes by what was said of an empty platform, wherever that was, until
-// there is an account.
+// there is an administrator.
 func (h *house) awaitFirstRun(ctx context.Context, c *config) {
 	for {
 		select {
@@ -39,8 +39,8 @@ func (h *house) awaitFirstRun(ctx context.Context, c *config) {
 			return
 		case <-time.After(firstRunLook):
 		}
-		inhabited, err := h.store.Inhabited(ctx)
-		if err == nil && inhabited {
+		administered, err := h.store.Administered(ctx)
+		if err == nil && administered {
 			var p oauth.Platform
 			if p, err = h.store.Platform(ctx); err == nil {
 				err = h.begin(ctx, c, p)

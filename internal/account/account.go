@@ -84,19 +84,13 @@ type Registration struct {
 }
 
 // SignUp creates an account for a person and starts its session. The error is a
-// *Problem where the person can mend it, or ErrSignUpClosed: also as long as nobody has
-// set the platform up, since the first account is for whoever runs it.
+// *Problem where the person can mend it, or ErrSignUpClosed.
 func (a *Accounts) SignUp(ctx context.Context, r Registration, b Browser) (Entry, error) {
 	if !a.config.SignUp {
 		return Entry{}, ErrSignUpClosed
 	}
 	if err := take(a.signUpsByAddress, throttle.Network(b.Address), b.Address); err != nil {
 		return Entry{}, err
-	}
-	if inhabited, err := a.store.Inhabited(ctx); err != nil {
-		return Entry{}, err
-	} else if !inhabited {
-		return Entry{}, ErrSignUpClosed
 	}
 	r.Administrator = false
 	made, password, err := a.create(ctx, r, func(n oauth.Account) context.Context { return acting(ctx, n, b) })

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
@@ -52,20 +53,28 @@ func (a *Accounts) Living(ctx context.Context, id oauth.ID) (store.Living, error
 	return a.store.LivingOfAccount(ctx, id)
 }
 
-// SetUp makes the first account of an empty platform an administrator and starts its
+// SetUp adds the first administrator of a platform and starts the account's
 // session. The error is a *Problem where the person can mend it, and ErrNotFound where
-// the key of the first run does not count, or there is an account already.
+// the key of the first run does not count, or there is an administrator already.
 func (a *Accounts) SetUp(ctx context.Context, key oauth.Hash, p oauth.Platform, r Registration, b Browser) (Entry, error) {
 	r.Administrator = true
 	first, password, err := a.prepare(ctx, r)
 	if err != nil {
 		return Entry{}, err
 	}
-	if first.Username == "" {
-		first.Username = usernameFrom(first, 0)
-	}
-	if err := a.store.FinishFirstRun(acting(ctx, first, b), key, p, first, password); err != nil {
-		return Entry{}, err
+	made := first.Username == ""
+	for attempt := 0; ; attempt++ {
+		if made {
+			first.Username = usernameFrom(first, attempt)
+		}
+		err := a.store.FinishFirstRun(acting(ctx, first, b), key, p, first, password)
+		if errors.Is(err, store.ErrUsernameTaken) && made && attempt < 2 {
+			continue
+		}
+		if err != nil {
+			return Entry{}, takenProblem(err)
+		}
+		break
 	}
 	return a.enter(ctx, first, password, b)
 }

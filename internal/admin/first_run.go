@@ -57,13 +57,13 @@ func (a *Admin) firstRunKey(w http.ResponseWriter, r *http.Request) (oauth.Hash,
 	return hash, err == nil && open
 }
 
-// refuseFirstRun hides the page as soon as the platform has an account.
+// refuseFirstRun hides the page as soon as the platform has an administrator.
 func (a *Admin) refuseFirstRun(w http.ResponseWriter, r *http.Request) error {
-	inhabited, err := a.Store.Inhabited(r.Context())
+	administered, err := a.Store.Administered(r.Context())
 	switch {
 	case err != nil:
 		return err
-	case inhabited:
+	case administered:
 		a.Pages.Write(w, r, http.StatusNotFound, page.NoSuchPage())
 	default:
 		a.Pages.Write(w, r, http.StatusForbidden, page.Problem{

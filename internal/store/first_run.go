@@ -40,8 +40,15 @@ func (s *Store) Inhabited(ctx context.Context) (inhabited bool, err error) {
 	return inhabited, fault(err)
 }
 
+// Administered reports whether there is an administrator. People who sign up before one
+// is there do not keep whoever runs the platform from setting it up.
+func (s *Store) Administered(ctx context.Context) (administered bool, err error) {
+	err = s.engine.db().QueryRowContext(ctx, `select exists (select 1 from accounts where administrator)`).Scan(&administered)
+	return administered, fault(err)
+}
+
 // BeginFirstRun lets whoever has the key with this hash set the platform up, as long as
-// there is no account. A key before it counts no more.
+// there is no administrator. A key before it counts no more.
 func (s *Store) BeginFirstRun(ctx context.Context, key oauth.Hash) error {
 	return s.PutSetting(ctx, firstRunSetting, hex.EncodeToString(key[:]))
 }
@@ -63,19 +70,22 @@ func (s *Store) FirstRun(ctx context.Context, key oauth.Hash) (bool, error) {
 	if !stored.Matches(key) {
 		return false, nil
 	}
-	inhabited, err := s.Inhabited(ctx)
-	return !inhabited, err
+	administered, err := s.Administered(ctx)
+	return !administered, err
 }
 
-// FinishFirstRun adds the first account and keeps what it said of the platform, once:
-// ErrNotFound where the key does not count, or there is an account already.
+// FinishFirstRun adds the first administrator and keeps what it said of the platform,
+// once: ErrNotFound where the key does not count, or there is an administrator already.
 func (s *Store) FinishFirstRun(ctx context.Context, key oauth.Hash, p oauth.Platform, first oauth.Account, password string) error {
 	encoded, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("write down how the platform was set up: %w", err)
 	}
 	return s.write(ctx, func(tx *transaction) error {
-		err := tx.oneRow(`delete from settings where name = $1 and value = $2 and not exists (select 1 from accounts)`,
+		if err := checkTaken(tx, first); err != nil || tx.refusal != nil {
+			return err
+		}
+		err := tx.oneRow(`delete from settings where name = $1 and value = $2 and not exists (select 1 from accounts where administrator)`,
 			firstRunSetting, hex.EncodeToString(key[:]))
 		if err != nil || tx.refusal != nil {
 			return err
