@@ -183,7 +183,7 @@ const cachedLife = 10 * time.Second
 
 // The bounds of the memory in records.
 const (
-	maxCachedAuthorizations = 250_000
+	maxCachedAuthorizations = 150_000
 	maxCachedApplications   = 10_000
 	maxCachedAccounts       = 100_000
 	maxCachedDisabled       = 100_000

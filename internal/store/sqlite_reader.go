@@ -45,7 +45,7 @@ func (r *readers) borrow(ctx context.Context) (*connection, error) {
 	err := errClosed
 	if !closed {
 		var c *connection
-		if c, err = openConnection(r.path, "query_only(1) cache_size(-4000)", r.ran); err == nil {
+		if c, err = openConnection(r.path, "query_only(1) cache_size(-2000)", r.ran); err == nil {
 			return c, nil
 		}
 	}
