@@ -9,7 +9,7 @@ build:
 test:
 	./scripts/install-test-packages
 	CGO_ENABLED=1 go test -race -timeout 10m ./...
-	go test -timeout 10m ./internal/store ./cmd/latchkey
+	go test -timeout 10m -run 'TestEngines|TestListsUseIndexes|TestRequestsAllocateLittle' ./internal/store ./cmd/latchkey
 
 check:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
