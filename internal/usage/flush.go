@@ -29,16 +29,20 @@ const maxPending = 2 * maxApplications
 // Flush writes down what was counted until now. What cannot be written waits for the
 // next Flush. Where the database did not say whether it committed, it is written again:
 // the counts of some seconds may then be too high.
-func (m *Meter) Flush(ctx context.Context) error {
+func (m *Meter) Flush(ctx context.Context) error { return m.flush(ctx, 0) }
+
+// flush lets some time pass between two writes of uses, which can be many.
+func (m *Meter) flush(ctx context.Context, usesApart time.Duration) error {
 	m.flushing.Lock()
 	defer m.flushing.Unlock()
 	m.gather()
-	for _, write := range []func(context.Context) error{m.writeTallies, m.writeUses, m.writeRefusals} {
-		if err := write(ctx); err != nil {
-			return err
-		}
+	if err := m.writeTallies(ctx); err != nil {
+		return err
 	}
-	return nil
+	if err := m.writeRefusals(ctx); err != nil {
+		return err
+	}
+	return m.writeUses(ctx, usesApart)
 }
 
 // gather adds what was counted to what is pending.
@@ -59,14 +63,8 @@ func (m *Meter) gather() {
 			p.tallies[key] = t
 		}
 	}
-	uses, unseen := m.uses.take(m.since)
-	for c, u := range uses {
-		known, there := p.uses[c]
-		if !there && len(p.uses) == maxUses {
-			unseen++
-			continue
-		}
-		p.uses[c] = known.Later(u)
+	for c, u := range m.uses.take(m.since, maxUses-len(p.uses)) {
+		p.uses[c] = p.uses[c].Later(u)
 	}
 	refusals, more, unheard := m.refusals.take(maxRefusals - len(p.refusals))
 	p.refusals = append(p.refusals, refusals...)
@@ -75,8 +73,8 @@ func (m *Meter) gather() {
 			p.more[id] += n
 		}
 	}
-	if lost+unseen+unheard > 0 {
-		m.log.Warn("more was done than there is room to count", "counts", lost, "uses", unseen, "refusals", unheard)
+	if lost+unheard > 0 {
+		m.log.Warn("more was done than there is room to count", "counts", lost, "refusals", unheard)
 	}
 }
 
@@ -108,8 +106,19 @@ func (m *Meter) writeTallies(ctx context.Context) error {
 	return nil
 }
 
-func (m *Meter) writeUses(ctx context.Context) error {
+func (m *Meter) writeUses(ctx context.Context, apart time.Duration) error {
 	for len(m.pending.uses) > 0 {
+		if apart > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-m.wake:
+				// Counts are more urgent; what is left goes with the next flush.
+				m.hurry()
+				return nil
+			case <-time.After(apart):
+			}
+		}
 		batch := map[oauth.Connection]oauth.Use{}
 		for c, u := range m.pending.uses {
 			if batch[c] = u; len(batch) == store.UsageBatch {

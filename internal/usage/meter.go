@@ -4,8 +4,9 @@
 //
 // What it needs of memory is bounded: 1.1 KiB for each application that did something
 // since the last write, of at most 8,192; as much again, twice, of what could not be
-// written yet; 1 MiB for which connections were seen; and 4,096 observations of them.
-// What is more than that is not counted, and the log tells how much it was.
+// written yet; 1 MiB for which connections were seen; and 2,048 observations of them.
+// What is more than that is not counted, and the log tells how much it was; a connection
+// that there is no room for is observed when it is used again.
 package usage
 
 import (
@@ -105,7 +106,7 @@ func (m *Meter) run(ctx context.Context) {
 		case <-m.wake:
 			rest.Stop()
 		}
-		if err := m.Flush(ctx); err != nil && ctx.Err() == nil {
+		if err := m.flush(ctx, usesApart); err != nil && ctx.Err() == nil {
 			m.log.Warn("usage could not be written down; it is tried again", "cause", err)
 		}
 		select {

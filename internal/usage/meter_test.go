@@ -211,6 +211,40 @@ func TestUsesAreWrittenOnceAQuarterOfAnHour(t *testing.T) {
 	}
 }
 
+func TestUsesThatFindNoRoomAreNotedLater(t *testing.T) {
+	b := newBench(t)
+	ids := make([]oauth.ID, maxUses+100)
+	for i := range ids {
+		ids[i] = b.id()
+	}
+	use := func() {
+		for _, id := range ids {
+			b.Used(oauth.Connection{AccountID: id, ApplicationID: id}, "profile", "192.0.2.1:1")
+		}
+	}
+	written := func() (n int) {
+		for _, id := range ids {
+			uses, err := b.store.Uses(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(uses)
+		}
+		return n
+	}
+	use()
+	b.flush()
+	if n := written(); n != maxUses {
+		t.Errorf("%d uses are written; want %d", n, maxUses)
+	}
+	use()
+	b.flush()
+	// Of two that share a place one is written again.
+	if n := written(); n != len(ids) {
+		t.Errorf("%d uses are written at last; want %d", n, len(ids))
+	}
+}
+
 // TestCountingAllocatesNothing holds what every request pays.
 func TestCountingAllocatesNothing(t *testing.T) {
 	b := newBench(t)

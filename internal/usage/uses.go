@@ -20,7 +20,10 @@ const (
 	// Of two that share a place each is looked at again after the other.
 	maxSeen = 1 << 17
 	// maxUses is how many observations wait to be written.
-	maxUses = 4096
+	maxUses = 2048
+	// usesApart lies between two writes of some of them, so that the rows, which lie
+	// anywhere, take little of the disk: at most a few hundred a second.
+	usesApart = 200 * time.Millisecond
 )
 
 // uses collects what applications are seen to use of accounts.
@@ -29,9 +32,10 @@ type uses struct {
 	epoch atomic.Uint64
 	seen  []atomic.Uint64
 
+	// full tells without the lock that there is no room.
+	full    atomic.Bool
 	mu      sync.Mutex
 	waiting []use
-	dropped int64
 }
 
 // use is an observation.
@@ -57,37 +61,35 @@ func (m *Meter) Used(c oauth.Connection, scope oauth.Scope, remoteAddr string) {
 	sum := binary.BigEndian.Uint64(c.AccountID[8:])*0x9e3779b97f4a7c15 ^ bits.RotateLeft64(binary.BigEndian.Uint64(c.ApplicationID[8:]), 29)
 	sum = (sum^maphash.String(u.seed, string(scope)))*0xbf58476d1ce4e5b9 ^ u.epoch.Load()*0x94d049bb133111eb
 	place := &u.seen[(sum^sum>>32)%maxSeen]
-	if place.Load() == sum {
+	// Where there is no room it stays unseen, and is noted the next time.
+	if place.Load() == sum || u.full.Load() {
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch {
-	case len(u.waiting) == maxUses:
-		// It stays unseen, so that it is noted when there is room again.
-		u.dropped++
+	if len(u.waiting) == maxUses {
+		u.full.Store(true)
 		return
-	case len(u.waiting) == maxUses/2:
-		m.hurry()
 	}
 	u.waiting = append(u.waiting, use{c, scope, throttle.Client(remoteAddr)})
 	place.Store(sum)
 }
 
-// take returns what waits, by connection.
-func (u *uses) take(now time.Time) (taken map[oauth.Connection]oauth.Use, dropped int64) {
+// take returns what waits, by connection; of more than room the rest goes on waiting.
+func (u *uses) take(now time.Time, room int) map[oauth.Connection]oauth.Use {
 	u.mu.Lock()
-	waiting := u.waiting
-	dropped, u.waiting, u.dropped = u.dropped, nil, 0
+	taking := u.waiting[:min(room, len(u.waiting))]
+	u.waiting = append([]use(nil), u.waiting[len(taking):]...)
+	u.full.Store(len(u.waiting) == maxUses)
 	u.mu.Unlock()
 	u.begin(now)
-	taken = make(map[oauth.Connection]oauth.Use, len(waiting))
-	for _, w := range waiting {
+	taken := make(map[oauth.Connection]oauth.Use, len(taking))
+	for _, w := range taking {
 		known := taken[w.connection]
 		known.At = time.Time{} // the latest observation counts
 		taken[w.connection] = known.Later(oauth.Use{Scope: w.scope, At: now, Network: Network(w.from)})
 	}
-	return taken, dropped
+	return taken
 }
 
 // Network is the address block of a client: enough to recognise a place, too little to
