@@ -103,7 +103,7 @@ func scanAccountOnly(r row) (oauth.Account, error) {
 // RevokeByOperator ends an authorization by its id. ErrNotFound: there is none.
 func (s *Store) RevokeByOperator(ctx context.Context, id oauth.ID) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		a, err := scanAuthorization(tx.queryRow(selectAuthorization+` where id = $1`+tx.lock, id[:]))
+		a, err := scanAuthorization(tx.queryRow(selectAuthorization+tx.byID+tx.lock, id[:]))
 		if err != nil {
 			return tx.absent(err)
 		}
@@ -111,8 +111,8 @@ func (s *Store) RevokeByOperator(ctx context.Context, id oauth.ID) error {
 			return nil
 		}
 		ended := a.Revoked(oauth.ReasonOperator, s.engine.now())
-		err = tx.oneRow(`update authorizations set status = $1, revoked_at = $2, revoked_reason = $3, sweep_after = $4 where id = $5`,
-			int64(ended.Status), toMillis(ended.RevokedAt), string(ended.RevokedReason), toMillis(ended.SweepAfter), id[:])
+		err = tx.oneRow(`update authorizations set status = $2, revoked_at = $3, revoked_reason = $4, sweep_after = $5`+tx.byID,
+			id[:], int64(ended.Status), toMillis(ended.RevokedAt), string(ended.RevokedReason), toMillis(ended.SweepAfter))
 		if err != nil || tx.refusal != nil {
 			return err
 		}

@@ -40,19 +40,29 @@ func authorizationDestinations(a *oauth.Authorization) []any {
 
 // insertAuthorization adds the row unless its id is taken, and reports whether it did.
 func insertAuthorization(tx *transaction, a oauth.Authorization) (bool, error) {
-	n, err := tx.exec(`insert into authorizations (`+wholeAuthorization+`) values
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)
-		on conflict (id) do nothing`,
+	inserted, err := tx.insert(tx, &a)
+	if err == nil && inserted {
+		err = sweepEarly(tx, a)
+	}
+	return inserted, err
+}
+
+// insertByID is for an engine on which ids are the primary key.
+func insertByID(tx *transaction, a *oauth.Authorization) (bool, error) {
+	n, err := tx.exec(`insert into authorizations (`+wholeAuthorization+`) values `+rowsOf(1, 30)+` on conflict (id) do nothing`, valuesOf(a)...)
+	return n == 1, err
+}
+
+// valuesOf are the values of wholeAuthorization.
+func valuesOf(a *oauth.Authorization) []any {
+	return []any{
 		a.ID[:], a.ApplicationID[:], a.AccountID[:], string(a.GrantType), int64(a.Status), string(a.Scope), toMillis(a.CreatedAt),
 		blob(a.CodeHash[:]), toMillis(a.CodeExpiresAt), a.RedirectURI, a.RedirectURISent, string(a.Challenge),
 		int64(a.Generation), toMillis(a.RotatedAt), toMillis(a.ReplayedAt), blob(a.KeyID[:]),
 		blob(a.Access.Hash[:]), string(a.Access.Scope), toMillis(a.Access.IssuedAt), toMillis(a.Access.ExpiresAt), blob(a.RefreshHash[:]),
 		blob(a.PreviousAccess.Hash[:]), string(a.PreviousAccess.Scope), toMillis(a.PreviousAccess.IssuedAt), toMillis(a.PreviousAccess.ExpiresAt),
-		blob(a.PreviousRefreshHash[:]), toMillis(a.RevokedAt), string(a.RevokedReason), toMillis(a.SweepAfter), toMillis(a.EndsAt))
-	if err == nil && n == 1 {
-		err = sweepEarly(tx, a)
+		blob(a.PreviousRefreshHash[:]), toMillis(a.RevokedAt), string(a.RevokedReason), toMillis(a.SweepAfter), toMillis(a.EndsAt),
 	}
-	return n == 1, err
 }
 
 // sweepEarly lets the sweeper look at a row before its SweepAfter, where that is due.

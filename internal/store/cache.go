@@ -252,6 +252,14 @@ func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
 	return c, ok
 }
 
+// accountDisabled tells whether an account is, if that is remembered.
+func (m *memory) accountDisabled(id oauth.ID) (disabled, known bool) {
+	if !m.trusted() {
+		return false, false
+	}
+	return m.disabled.get(id)
+}
+
 // learn reads what recall does not know, and keeps it.
 func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, error) {
 	trusted := m.trusted()

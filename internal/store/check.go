@@ -16,14 +16,8 @@ type checked struct {
 	account oauth.Account
 }
 
-// selectCheck is completed by the id of a row; readCheck reads it.
-const selectCheck = `select id, application_id, account_id, grant_type, status,
-	access_hash, access_scope, access_issued_at, access_expires_at,
-	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at,
-	coalesce((select disabled_at <> 0 from accounts where accounts.id = account_id), false) from authorizations`
-
-// selectCheckAndAccount is selectCheck with the account, for an engine that is asked over
-// a connection.
+// selectCheckAndAccount reads the account along, for an engine that is asked over a
+// connection.
 const selectCheckAndAccount = `select a.id, application_id, account_id, grant_type, status,
 	access_hash, access_scope, access_issued_at, access_expires_at,
 	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at,

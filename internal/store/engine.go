@@ -77,6 +77,11 @@ type transaction struct {
 	// lock is put behind a select whose rows must not change until the commit. On
 	// SQLite it is empty: there is one writer.
 	lock string
+	// byID is the condition that finds an authorization by its id, the first parameter;
+	// rowName is the column that names its row in the indexes.
+	byID, rowName string
+	// insert adds an authorization unless its id is taken, and reports whether it did.
+	insert func(t *transaction, a *oauth.Authorization) (bool, error)
 	// refusal is why a write changed nothing.
 	refusal error
 	// actor, random and now are for the audit log; write sets them.

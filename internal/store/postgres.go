@@ -50,7 +50,6 @@ const (
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
 	poolSize      = 16
-	groupReaders  = 2
 )
 
 func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*postgres, error) {
@@ -76,8 +75,8 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 		pool: pool, small: stdlib.OpenDBFromPool(pool), log: o.Log, clock: clock, ownClock: o.OwnClock, random: cmp.Or[io.Reader](o.Random, rand.Reader),
 		events: make(chan *operation, maxQueue), closing: make(chan struct{}),
 	}
-	p.checks = newGrouped(p, selectCheckAndAccount, "a.id", scanCheckAndAccount)
-	p.accounts = newGrouped(p, selectAccount, "id", func(r row) (oauth.ID, oauth.Account, error) {
+	p.checks = readInGroups(p, selectCheckAndAccount+` where a.id = any($1)`, scanCheckAndAccount)
+	p.accounts = readInGroups(p, selectAccount+` where id = any($1)`, func(r row) (oauth.ID, oauth.Account, error) {
 		a, _, err := scanAccount(r)
 		return a.ID, a, err
 	})
@@ -285,7 +284,7 @@ func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) erro
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	t := &transaction{ctx: ctx, conn: throughSQL{tx}, lock: " for update"}
+	t := &transaction{ctx: ctx, conn: throughSQL{tx}, lock: " for update", byID: ` where id = $1`, rowName: "id", insert: insertByID}
 	if err = f(t); err == nil {
 		err = t.refusal
 	}

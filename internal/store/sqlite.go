@@ -35,8 +35,10 @@ type sqlite struct {
 	closing chan struct{}
 	workers sync.WaitGroup
 	random  io.Reader
-	// accountDisabled answers from memory, or reads. It is set by the store.
-	accountDisabled func(id oauth.ID, read func() (bool, error)) (bool, error)
+	// checks are read in groups.
+	checks *grouped[checked]
+	// memory is the store's.
+	memory *memory
 }
 
 // DatabaseFile is the name of the SQLite database in its data folder.
@@ -57,7 +59,11 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 	if err != nil {
 		return nil, err
 	}
-	e.readers, e.writer = newReaders(e.path, statement), startWriter(writing)
+	e.readers, e.writer, e.memory = newReaders(e.path, statement), startWriter(writing), newMemory(0, e.trusted)
+	e.checks = newGrouped(e.closing, e.readChecks)
+	for range groupReaders {
+		e.workers.Go(e.checks.loop)
+	}
 	return e, nil
 }
 
@@ -126,16 +132,31 @@ func (e *sqlite) close() error {
 }
 
 func (e *sqlite) authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {
-	return scanAuthorization(e.readers.QueryRowContext(ctx, selectAuthorization+` where id = $1`, id[:]))
+	return scanAuthorization(e.readers.QueryRowContext(ctx, selectAuthorization+byKey, id[:]))
 }
 
 func (e *sqlite) check(ctx context.Context, id oauth.ID) (checked, error) {
-	conn, err := e.readers.borrow(ctx)
-	if err != nil {
-		return checked{}, err
+	return e.checks.read(ctx, id)
+}
+
+// readChecks reads a group in one transaction, so that SQLite looks only once at what
+// others have written.
+func (e *sqlite) readChecks(group []*lookup[checked]) {
+	conn, err := e.readers.borrow(context.Background())
+	if err == nil {
+		defer e.readers.giveBack(conn)
+		if len(group) > 1 {
+			_, err = conn.statement("begin").run()
+			defer func() { _, _ = conn.statement("commit").run() }()
+		}
 	}
-	defer e.readers.giveBack(conn)
-	return readCheck(conn.statement(selectCheck + ` where id = ?`).blob(id[:]))
+	for _, l := range group {
+		f := found[checked]{err: err}
+		if err == nil {
+			f.value, f.err = e.readCheck(conn, l.id)
+		}
+		l.done <- f
+	}
 }
 
 func (e *sqlite) account(ctx context.Context, id oauth.ID) (oauth.Account, error) {
@@ -168,12 +189,12 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 				return err
 			}
 		}
-		before, err := loadFor(tx, event)
+		before, key, err := loadFor(tx, event)
 		if err != nil {
 			return tx.absent(err)
 		}
 		account := before.AccountID
-		disabled, err := e.accountDisabled(account, func() (bool, error) { return readDisabled(tx, account) })
+		disabled, err := remembered(e.memory, e.memory.disabled, account, func() (bool, error) { return sqliteOf(tx).accountDisabled(account) })
 		if err != nil {
 			return tx.absent(err)
 		}
@@ -181,7 +202,7 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 		if after == before {
 			return nil
 		}
-		if err := e.update(tx, &before, &after); err != nil {
+		if err := e.update(tx, key, &before, &after); err != nil {
 			return err
 		}
 		if o, told := oauth.RevocationOf(before, after); told {

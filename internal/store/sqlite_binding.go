@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -34,6 +35,9 @@ func openConnection(path, extraPragmas string, ran func(string)) (*connection, e
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	opened.SetBusyTimeout(busyTimeout)
+	if err := addKeyFunction(opened); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up the database's connection: %w", err), opened.Close())
+	}
 	c := &connection{binding: opened, prepared: map[string]*statement{}}
 	for pragma := range strings.FieldsSeq(sqlitePragmas + " " + extraPragmas) {
 		if _, err := c.ExecContext(context.Background(), "pragma "+pragma); err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,19 +15,42 @@ func sqliteOf(tx *transaction) *connection { return tx.conn.(*connection) }
 
 // insertCredentials adds what client_credentials yields: an access token and nothing
 // else.
-const insertCredentials = `insert into authorizations (` + authorizationColumns + `) values
-	(?, ?, ?, 'client_credentials', 2, ?, ?, x'', 0, '', 0, '', 1, ?, 0, x'', ?, ?, ?, ?, x'', x'', '', 0, 0, x'', 0, '', ?)
-	on conflict (id) do nothing`
+const insertCredentials = `insert into authorizations (key, ` + authorizationColumns + `) values
+	(?, ?, ?, ?, 'client_credentials', 2, ?, ?, x'', 0, '', 0, '', 1, ?, 0, x'', ?, ?, ?, ?, x'', x'', '', 0, 0, x'', 0, '', ?)
+	on conflict (key) do nothing`
 
 // insertIssued is insertAuthorization, shorter where the row allows it.
 func insertIssued(tx *transaction, a *oauth.Authorization) (bool, error) {
 	if a.GrantType != oauth.GrantClientCredentials {
 		return insertAuthorization(tx, *a)
 	}
-	n, err := sqliteOf(tx).statement(insertCredentials).
+	// Its id was drawn just now, so that only the beginning of it can be there already.
+	n, err := insertCredentialsAt(tx, keyOf(a.ID), a)
+	if err != nil || n == 1 {
+		return n == 1, err
+	}
+	key, taken, err := sqliteOf(tx).place(&a.ID)
+	if err != nil || taken {
+		return false, err
+	}
+	n, err = insertCredentialsAt(tx, key, a)
+	return n == 1, err
+}
+
+// insertByKey finds a place for the row and adds it there.
+func insertByKey(tx *transaction, a *oauth.Authorization) (bool, error) {
+	key, taken, err := sqliteOf(tx).place(&a.ID)
+	if err != nil || taken {
+		return false, err
+	}
+	n, err := tx.exec(`insert into authorizations (key, `+wholeAuthorization+`) values `+rowsOf(1, 31), append([]any{key}, valuesOf(a)...)...)
+	return n == 1, err
+}
+
+func insertCredentialsAt(tx *transaction, key int64, a *oauth.Authorization) (inserted int64, err error) {
+	return sqliteOf(tx).statement(insertCredentials).number(key).
 		blob(a.ID[:]).blob(a.ApplicationID[:]).blob(a.AccountID[:]).text(string(a.Scope)).moment(a.CreatedAt).moment(a.RotatedAt).
 		blob(a.Access.Hash[:]).text(string(a.Access.Scope)).moment(a.Access.IssuedAt).moment(a.Access.ExpiresAt).moment(a.SweepAfter).run()
-	return n == 1, err
 }
 
 // endByID revokes where the ids decide and nothing else has to be known. Whatever it
@@ -35,8 +59,8 @@ func endByID(tx *transaction, r oauth.Revocation, now time.Time) (ended bool, er
 	after := oauth.Authorization{ID: r.ID}.Revoked(r.Reason, now)
 	kept := toMillis(after.SweepAfter)
 	n, err := sqliteOf(tx).statement(`update authorizations set status = 3, revoked_at = ?, revoked_reason = ?
-		where id = ? and application_id = ? and status <> 3 and sweep_after > ?`).
-		moment(after.RevokedAt).text(string(after.RevokedReason)).blob(r.ID[:]).blob(r.By.ApplicationID[:]).number(kept).run()
+		` + whereKeyed + ` and application_id = ? and status <> 3 and sweep_after > ?`).
+		moment(after.RevokedAt).text(string(after.RevokedReason)).keyed(&r.ID).blob(r.By.ApplicationID[:]).number(kept).run()
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -46,17 +70,17 @@ func endByID(tx *transaction, r oauth.Revocation, now time.Time) (ended bool, er
 
 // What an event decides on; each column costs.
 const (
-	decidedOn           = `account_id, application_id, status, scope, generation, sweep_after, revoked_reason, ends_at`
+	decidedOn           = `key, account_id, application_id, status, scope, generation, sweep_after, revoked_reason, ends_at`
 	selectForRedemption = `select ` + decidedOn + `,
-		code_hash, code_expires_at, redirect_uri, redirect_uri_sent, challenge from authorizations where id = ?`
+		code_hash, code_expires_at, redirect_uri, redirect_uri_sent, challenge from authorizations` + whereKeyed
 	selectForRotation = `select ` + decidedOn + `, rotated_at, replayed_at, key_id, refresh_hash, previous_refresh_hash,
 		access_hash, access_scope, access_issued_at, access_expires_at,
 		previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at
-		from authorizations where id = ?`
+		from authorizations` + whereKeyed
 )
 
-// loadFor reads the columns of a row that an event decides on.
-func loadFor(tx *transaction, event oauth.Event) (a oauth.Authorization, err error) {
+// loadFor reads the columns of a row that an event decides on, and its key.
+func loadFor(tx *transaction, event oauth.Event) (a oauth.Authorization, key int64, err error) {
 	a.ID = event.AuthorizationID()
 	query := selectForRedemption
 	switch event.(type) {
@@ -66,11 +90,12 @@ func loadFor(tx *transaction, event oauth.Event) (a oauth.Authorization, err err
 	default:
 		return loadWhole(tx, a.ID)
 	}
-	s := sqliteOf(tx).statement(query).blob(a.ID[:])
+	s := sqliteOf(tx).statement(query).keyed(&a.ID)
 	if !s.next() {
 		s.fail(ErrNotFound)
-		return a, s.end()
+		return a, 0, s.end()
 	}
+	key = s.readNumber()
 	s.readFixed(a.AccountID[:])
 	s.readFixed(a.ApplicationID[:])
 	a.Status, a.Scope, a.Generation = oauth.Status(s.readNumber()), oauth.Scope(s.readText()), uint32(s.readNumber())
@@ -80,12 +105,13 @@ func loadFor(tx *transaction, event oauth.Event) (a oauth.Authorization, err err
 	} else {
 		s.readForRedemption(&a)
 	}
-	return a, s.end()
+	return a, key, s.end()
 }
 
 // loadWhole is loadFor for what is rare.
-func loadWhole(tx *transaction, id oauth.ID) (oauth.Authorization, error) {
-	return scanAuthorization(tx.queryRow(selectAuthorization+` where id = ?`, id[:]))
+func loadWhole(tx *transaction, id oauth.ID) (a oauth.Authorization, key int64, err error) {
+	err = tx.queryRow(`select `+wholeAuthorization+`, key from authorizations`+byKey, id[:]).Scan(append(authorizationDestinations(&a), &key)...)
+	return a, key, notFound(err)
 }
 
 func (s *statement) readForRedemption(a *oauth.Authorization) {
@@ -108,9 +134,9 @@ func (s *statement) readAccess(t *oauth.AccessToken) {
 	t.Scope, t.IssuedAt, t.ExpiresAt = oauth.Scope(s.readText()), s.readTime(), s.readTime()
 }
 
-// readDisabled reads whether an account is disabled.
-func readDisabled(tx *transaction, id oauth.ID) (disabled bool, err error) {
-	s := sqliteOf(tx).statement(`select disabled_at <> 0 from accounts where id = ?`).blob(id[:])
+// accountDisabled reads whether an account is disabled.
+func (c *connection) accountDisabled(id oauth.ID) (disabled bool, err error) {
+	s := c.statement(`select disabled_at <> 0 from accounts where id = ?`).blob(id[:])
 	if s.next() {
 		disabled = s.readNumber() != 0
 	} else {
@@ -119,22 +145,37 @@ func readDisabled(tx *transaction, id oauth.ID) (disabled bool, err error) {
 	return disabled, s.end()
 }
 
-// readCheck is scanCheck for the one row of a statement.
-func readCheck(s *statement) (c checked, err error) {
+// readCheck reads what of a row decides about access tokens. Whether the account is
+// disabled is mostly remembered.
+func (e *sqlite) readCheck(conn *connection, id oauth.ID) (c checked, err error) {
+	s := conn.statement(selectCheck).keyed(&id)
 	if !s.next() {
 		s.fail(ErrNotFound)
 		return c, s.end()
 	}
-	var id oauth.ID
-	s.readFixed(id[:])
 	s.readFixed(c.check.ApplicationID[:])
 	s.readFixed(c.check.AccountID[:])
 	c.check.GrantType, c.check.Status = oauth.GrantType(s.readText()), oauth.Status(s.readNumber())
 	s.readAccess(&c.check.Access)
 	s.readAccess(&c.check.PreviousAccess)
-	c.disabled = s.readNumber() != 0
-	return c, s.end()
+	if err := s.end(); err != nil {
+		return c, err
+	}
+	var known bool
+	if c.disabled, known = e.memory.accountDisabled(c.check.AccountID); known {
+		return c, nil
+	}
+	c.disabled, err = conn.accountDisabled(c.check.AccountID)
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return c, err
 }
+
+const selectCheck = `select application_id, account_id, grant_type, status,
+	access_hash, access_scope, access_issued_at, access_expires_at,
+	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at
+	from authorizations` + whereKeyed
 
 // What an event may change of a row: columns that change together. Columns that are
 // left alone need no work in an index.
@@ -164,7 +205,7 @@ func updates() (all [changesEnd]string) {
 				set = append(set, columns[one])
 			}
 		}
-		all[changes] = `update authorizations set ` + strings.Join(set, ", ") + ` where id = ? and status = ? and generation = ?`
+		all[changes] = `update authorizations set ` + strings.Join(set, ", ") + ` where key = ? and status = ? and generation = ?`
 	}
 	return all
 }
@@ -190,7 +231,7 @@ func changesOf(before, after *oauth.Authorization) (changes int) {
 
 // update writes what an event changed, only if the row is still the one that the
 // decision was made on.
-func (e *sqlite) update(tx *transaction, before, after *oauth.Authorization) error {
+func (e *sqlite) update(tx *transaction, key int64, before, after *oauth.Authorization) error {
 	changes := changesOf(before, after)
 	s := sqliteOf(tx).statement(e.updates[changes])
 	if changes&changesStatus != 0 {
@@ -209,7 +250,7 @@ func (e *sqlite) update(tx *transaction, before, after *oauth.Authorization) err
 		s.number(int64(after.Generation)).moment(after.RotatedAt).blob(blob(after.KeyID[:])).
 			blob(blob(after.RefreshHash[:])).blob(blob(after.PreviousRefreshHash[:])).access(&after.PreviousAccess)
 	}
-	n, err := s.blob(after.ID[:]).number(int64(before.Status)).number(int64(before.Generation)).run()
+	n, err := s.number(key).number(int64(before.Status)).number(int64(before.Generation)).run()
 	if err == nil && n != 1 {
 		err = fmt.Errorf("authorization %s changed while an event was decided on it", after.ID)
 	}

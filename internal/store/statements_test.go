@@ -20,7 +20,8 @@ func TestAnOperationNeedsFewStatements(t *testing.T) {
 		countStatements(t, Options{Folder: t.TempDir()}, map[string]int{
 			// Each write is between begin and commit; the account is remembered.
 			"client_credentials": 3, "code exchange": 4, "refresh": 4, "revoke": 4,
-			"check, not remembered": 1, "check, remembered": 0, "me, not remembered": 1, "me, remembered": 0,
+			// A check reads whether its account is disabled where that is not remembered.
+			"check, not remembered": 2, "check of an account that is": 1, "check, remembered": 0, "me, not remembered": 1, "me, remembered": 0,
 		})
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
@@ -28,7 +29,7 @@ func TestAnOperationNeedsFewStatements(t *testing.T) {
 			// begin, load, update, commit; a revocation is one statement and its announcement.
 			// The account comes along with the check.
 			"client_credentials": 1, "code exchange": 4, "refresh": 4, "revoke": 2,
-			"check, not remembered": 1, "check, remembered": 0, "me, not remembered": 0, "me, remembered": 0,
+			"check, not remembered": 1, "check of an account that is": 1, "check, remembered": 0, "me, not remembered": 0, "me, remembered": 0,
 		})
 	})
 }
@@ -118,12 +119,15 @@ func countOperations(t *testing.T, s *Store, run func(string, func() error)) {
 		return token
 	}
 	living := issue(oauth.StatusActive, oauth.GrantAuthorizationCode)
-	check := func() error {
-		_, _, err := s.AccessToken(ctx, living.ID, living.Hash(oauth.KindAccessToken))
-		return err
+	check := func(token oauth.Token) func() error {
+		return func() error {
+			_, _, err := s.AccessToken(ctx, token.ID, token.Hash(oauth.KindAccessToken))
+			return err
+		}
 	}
-	run("check, not remembered", check)
-	run("check, remembered", check)
+	run("check, not remembered", check(living))
+	run("check, remembered", check(living))
+	run("check of an account that is", check(issue(oauth.StatusActive, oauth.GrantAuthorizationCode)))
 	me := func() error {
 		_, err := s.RememberedAccount(ctx, account)
 		return err

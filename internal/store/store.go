@@ -86,24 +86,19 @@ const DefaultPerApplication = 50
 func Open(ctx context.Context, o Options) (*Store, error) {
 	clock := millisecondClock(o.Now)
 	s := &Store{log: o.Log, random: cmp.Or[io.Reader](o.Random, rand.Reader), perApplication: cmp.Or(o.PerApplication, DefaultPerApplication), stopSweeping: func() {}}
-	var life time.Duration
 	if o.Database != "" {
 		e, err := openPostgres(ctx, o, clock)
 		if err != nil {
 			return nil, err
 		}
-		s.engine, life = e, cachedLife
+		s.engine, s.memory = e, newMemory(cachedLife, e.trusted)
 	} else {
 		e, err := openSQLite(ctx, o.Folder, clock, o.statement)
 		if err != nil {
 			return nil, err
 		}
-		s.engine, e.random = e, s.random
-		e.accountDisabled = func(id oauth.ID, read func() (bool, error)) (bool, error) {
-			return remembered(s.memory, s.memory.disabled, id, read)
-		}
+		s.engine, s.memory, e.random = e, e.memory, s.random
 	}
-	s.memory = newMemory(life, s.engine.trusted)
 	if o.Serve {
 		if err := s.engine.serve(s.memory); err != nil {
 			return nil, errors.Join(err, s.Close())

@@ -73,8 +73,8 @@ func (s *Store) sweepRound(ctx context.Context) error {
 func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 	now := toMillis(s.Now())
 	err = s.write(ctx, func(tx *transaction) error {
-		authorizations, err := tx.exec(`delete from authorizations where id in (
-			select id from authorizations where sweep_after <= $1 order by sweep_after limit $2`+tx.skipLocked()+`)`, now, sweepBatch)
+		authorizations, err := tx.exec(`delete from authorizations where `+tx.rowName+` in (
+			select `+tx.rowName+` from authorizations where sweep_after <= $1 order by sweep_after limit $2`+tx.skipLocked()+`)`, now, sweepBatch)
 		if err != nil {
 			return err
 		}
@@ -129,13 +129,13 @@ type earlySweep struct {
 
 // sweep removes the row if nothing can matter of it any more, and the appointment.
 func (e earlySweep) sweep(tx *transaction, now time.Time) (removed int, err error) {
-	a, err := scanAuthorization(tx.queryRow(selectAuthorization+` where id = $1`+tx.lock, e.id[:]))
+	a, err := scanAuthorization(tx.queryRow(selectAuthorization+tx.byID+tx.lock, e.id[:]))
 	switch {
 	case errors.Is(err, ErrNotFound):
 	case err != nil:
 		return 0, err
 	case a.Sweepable(now):
-		if _, err := tx.exec(`delete from authorizations where id = $1`, e.id[:]); err != nil {
+		if _, err := tx.exec(`delete from authorizations`+tx.byID, e.id[:]); err != nil {
 			return 0, err
 		}
 		removed = 1

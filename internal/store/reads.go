@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// groupReaders is how many groups are read at a time.
+const groupReaders = 2
+
+// grouped reads rows by their ids, in groups of those that are wanted at the same time.
+type grouped[V any] struct {
+	wanted  chan *lookup[V]
+	closing <-chan struct{}
+	// answer reads a group, all of it after it was asked for, and answers each.
+	answer func(group []*lookup[V])
+}
+
+// lookup is a row that somebody wants to read.
+type lookup[V any] struct {
+	id   oauth.ID
+	done chan found[V]
+}
+
+type found[V any] struct {
+	value V
+	err   error
+}
+
+func newGrouped[V any](closing <-chan struct{}, answer func(group []*lookup[V])) *grouped[V] {
+	return &grouped[V]{wanted: make(chan *lookup[V], maxQueue), closing: closing, answer: answer}
+}
+
+// read waits for the group that the row is read with. ErrNotFound: there is none.
+func (g *grouped[V]) read(ctx context.Context, id oauth.ID) (V, error) {
+	var none V
+	l := &lookup[V]{id: id, done: make(chan found[V], 1)}
+	select {
+	case g.wanted <- l:
+	default:
+		return none, errBusy()
+	}
+	select {
+	case f := <-l.done:
+		return f.value, f.err
+	case <-ctx.Done():
+		return none, ctx.Err()
+	case <-g.closing:
+		return none, errClosed
+	}
+}
+
+// loop reads until the store is closed.
+func (g *grouped[V]) loop() {
+	group := make([]*lookup[V], 0, maxBatch)
+	for {
+		select {
+		case first := <-g.wanted:
+			// Those who are about to read get the chance to come along.
+			runtime.Gosched()
+			group = g.gather(append(group[:0], first))
+			g.answer(group)
+			clear(group)
+		case <-g.closing:
+			return
+		}
+	}
+}
+
+func (g *grouped[V]) gather(group []*lookup[V]) []*lookup[V] {
+	for len(group) < maxBatch {
+		select {
+		case l := <-g.wanted:
+			group = append(group, l)
+		default:
+			return group
+		}
+	}
+	return group
+}
