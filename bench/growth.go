@@ -101,7 +101,7 @@ func (b *bench) grow(ctx context.Context, o options, name string, add func(growt
 // few measures the growing workloads at the most connections.
 func (b *bench) few(ctx context.Context, p *process, r rows, most int, add func(measurement)) error {
 	all := workloads(r)
-	if err := b.remember(p, all, most); err != nil {
+	if err := b.remember(p, all, most, r.drawn); err != nil {
 		return err
 	}
 	for _, w := range all {

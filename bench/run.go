@@ -47,7 +47,7 @@ func (b *bench) onEngine(ctx context.Context, o options, r *report, report *engi
 
 // onServer measures the workloads that the options name.
 func (b *bench) onServer(ctx context.Context, o options, p *process, all []workload, r *report, report *engineReport) error {
-	if err := b.remember(p, all, r.most()); err != nil {
+	if err := b.remember(p, all, r.most(), o.living); err != nil {
 		return err
 	}
 	for _, w := range all {
@@ -133,23 +133,21 @@ func (b *bench) fill(ctx context.Context, e *engine, r rows, from int) error {
 	return err
 }
 
-// remembering is how long that takes, about.
-const remembering = 5 * time.Second
-
 // remember lets a server that was just started have in memory what is asked for
-// often, as one has that has run for a while.
-func (b *bench) remember(p *process, all []workload, connections int) error {
-	for _, w := range all {
-		if w.name != forCheckZipf {
-			continue
+// often, as one has that has run for a while: it is asked as many times as there are
+// living authorizations, up to a million.
+func (b *bench) remember(p *process, all []workload, connections, living int) error {
+	i := slices.IndexFunc(all, func(w workload) bool { return w.name == forMeZipf })
+	clients := make([]client, connections)
+	for j := range clients {
+		clients[j] = all[i].client(j)
+	}
+	for asked := 0; asked < min(living, 1_000_000); {
+		r, err := closed(p.addresses(), clients, 0, time.Second)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", all[i].name, err), p.died())
 		}
-		clients := make([]client, connections)
-		for i := range clients {
-			clients[i] = w.client(i)
-		}
-		if _, err := closed(p.addresses(), clients, 0, remembering); err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", w.name, err), p.died())
-		}
+		asked += max(int(r.requests), 1)
 	}
 	return nil
 }

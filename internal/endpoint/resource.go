@@ -3,6 +3,7 @@ package endpoint
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/grant"
@@ -116,10 +117,10 @@ func (e *Endpoints) Check() http.Handler {
 			return err
 		}
 		h := w.Header()
-		h.Set("X-Account-Id", access.AccountID.String())
-		h.Set("X-Client-Id", access.Application.ClientID)
-		h.Set("X-Scope", string(access.Scope))
-		h.Set("X-Grant-Type", string(access.GrantType))
+		values := []string{access.AccountID.String(), access.Application.ClientID, string(access.Scope), string(access.GrantType)}
+		for i, name := range [...]string{"X-Account-Id", "X-Client-Id", "X-Scope", "X-Grant-Type"} {
+			h[name] = values[i : i+1 : i+1]
+		}
 		w.WriteHeader(http.StatusOK)
 		return nil
 	})
@@ -128,6 +129,10 @@ func (e *Endpoints) Check() http.Handler {
 // checkedScope reads the scope that a gateway demands. Forgetting it must not
 // let everybody pass.
 func (e *Endpoints) checkedScope(r *http.Request) (oauth.Scope, error) {
+	// Most gateways ask for one scope, which needs no decoding.
+	if name, one := strings.CutPrefix(r.URL.RawQuery, "scope="); one && !strings.ContainsAny(name, "%+&;") && e.grants.Configured().Has(name) {
+		return oauth.ScopeOf(name), nil
+	}
 	p, err := oauth.ParseParameters(r.URL.RawQuery)
 	if err != nil {
 		return "", oauth.NewError(oauth.InvalidRequest, "%v", err)
@@ -142,8 +147,8 @@ func (e *Endpoints) checkedScope(r *http.Request) (oauth.Scope, error) {
 	if scope == "" {
 		return "", oauth.NewError(oauth.InvalidRequest, "scope is missing: say in the query what the token must have, such as ?scope=profile")
 	}
-	if unknown := scope.Without(e.grants.Catalogue().All()); unknown != "" {
-		return "", oauth.NewError(oauth.InvalidRequest, "unknown scope: %s; known are: %s", unknown, e.grants.Catalogue().All())
+	if unknown := scope.Without(e.grants.Configured()); unknown != "" {
+		return "", oauth.NewError(oauth.InvalidRequest, "unknown scope: %s; known are: %s", unknown, e.grants.Configured())
 	}
 	return scope, nil
 }

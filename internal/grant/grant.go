@@ -57,6 +57,9 @@ func New(s *store.Store, meter *usage.Meter, key oauth.Key, random io.Reader, no
 // Catalogue is the scopes of this platform.
 func (g *Grants) Catalogue() oauth.Catalogue { return g.config.Scopes.Catalogue() }
 
+// Configured is every scope of this platform.
+func (g *Grants) Configured() oauth.Scope { return g.config.Scopes.All() }
+
 // Allowed is what an application may be granted: its scope as far as it is still
 // configured.
 func (g *Grants) Allowed(a oauth.Application) oauth.Scope {

@@ -255,10 +255,13 @@ func believeProxies(next http.Handler, trusted []netip.Prefix) http.Handler {
 		return false
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client := throttle.Client(r.RemoteAddr)
+		client := netip.Addr{}
+		if len(trusted) > 0 {
+			client = throttle.Client(r.RemoteAddr)
+		}
 		if !trusts(client) {
-			r.Header.Del("X-Forwarded-For")
-			r.Header.Del("X-Forwarded-Proto")
+			delete(r.Header, "X-Forwarded-For")
+			delete(r.Header, "X-Forwarded-Proto")
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -170,8 +170,10 @@ type memory struct {
 	scopes         scopeNumbers
 	applications   *cache[oauth.Application]
 	accounts       *cache[oauth.Account]
-	// disabled tells of accounts whether they are.
-	disabled *cache[bool]
+	// disabled tells of accounts whether they are, and accountChanges until when that
+	// holds in a record of authorizations.
+	disabled       *cache[bool]
+	accountChanges accountChanges
 	// trusted reports whether every drop has reached us; otherwise everything is
 	// read again.
 	trusted func() bool
@@ -231,6 +233,7 @@ func (m *memory) drop(c change) {
 	case accountChanged:
 		m.accounts.drop(c.id)
 		m.disabled.drop(c.id)
+		m.accountChanges.add(c.id)
 		// Applications carry their owner's name and state.
 		m.applications.empty()
 	case everythingChanged:
@@ -247,9 +250,7 @@ func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
 	if !ok {
 		return c, false
 	}
-	c.check = m.scopes.open(r)
-	c.disabled, ok = m.disabled.get(c.check.AccountID)
-	return c, ok
+	return checked{check: m.scopes.open(r), disabled: r.disabled}, r.changes == m.accountChanges.at(r.account).Load()
 }
 
 // accountDisabled tells whether an account is, if that is remembered.
@@ -264,11 +265,13 @@ func (m *memory) accountDisabled(id oauth.ID) (disabled, known bool) {
 func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, error) {
 	trusted := m.trusted()
 	began, beganAny, beganAccount := m.authorizations.begin(id), m.disabled.beginAny(), m.accounts.beginAny()
+	before := m.accountChanges.all.Load()
 	c, err := read()
 	if err != nil || !trusted {
 		return c, err
 	}
-	if r, ok := m.scopes.seal(c.check); ok {
+	changes := m.accountChanges.at(c.check.AccountID).Load()
+	if r, ok := m.scopes.seal(c, changes); ok && before == m.accountChanges.all.Load() {
 		m.authorizations.keep(id, began, r)
 	}
 	m.disabled.keep(c.check.AccountID, beganAny, c.disabled)

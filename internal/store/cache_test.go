@@ -146,3 +146,44 @@ func TestPayloadsSurviveTheirText(t *testing.T) {
 		t.Errorf("what cannot be read is taken for %v", got)
 	}
 }
+
+func TestARecordOfAnAccountThatChangedIsReadAgain(t *testing.T) {
+	id, account, neighbour := numbered(1), numbered(2), numbered(3)
+	learn := func(m *memory, meanwhile func()) {
+		t.Helper()
+		_, err := m.learn(id, func() (checked, error) {
+			meanwhile()
+			return checked{check: oauth.Check{AccountID: account, Status: oauth.StatusActive}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	nothing := func(*memory) {}
+	changed := func(id oauth.ID) func(*memory) {
+		return func(m *memory) { m.drop(change{kind: accountChanged, id: id}) }
+	}
+	for _, c := range []struct {
+		name              string
+		meanwhile, before func(*memory)
+		after             func(*memory)
+		known             bool
+	}{
+		{"nothing changes", nothing, nothing, nothing, true},
+		{"it changed before", nothing, changed(account), nothing, true},
+		{"it changes during the read", changed(account), nothing, nothing, false},
+		{"it changes afterwards", nothing, nothing, changed(account), false},
+		{"another account changes during the read", changed(neighbour), nothing, nothing, false},
+		{"another account changes afterwards", nothing, nothing, changed(neighbour), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMemory(0, func() bool { return true })
+			c.before(m)
+			learn(m, func() { c.meanwhile(m) })
+			c.after(m)
+			if _, known := m.recall(id); known != c.known {
+				t.Errorf("it is known: %v; want %v", known, c.known)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 
@@ -45,6 +46,9 @@ type checkRecord struct {
 	status               oauth.Status
 	// alone tells the grants apart: an application's own, or a person's.
 	alone bool
+	// disabled tells of the account as it was when it had changed so many times.
+	disabled bool
+	changes  uint32
 }
 
 type accessRecord struct {
@@ -93,11 +97,12 @@ func (n *scopeNumbers) number(s oauth.Scope) (uint32, bool) {
 }
 
 // seal makes the record of a check, without the previous token; false where it cannot be kept.
-func (n *scopeNumbers) seal(c oauth.Check) (checkRecord, bool) {
-	access, ok := n.sealAccess(c.Access)
+func (n *scopeNumbers) seal(c checked, changes uint32) (checkRecord, bool) {
+	access, ok := n.sealAccess(c.check.Access)
 	return checkRecord{
-		application: c.ApplicationID, account: c.AccountID, access: access,
-		status: c.Status, alone: c.GrantType == oauth.GrantClientCredentials,
+		application: c.check.ApplicationID, account: c.check.AccountID, access: access,
+		status: c.check.Status, alone: c.check.GrantType == oauth.GrantClientCredentials,
+		disabled: c.disabled, changes: changes,
 	}, ok
 }
 
@@ -121,4 +126,21 @@ func (n *scopeNumbers) open(r checkRecord) oauth.Check {
 
 func (r accessRecord) open(scopes []oauth.Scope) oauth.AccessToken {
 	return oauth.AccessToken{Hash: r.hash, Scope: scopes[r.scope], IssuedAt: fromMillis(r.issued), ExpiresAt: fromMillis(r.expires)}
+}
+
+// accountChanges counts how often accounts were changed, many of them together: so a
+// record of an authorization can hold what was read of its account.
+type accountChanges struct {
+	all atomic.Uint64
+	of  [1024]atomic.Uint32
+}
+
+func (c *accountChanges) at(id oauth.ID) *atomic.Uint32 {
+	return &c.of[binary.BigEndian.Uint16(id[14:])%uint16(len(c.of))]
+}
+
+// add is called when a change is committed and not yet acknowledged.
+func (c *accountChanges) add(id oauth.ID) {
+	c.all.Add(1)
+	c.at(id).Add(1)
 }
