@@ -26,9 +26,7 @@ type sqlite struct {
 	path    string
 	readers *readers
 	writer  *writer
-	// log is the write-ahead log, to wait for the disk.
-	log   *os.File
-	clock func() time.Time
+	clock   func() time.Time
 	// updates are the statements by what an event changes of a row.
 	updates [changesEnd]string
 	// serving and socket are set in the process that serves the data folder.
@@ -57,37 +55,16 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 	if err := migrateSQLite(ctx, e.path); err != nil {
 		return nil, err
 	}
-	// The writer waits for the disk by itself: see keep.
-	writing, err := openConnection(e.path, "cache_size(-8000) synchronous(NORMAL)", statement)
+	writing, err := openConnection(e.path, "cache_size(-8000)", statement)
 	if err != nil {
 		return nil, err
 	}
-	if e.log, err = openLog(e.path); err != nil {
-		return nil, errors.Join(err, writing.close())
-	}
-	e.readers, e.writer, e.memory = newReaders(e.path, statement), startWriter(writing, e.log.Sync), newMemory(0, e.trusted)
+	e.readers, e.writer, e.memory = newReaders(e.path, statement), startWriter(writing), newMemory(0, e.trusted)
 	e.checks = newGrouped(e.closing, e.readChecks)
 	for range groupReaders {
 		e.workers.Go(e.checks.loop)
 	}
 	return e, nil
-}
-
-// openLog opens the write-ahead log, which a connection has made, once it is sure to be
-// found after a power cut.
-func openLog(path string) (*os.File, error) {
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil, fmt.Errorf("open the data folder: %w", err)
-	}
-	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
-		return nil, fmt.Errorf("sync the data folder: %w", err)
-	}
-	log, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open the write-ahead log: %w", err)
-	}
-	return log, nil
 }
 
 // createPrivate makes the database file readable by its owner alone; SQLite
@@ -147,8 +124,7 @@ func (e *sqlite) close() error {
 	}
 	e.workers.Wait()
 	// The last connection that closes writes the log into the database.
-	e.writer.stop()
-	err = errors.Join(err, e.readers.close(), e.log.Close(), e.writer.conn.close())
+	err = errors.Join(err, e.readers.close(), e.writer.stop())
 	if e.serving != nil {
 		err = errors.Join(err, e.serving.Close())
 	}

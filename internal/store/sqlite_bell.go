@@ -87,7 +87,7 @@ func (e *sqlite) watch(m *memory) {
 	var last int64
 	for {
 		var version int64
-		err := e.writer.look(context.Background(), func(tx *transaction) error {
+		err := e.transact(context.Background(), func(tx *transaction) error {
 			return tx.queryRow(`pragma data_version`).Scan(&version)
 		})
 		if err != nil || version != last {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
-	"sync/atomic"
 )
 
 const (
@@ -17,22 +15,14 @@ const (
 	maxBatch = 256
 )
 
-// writer is the one goroutine that writes to SQLite. It takes whatever writes have queued
-// up and runs them in one transaction. A second goroutine waits for the disk and then
-// answers each, while the next transaction runs already: the writes of a transaction
-// share one fsync, and nobody else waits for it.
+// writer is the one goroutine that writes to SQLite. It takes whatever writes
+// have queued up, runs them in one transaction and answers each after the commit,
+// so that they share one fsync.
 type writer struct {
 	queue chan *write
-	// committed hands a batch from the one goroutine to the other. It has no room, so
-	// that a batch is as large as what came during an fsync.
-	committed chan finished
 	// closing is closed when no more writes are let in, stopped when the last is done.
 	closing, stopped chan struct{}
 	conn             *connection
-	// sync waits until the disk has all that was committed.
-	sync func() error
-	// broken: a sync failed, after which nothing tells what the disk has.
-	broken atomic.Bool
 }
 
 // write is a queued write. run may be called twice, so it sets its results anew
@@ -41,49 +31,30 @@ type write struct {
 	claim
 	run  func(*transaction) error
 	done chan error
-	// looks: it changes nothing.
-	looks bool
 }
 
-// finished is a batch that is committed, or failed, with what to answer.
-type finished struct {
-	batch   []*write
-	answers []error
-	changes bool
-}
-
-func startWriter(conn *connection, sync func() error) *writer {
+func startWriter(conn *connection) *writer {
 	w := &writer{
-		queue:     make(chan *write, maxQueue),
-		committed: make(chan finished),
-		closing:   make(chan struct{}),
-		stopped:   make(chan struct{}),
-		conn:      conn,
-		sync:      sync,
+		queue:   make(chan *write, maxQueue),
+		closing: make(chan struct{}),
+		stopped: make(chan struct{}),
+		conn:    conn,
 	}
 	go w.loop()
-	go w.keep()
 	return w
 }
 
-// stop runs the writes that wait.
-func (w *writer) stop() {
+// stop runs the writes that wait and closes the connection.
+func (w *writer) stop() error {
 	close(w.closing)
 	<-w.stopped
+	return w.conn.close()
 }
 
-// write queues run and waits for its transaction to be on the disk. When ctx ends before
-// it was begun, it never will be.
+// write queues run and waits for its transaction to commit. When ctx ends before it
+// was begun, it never will be.
 func (w *writer) write(ctx context.Context, run func(*transaction) error) error {
-	return w.submit(ctx, &write{run: run, done: make(chan error, 1)})
-}
-
-// look is write for what changes nothing.
-func (w *writer) look(ctx context.Context, run func(*transaction) error) error {
-	return w.submit(ctx, &write{run: run, done: make(chan error, 1), looks: true})
-}
-
-func (w *writer) submit(ctx context.Context, op *write) error {
+	op := &write{run: run, done: make(chan error, 1)}
 	select {
 	case w.queue <- op:
 	default:
@@ -108,45 +79,23 @@ func (w *writer) submit(ctx context.Context, op *write) error {
 }
 
 func (w *writer) loop() {
-	defer close(w.committed)
+	defer close(w.stopped)
+	batch := make([]*write, 0, maxBatch)
 	for {
-		var batch []*write
 		select {
 		case op := <-w.queue:
 			// Those who are about to write get the chance to come along.
 			runtime.Gosched()
-			batch = w.gather([]*write{op})
+			batch = w.gather(append(batch[:0], op))
+			w.commit(batch)
 		case <-w.closing:
-			if batch = w.gather(nil); len(batch) == 0 {
+			if batch = w.gather(batch[:0]); len(batch) == 0 {
 				return
 			}
-		}
-		changes := slices.ContainsFunc(batch, func(op *write) bool { return !op.looks })
-		w.committed <- finished{batch, w.commit(batch), changes}
-	}
-}
-
-// keep answers what was committed once the disk has it. Also what changed nothing waits
-// for that: it may have found what is not on the disk yet.
-func (w *writer) keep() {
-	defer close(w.stopped)
-	var failed error
-	for f := range w.committed {
-		if f.changes && failed == nil {
-			if err := w.sync(); err != nil {
-				failed = errDown(fmt.Errorf("%w: %w", errNotKept, err))
-				w.broken.Store(true)
-			}
-		}
-		for i, op := range f.batch {
-			op.done <- cmp.Or(failed, f.answers[i])
+			w.commit(batch)
 		}
 	}
 }
-
-// errNotKept: an fsync failed. The kernel may have dropped what it could not write, so
-// that a later one that succeeds says nothing about it.
-var errNotKept = errors.New("the disk did not keep what was written; nothing is written until the server is started again")
 
 // gather adds what waits to the batch, without waiting for more.
 func (w *writer) gather(batch []*write) []*write {
@@ -161,34 +110,28 @@ func (w *writer) gather(batch []*write) []*write {
 	return batch
 }
 
-// commit tries the whole batch in one transaction and returns what to answer to each. If
-// one of its writes fails, all is undone and each gets a transaction of its own, so that
-// none suffers from another. If the transaction cannot even begin, none is tried alone: a
-// locked database would make each wait in turn.
-func (w *writer) commit(batch []*write) []error {
-	answers := make([]error, len(batch))
-	err := errDown(errNotKept)
-	if !w.broken.Load() {
-		err = w.conn.do(func(tx *transaction) error {
-			for i, op := range batch {
-				var err error
-				if answers[i], err = op.apply(tx); err != nil {
-					return err
-				}
+// commit tries the whole batch in one transaction. If one of its writes fails,
+// all is undone and each gets a transaction of its own, so that none suffers from
+// another. If the transaction cannot even begin, none is tried alone: a locked
+// database would make each wait in turn.
+func (w *writer) commit(batch []*write) {
+	refusals := make([]error, len(batch))
+	err := w.conn.do(func(tx *transaction) error {
+		for i, op := range batch {
+			var err error
+			if refusals[i], err = op.apply(tx); err != nil {
+				return err
 			}
-			return nil
-		})
-	}
-	for i, op := range batch {
-		switch {
-		case err == nil:
-		case len(batch) == 1 || errors.Is(err, errBegin) || errors.Is(err, errNotKept):
-			answers[i] = err
-		default:
-			answers[i] = w.alone(op)
 		}
+		return nil
+	})
+	for i, op := range batch {
+		if err != nil && len(batch) > 1 && !errors.Is(err, errBegin) {
+			op.done <- w.alone(op)
+			continue
+		}
+		op.done <- cmp.Or(err, refusals[i])
 	}
-	return answers
 }
 
 func (w *writer) alone(op *write) error {

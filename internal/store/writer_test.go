@@ -105,48 +105,6 @@ func TestAWriteThatFailsDoesNotHarmItsBatch(t *testing.T) {
 	}
 }
 
-func TestAWriteIsAnsweredWhenTheDiskHasIt(t *testing.T) {
-	s := openForTest(t)
-	w := s.engine.(*sqlite).writer
-	syncing, proceed, sync := make(chan struct{}), make(chan error), w.sync
-	w.sync = func() error {
-		syncing <- struct{}{}
-		return errors.Join(<-proceed, sync())
-	}
-	put := func(name string) chan error {
-		done := make(chan error, 1)
-		go func() { done <- s.PutSetting(t.Context(), name, "1") }()
-		return done
-	}
-	first := put("first")
-	<-syncing
-	// The next one is committed meanwhile, and waits for a sync of its own.
-	second := put("second")
-	for found := false; !found; {
-		_, err := s.Setting(t.Context(), "second")
-		found = err == nil
-	}
-	if len(first)+len(second) != 0 {
-		t.Fatal("a write was answered before the disk had it")
-	}
-	proceed <- nil
-	if err := <-first; err != nil {
-		t.Errorf("the first write: %v", err)
-	}
-	<-syncing
-	proceed <- errors.New("the disk is broken")
-	var refusal *oauth.Error
-	if err := <-second; !errors.As(err, &refusal) || refusal.Code != oauth.Unavailable {
-		t.Errorf("a write that the disk did not keep was answered with %v", err)
-	}
-	if err := s.PutSetting(t.Context(), "third", "1"); !errors.As(err, &refusal) || refusal.Code != oauth.Unavailable {
-		t.Errorf("a write after that was answered with %v", err)
-	}
-	if _, err := s.Setting(t.Context(), "third"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("it was written all the same: %v", err)
-	}
-}
-
 func TestFormBatch(t *testing.T) {
 	row := func(b byte) oauth.ID { return oauth.ID{15: b} }
 	revoke := func(b byte, reason oauth.Reason) *operation {
