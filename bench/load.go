@@ -28,13 +28,18 @@ type result struct {
 
 func (r *result) rate() float64 { return float64(r.requests) / r.elapsed.Seconds() }
 
-// errDry: a client ran out of requests, so what was measured would be the end of
-// its stock.
-type errDry struct{}
+// errUnmeasured tells why a workload could not be measured, where others can.
+type errUnmeasured string
 
-func (errDry) Error() string {
-	return "the prepared rows are used up: prepare more with -authorizations, or ask for less with -length and -rounds"
-}
+func (e errUnmeasured) Error() string { return string(e) }
+
+const (
+	// errDry: a client ran out of requests, so what was measured would be the end of its
+	// stock.
+	errDry errUnmeasured = "the prepared rows are used up: prepare more with -authorizations, or ask for less with -length and -rounds"
+	// errStalled: nothing tells a slow answer from none.
+	errStalled errUnmeasured = "no request was answered in time"
+)
 
 // closed has every client ask again as soon as it was answered. What happens
 // during warm is not counted. Clients are spread over the addresses in turn.
@@ -119,7 +124,7 @@ func ask(c *conn, of client, r *result, begin, end time.Time, turn func() (time.
 	for at, more := turn(); more && failed.Load() == nil; at, more = turn() {
 		request := of.next()
 		if request == nil {
-			return errDry{}
+			return errDry
 		}
 		status, body, err := c.exchange(request)
 		if err != nil {

@@ -121,7 +121,7 @@ func (b *bench) measure(ctx context.Context, p *process, w workload, connections
 // run measures a workload; the clients are those of all connections.
 func (b *bench) run(p *process, w workload, clients []client, atLast bool) (measurement, error) {
 	m, err := b.measured(p, w, clients, atLast)
-	if errors.Is(err, errDry{}) {
+	if errors.As(err, new(errUnmeasured)) {
 		return m, fmt.Errorf("%s at %d connections: %w", w.name, len(clients), err)
 	}
 	if err != nil {
@@ -196,7 +196,7 @@ func (b *bench) round(p *process, w workload, clients []client) (m measurement, 
 		return m, err
 	}
 	if r.requests == 0 {
-		return m, errors.New("no request was answered in time")
+		return m, errStalled
 	}
 	computed := (p.cpu() - cpu).Seconds() / time.Since(began).Seconds()
 	after, err := b.ceilingAt(len(clients))

@@ -57,7 +57,7 @@ func (b *bench) onServer(ctx context.Context, o options, p *process, all []workl
 		measurements, err := b.measure(ctx, p, w, o.connections)
 		report.Measurements = append(report.Measurements, measurements...)
 		switch {
-		case errors.Is(err, errDry{}):
+		case errors.As(err, new(errUnmeasured)):
 			b.told("%v", err)
 			r.Unmeasured = append(r.Unmeasured, report.Engine+": "+err.Error())
 		case err != nil:

@@ -49,6 +49,7 @@ type Store struct {
 	// failures are sign-ins that somebody tried in vain.
 	failures     chan failedSignIn
 	sizes        atomic.Pointer[map[string]int64]
+	sizesDue     time.Time
 	stopSweeping context.CancelFunc
 	sweeping     sync.WaitGroup
 }

@@ -15,6 +15,9 @@ const (
 	sweepPause  = 20 * time.Millisecond
 	sweepEvery  = 15 * time.Second
 	surplusPage = 5000
+	// sizesShare is how many times as long as an estimate of the sizes took lies between
+	// it and the next: SQLite's writer stands still for it.
+	sizesShare = 1000
 )
 
 // sweepForever removes what can no longer matter, as long as the store is open.
@@ -61,9 +64,14 @@ func (s *Store) sweepRound(ctx context.Context) error {
 	if err := s.sweepUses(ctx); err != nil {
 		return err
 	}
+	began := time.Now()
+	if began.Before(s.sizesDue) {
+		return nil
+	}
 	sizes, err := s.engine.sizes(ctx)
 	if err == nil {
 		s.sizes.Store(&sizes)
+		s.sizesDue = time.Now().Add(sizesShare * time.Since(began))
 	}
 	return err
 }
