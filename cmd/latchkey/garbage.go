@@ -10,7 +10,7 @@ import (
 // headroom is how many bytes of garbage may lie about before they are collected. The
 // runtime's own measure is a share of what lives, which is little here while nothing
 // is remembered, and much when the memory is full.
-const headroom = 32 << 20
+const headroom = 16 << 20
 
 // keepHeadroom sets the garbage collector's target by what lives now, until ctx ends.
 func keepHeadroom(ctx context.Context) {

@@ -70,7 +70,7 @@ func (s *Store) Account(ctx context.Context, id oauth.ID) (oauth.Account, error)
 
 // RememberedAccount is Account, from memory where that can be trusted.
 func (s *Store) RememberedAccount(ctx context.Context, id oauth.ID) (oauth.Account, error) {
-	return remembered(s.memory, s.memory.accounts, id, func() (oauth.Account, error) { return s.Account(ctx, id) })
+	return s.memory.account(id, func() (oauth.Account, error) { return s.Account(ctx, id) })
 }
 
 // AccountByEmail reads an account and the hash of its password.

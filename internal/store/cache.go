@@ -35,11 +35,12 @@ type cacheShard[V any] struct {
 type cached[V any] struct {
 	value V
 	id    oauth.ID
-	// until is in Unix nanoseconds.
+	// until is in Unix nanoseconds, but for its last bit: used since the hand last came by.
+	// Such a record gets another round.
 	until int64
-	// used since the hand last came by: such a record gets another round.
-	used bool
 }
+
+const used = 1
 
 const cacheShards = 64
 
@@ -66,7 +67,7 @@ func (c *cache[V]) get(id oauth.ID) (value V, ok bool) {
 	if c.life > 0 && time.Now().UnixNano() > record.until {
 		return value, false
 	}
-	record.used = true
+	record.until |= used
 	return record.value, true
 }
 
@@ -104,7 +105,7 @@ func (c *cache[V]) keep(id oauth.ID, began ticket, value V) {
 		place = s.place(c.limit)
 		s.places[id] = place
 	}
-	s.records[place] = cached[V]{value: value, id: id, until: began.at.Add(c.life).UnixNano()}
+	s.records[place] = cached[V]{value: value, id: id, until: began.at.Add(c.life).UnixNano() &^ used}
 }
 
 // place finds room for a record: what was dropped, or new room up to the limit, or
@@ -119,8 +120,8 @@ func (s *cacheShard[V]) place(limit int) uint32 {
 		s.records = append(s.records, cached[V]{})
 		return uint32(len(s.records) - 1)
 	}
-	for s.records[s.hand].used {
-		s.records[s.hand].used = false
+	for s.records[s.hand].until&used != 0 {
+		s.records[s.hand].until &^= used
 		s.hand = (s.hand + 1) % limit
 	}
 	place := s.hand
@@ -169,10 +170,9 @@ type memory struct {
 	authorizations *cache[checkRecord]
 	scopes         scopeNumbers
 	applications   *cache[oauth.Application]
-	accounts       *cache[oauth.Account]
-	// disabled tells of accounts whether they are, and accountChanges until when that
-	// holds in a record of authorizations.
-	disabled       *cache[bool]
+	accounts       *cache[accountRecord]
+	// accountChanges tell how long what a record of an authorization says of its account
+	// holds.
 	accountChanges accountChanges
 	// trusted reports whether every drop has reached us; otherwise everything is
 	// read again.
@@ -185,18 +185,16 @@ const cachedLife = 10 * time.Second
 
 // The bounds of the memory in records.
 const (
-	maxCachedAuthorizations = 150_000
+	maxCachedAuthorizations = 140_000
 	maxCachedApplications   = 10_000
 	maxCachedAccounts       = 100_000
-	maxCachedDisabled       = 100_000
 )
 
 func newMemory(life time.Duration, trusted func() bool) *memory {
 	return &memory{
 		authorizations: newCache[checkRecord](maxCachedAuthorizations, life),
 		applications:   newCache[oauth.Application](maxCachedApplications, life),
-		accounts:       newCache[oauth.Account](maxCachedAccounts, life),
-		disabled:       newCache[bool](maxCachedDisabled, life),
+		accounts:       newCache[accountRecord](maxCachedAccounts, life),
 		trusted:        trusted,
 	}
 }
@@ -205,7 +203,6 @@ func (m *memory) empty() {
 	m.authorizations.empty()
 	m.applications.empty()
 	m.accounts.empty()
-	m.disabled.empty()
 }
 
 // change names a row that others may have cached.
@@ -232,7 +229,6 @@ func (m *memory) drop(c change) {
 		m.applications.drop(c.id)
 	case accountChanged:
 		m.accounts.drop(c.id)
-		m.disabled.drop(c.id)
 		m.accountChanges.add(c.id)
 		// Applications carry their owner's name and state.
 		m.applications.empty()
@@ -253,18 +249,57 @@ func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
 	return checked{check: m.scopes.open(r), disabled: r.disabled}, r.changes == m.accountChanges.at(r.account).Load()
 }
 
-// accountDisabled tells whether an account is, if that is remembered.
-func (m *memory) accountDisabled(id oauth.ID) (disabled, known bool) {
+// account returns what is remembered of an account, or reads it.
+func (m *memory) account(id oauth.ID, read func() (oauth.Account, error)) (oauth.Account, error) {
+	trusted := m.trusted()
+	if trusted {
+		if r, ok := m.accounts.get(id); ok && r.whole {
+			return r.open(id), nil
+		}
+	}
+	began := m.accounts.begin(id)
+	a, err := read()
+	if err == nil && trusted {
+		m.keepAccount(began, a)
+	}
+	return a, err
+}
+
+func (m *memory) keepAccount(began ticket, a oauth.Account) {
+	if r, ok := sealAccount(a); ok {
+		m.accounts.keep(a.ID, began, r)
+	}
+}
+
+// accountDisabled is account for what every event wants to know.
+func (m *memory) accountDisabled(id oauth.ID, read func() (bool, error)) (bool, error) {
+	trusted := m.trusted()
+	if trusted {
+		if r, ok := m.accounts.get(id); ok {
+			return r.disabled, nil
+		}
+	}
+	began := m.accounts.begin(id)
+	disabled, err := read()
+	if err == nil && trusted {
+		m.accounts.keep(id, began, accountRecord{disabled: disabled})
+	}
+	return disabled, err
+}
+
+// knownDisabled is accountDisabled where nothing may be read.
+func (m *memory) knownDisabled(id oauth.ID) (disabled, known bool) {
 	if !m.trusted() {
 		return false, false
 	}
-	return m.disabled.get(id)
+	r, known := m.accounts.get(id)
+	return r.disabled, known
 }
 
 // learn reads what recall does not know, and keeps it.
 func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, error) {
 	trusted := m.trusted()
-	began, beganAny, beganAccount := m.authorizations.begin(id), m.disabled.beginAny(), m.accounts.beginAny()
+	began, beganAccount := m.authorizations.begin(id), m.accounts.beginAny()
 	before := m.accountChanges.all.Load()
 	c, err := read()
 	if err != nil || !trusted {
@@ -274,9 +309,10 @@ func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, erro
 	if r, ok := m.scopes.seal(c, changes); ok && before == m.accountChanges.all.Load() {
 		m.authorizations.keep(id, began, r)
 	}
-	m.disabled.keep(c.check.AccountID, beganAny, c.disabled)
 	if !c.account.ID.IsZero() {
-		m.accounts.keep(c.account.ID, beganAccount, c.account)
+		m.keepAccount(beganAccount, c.account)
+	} else if _, known := m.accounts.get(c.check.AccountID); !known {
+		m.accounts.keep(c.check.AccountID, beganAccount, accountRecord{disabled: c.disabled})
 	}
 	return c, nil
 }

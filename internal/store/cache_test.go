@@ -99,7 +99,7 @@ func TestMemoryIsNotAskedWhileItCannotBeTrusted(t *testing.T) {
 	m := newMemory(0, func() bool { return trusted })
 	id, reads := numbered(1), 0
 	ask := func() bool {
-		disabled, err := remembered(m, m.disabled, id, func() (bool, error) {
+		disabled, err := m.accountDisabled(id, func() (bool, error) {
 			reads++
 			return reads > 1, nil
 		})
@@ -185,5 +185,26 @@ func TestARecordOfAnAccountThatChangedIsReadAgain(t *testing.T) {
 				t.Errorf("it is known: %v; want %v", known, c.known)
 			}
 		})
+	}
+}
+
+func TestARememberedAccountIsWhole(t *testing.T) {
+	m := newMemory(0, func() bool { return true })
+	want := oauth.Account{
+		ID: numbered(7), Email: "ada@example.com", Username: "ada", Name: "Ada Lovelace", AvatarURL: "/pictures/x",
+		Administrator: true, Disabled: true, CreatedAt: time.UnixMilli(1_700_000_000_123).UTC(),
+	}
+	reads := 0
+	read := func() (oauth.Account, error) { reads++; return want, nil }
+	if disabled, err := m.accountDisabled(want.ID, func() (bool, error) { return true, nil }); !disabled || err != nil {
+		t.Fatal(disabled, err)
+	}
+	for range 2 {
+		if a, err := m.account(want.ID, read); a != want || err != nil || reads != 1 {
+			t.Errorf("%d reads, %+v, %v", reads, a, err)
+		}
+	}
+	if disabled, known := m.knownDisabled(want.ID); !disabled || !known {
+		t.Error("it is not known to be disabled")
 	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -143,4 +144,37 @@ func (c *accountChanges) at(id oauth.ID) *atomic.Uint32 {
 func (c *accountChanges) add(id oauth.ID) {
 	c.all.Add(1)
 	c.at(id).Add(1)
+}
+
+// accountRecord is an oauth.Account as the memory keeps it, in half of the room.
+type accountRecord struct {
+	// texts are the email address, the username, the name and the picture, one behind the
+	// other; ends are where the first three end.
+	texts   string
+	created int64
+	ends    [3]uint16
+	// whole: more is known than whether the account is disabled.
+	whole, administrator, disabled bool
+}
+
+// sealAccount makes the record of an account; false where it cannot be kept.
+func sealAccount(a oauth.Account) (r accountRecord, ok bool) {
+	r = accountRecord{
+		texts: a.Email + a.Username + a.Name + a.AvatarURL, created: toMillis(a.CreatedAt),
+		whole: true, administrator: a.Administrator, disabled: a.Disabled,
+	}
+	end := 0
+	for i, text := range [...]string{a.Email, a.Username, a.Name} {
+		end += len(text)
+		r.ends[i] = uint16(end)
+	}
+	return r, end <= math.MaxUint16
+}
+
+// open is the account of a record that sealAccount made.
+func (r accountRecord) open(id oauth.ID) oauth.Account {
+	return oauth.Account{
+		ID: id, Email: r.texts[:r.ends[0]], Username: r.texts[r.ends[0]:r.ends[1]], Name: r.texts[r.ends[1]:r.ends[2]], AvatarURL: r.texts[r.ends[2]:],
+		Administrator: r.administrator, Disabled: r.disabled, CreatedAt: fromMillis(r.created),
+	}
 }

@@ -55,7 +55,7 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 	if err := migrateSQLite(ctx, e.path); err != nil {
 		return nil, err
 	}
-	writing, err := openConnection(e.path, "cache_size(-8000)", statement)
+	writing, err := openConnection(e.path, "cache_size(-4000)", statement)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 			return tx.absent(err)
 		}
 		account := before.AccountID
-		disabled, err := remembered(e.memory, e.memory.disabled, account, func() (bool, error) { return sqliteOf(tx).accountDisabled(account) })
+		disabled, err := e.memory.accountDisabled(account, func() (bool, error) { return sqliteOf(tx).accountDisabled(account) })
 		if err != nil {
 			return tx.absent(err)
 		}

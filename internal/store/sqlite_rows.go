@@ -162,7 +162,7 @@ func (e *sqlite) readCheck(conn *connection, id oauth.ID) (c checked, err error)
 		return c, err
 	}
 	var known bool
-	if c.disabled, known = e.memory.accountDisabled(c.check.AccountID); known {
+	if c.disabled, known = e.memory.knownDisabled(c.check.AccountID); known {
 		return c, nil
 	}
 	c.disabled, err = conn.accountDisabled(c.check.AccountID)
