@@ -27,12 +27,12 @@ func TestRequestsAllocateLittle(t *testing.T) {
 		most  float64
 		ready func(t *testing.T) func()
 	}{
-		{"client_credentials", 29, f.credentials},
-		{"code exchange", 35, f.exchange},
-		{"refresh", 64, f.refresh},
-		{"revoke", 27, f.revoke},
+		{"client_credentials", 28, f.credentials},
+		{"code exchange", 34, f.exchange},
+		{"refresh", 33, f.refresh},
+		{"revoke", 26, f.revoke},
 		{"introspect", 13, f.introspect},
-		{"check", 12, f.check},
+		{"check", 7, f.check},
 		{"me", 9, f.me},
 	} {
 		t.Run(c.name, func(t *testing.T) {
