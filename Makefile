@@ -8,8 +8,8 @@ build:
 # count allocations. Missing Debian packages are installed when run as root or with sudo.
 test:
 	./scripts/install-test-packages
-	CGO_ENABLED=1 go test -race -timeout 10m ./...
-	go test -timeout 10m -run 'TestEngines|TestListsUseIndexes|TestRequestsAllocateLittle' ./internal/store ./cmd/latchkey
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
+	go test -timeout 30m -run 'TestEngines|TestListsUseIndexes|TestRequestsAllocateLittle' ./internal/store ./cmd/latchkey
 
 check:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,7 +210,7 @@ func TestBackendsAreTerminated(t *testing.T) {
 	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
 	s := w.open(false)
 	w.populate(s, 1)
-	stop, ended := make(chan struct{}), make(chan struct{})
+	stop, ended, due := make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	conn := w.connect()
 	go func() {
 		defer close(ended)
@@ -217,7 +218,7 @@ func TestBackendsAreTerminated(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(30 * time.Millisecond):
+			case <-due:
 			}
 			if _, err := conn.Exec(w.ctx, `select pg_terminate_backend(pid) from pg_stat_activity
 				where datname = current_database() and application_name = 'latchkey'`); err != nil {
@@ -225,7 +226,17 @@ func TestBackendsAreTerminated(t *testing.T) {
 			}
 		}
 	}()
-	const refreshes = 20
+	// They end each time so many events were answered, however long that takes.
+	const refreshes, every = 20, 16
+	var answered atomic.Int64
+	progress := func() {
+		if answered.Add(1)%every == 0 {
+			select {
+			case due <- struct{}{}:
+			default:
+			}
+		}
+	}
 	each(16, 200, func(int) {
 		l := w.pending(w.accounts[0].ID)
 		if !w.retry("issue", func() error { return s.Issue(w.ctx, l.row) }) || !w.retry("redeem", func() error { _, err := s.RedeemCode(w.ctx, l.redemption()); return err }) {
@@ -237,6 +248,7 @@ func TestBackendsAreTerminated(t *testing.T) {
 			if !w.retry("refresh", func() error { _, err := s.RotateRefresh(w.ctx, e); return err }) {
 				return
 			}
+			progress()
 			refresh = next
 		}
 		row, err := s.Authorization(w.ctx, l.row.ID)

@@ -82,9 +82,10 @@ func closed() chan struct{} {
 	return c
 }
 
-// Start flushes in the background until Close.
+// Start flushes in the background until ctx ends. What is counted after that, Close writes
+// down.
 func (m *Meter) Start(ctx context.Context) {
-	ctx, m.stop = context.WithCancel(context.WithoutCancel(ctx))
+	ctx, m.stop = context.WithCancel(ctx)
 	m.stopped = make(chan struct{})
 	go func() {
 		defer close(m.stopped)
