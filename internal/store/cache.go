@@ -185,7 +185,7 @@ const cachedLife = 10 * time.Second
 
 // The bounds of the memory in records.
 const (
-	maxCachedAuthorizations = 140_000
+	maxCachedAuthorizations = 120_000
 	maxCachedApplications   = 10_000
 	maxCachedAccounts       = 100_000
 )
