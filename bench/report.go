@@ -32,7 +32,7 @@ type report struct {
 	Growth   []growthPoint   `json:"growth,omitempty"`
 	Replicas []replicaPoint  `json:"replicas,omitempty"`
 	Floors   []floor         `json:"floors"`
-	// Unmeasured are the workloads that ran out of rows, and why.
+	// Unmeasured are the workloads that ran out of rows or stood still, and which it was.
 	Unmeasured []string `json:"unmeasured,omitempty"`
 }
 

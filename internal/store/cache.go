@@ -251,43 +251,38 @@ func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
 
 // account returns what is remembered of an account, or reads it.
 func (m *memory) account(id oauth.ID, read func() (oauth.Account, error)) (oauth.Account, error) {
-	trusted := m.trusted()
-	if trusted {
-		if r, ok := m.accounts.get(id); ok && r.whole {
-			return r.open(id), nil
-		}
+	r, err := m.accountRecord(id, true, func() (accountRecord, error) {
+		a, err := read()
+		return sealAccount(a), err
+	})
+	if err != nil {
+		return oauth.Account{}, err
 	}
-	began := m.accounts.begin(id)
-	a, err := read()
-	if err == nil && trusted {
-		m.keepAccount(began, a)
-	}
-	return a, err
-}
-
-func (m *memory) keepAccount(began ticket, a oauth.Account) {
-	if r, ok := sealAccount(a); ok {
-		m.accounts.keep(a.ID, began, r)
-	}
+	return r.open(id), nil
 }
 
 // accountDisabled is account for what every event wants to know.
 func (m *memory) accountDisabled(id oauth.ID, read func() (bool, error)) (bool, error) {
-	trusted := m.trusted()
-	if trusted {
-		if r, ok := m.accounts.get(id); ok {
-			return r.disabled, nil
-		}
-	}
-	began := m.accounts.begin(id)
-	disabled, err := read()
-	if err == nil && trusted {
-		m.accounts.keep(id, began, accountRecord{disabled: disabled})
-	}
-	return disabled, err
+	r, err := m.accountRecord(id, false, func() (accountRecord, error) {
+		disabled, err := read()
+		return accountRecord{disabled: disabled}, err
+	})
+	return r.disabled, err
 }
 
-// knownDisabled is accountDisabled where nothing may be read.
+// accountRecord is remembered, but for a record that is not whole where that is needed.
+func (m *memory) accountRecord(id oauth.ID, whole bool, read func() (accountRecord, error)) (accountRecord, error) {
+	if !m.trusted() {
+		return read()
+	}
+	if r, ok := m.accounts.get(id); ok && (r.whole || !whole) {
+		return r, nil
+	}
+	return m.accounts.fill(id, read)
+}
+
+// knownDisabled is accountDisabled for a transaction that has begun: what that reads may be
+// older than a drop, so that only learn, which looked before it began, may keep it.
 func (m *memory) knownDisabled(id oauth.ID) (disabled, known bool) {
 	if !m.trusted() {
 		return false, false
@@ -310,7 +305,7 @@ func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, erro
 		m.authorizations.keep(id, began, r)
 	}
 	if !c.account.ID.IsZero() {
-		m.keepAccount(beganAccount, c.account)
+		m.accounts.keep(c.account.ID, beganAccount, sealAccount(c.account))
 	} else if _, known := m.accounts.get(c.check.AccountID); !known {
 		m.accounts.keep(c.check.AccountID, beganAccount, accountRecord{disabled: c.disabled})
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"math"
 	"sync"
 	"sync/atomic"
 
@@ -152,23 +151,23 @@ type accountRecord struct {
 	// other; ends are where the first three end.
 	texts   string
 	created int64
-	ends    [3]uint16
+	ends    [3]uint32
 	// whole: more is known than whether the account is disabled.
 	whole, administrator, disabled bool
 }
 
-// sealAccount makes the record of an account; false where it cannot be kept.
-func sealAccount(a oauth.Account) (r accountRecord, ok bool) {
-	r = accountRecord{
+// sealAccount makes the record of an account.
+func sealAccount(a oauth.Account) accountRecord {
+	r := accountRecord{
 		texts: a.Email + a.Username + a.Name + a.AvatarURL, created: toMillis(a.CreatedAt),
 		whole: true, administrator: a.Administrator, disabled: a.Disabled,
 	}
 	end := 0
 	for i, text := range [...]string{a.Email, a.Username, a.Name} {
 		end += len(text)
-		r.ends[i] = uint16(end)
+		r.ends[i] = uint32(end)
 	}
-	return r, end <= math.MaxUint16
+	return r
 }
 
 // open is the account of a record that sealAccount made.

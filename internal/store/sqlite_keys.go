@@ -20,7 +20,8 @@ import (
 // a second, one in 30,000 needs its second place.
 const keyPlaces = 4
 
-// keysBegin is in Unix milliseconds: 2026, as 41 bits of them are kept.
+// keysBegin is in Unix milliseconds: 2026, as 41 bits of them are kept. What is on the disk
+// depends on it, and the migration that made the keys has it too.
 const keysBegin = 1767225600000
 
 // keyOf is the first of the places at which the row of an id may be.
@@ -35,7 +36,8 @@ func keyOf(id oauth.ID) int64 {
 // keyFunction is keyOf in SQL, for statements that serve both engines.
 const keyFunction = "authorization_key"
 
-// byKey is the condition that finds an authorization by its id, the first parameter.
+// byKey is the condition that finds an authorization by its id, the first parameter, in
+// one of its keyPlaces.
 const byKey = ` where key between ` + keyFunction + `($1) and ` + keyFunction + `($1) + 3 and id = $1`
 
 func addKeyFunction(to *binding.Conn) error {

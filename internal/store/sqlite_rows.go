@@ -25,16 +25,13 @@ func insertIssued(tx *transaction, a *oauth.Authorization) (bool, error) {
 		return insertAuthorization(tx, *a)
 	}
 	// Its id was drawn just now, so that only the beginning of it can be there already.
-	n, err := insertCredentialsAt(tx, keyOf(a.ID), a)
+	n, err := sqliteOf(tx).statement(insertCredentials).number(keyOf(a.ID)).
+		blob(a.ID[:]).blob(a.ApplicationID[:]).blob(a.AccountID[:]).text(string(a.Scope)).moment(a.CreatedAt).moment(a.RotatedAt).
+		blob(a.Access.Hash[:]).text(string(a.Access.Scope)).moment(a.Access.IssuedAt).moment(a.Access.ExpiresAt).moment(a.SweepAfter).run()
 	if err != nil || n == 1 {
 		return n == 1, err
 	}
-	key, taken, err := sqliteOf(tx).place(&a.ID)
-	if err != nil || taken {
-		return false, err
-	}
-	n, err = insertCredentialsAt(tx, key, a)
-	return n == 1, err
+	return insertByKey(tx, a)
 }
 
 // insertByKey finds a place for the row and adds it there.
@@ -45,12 +42,6 @@ func insertByKey(tx *transaction, a *oauth.Authorization) (bool, error) {
 	}
 	n, err := tx.exec(`insert into authorizations (key, `+wholeAuthorization+`) values `+rowsOf(1, 31), append([]any{key}, valuesOf(a)...)...)
 	return n == 1, err
-}
-
-func insertCredentialsAt(tx *transaction, key int64, a *oauth.Authorization) (inserted int64, err error) {
-	return sqliteOf(tx).statement(insertCredentials).number(key).
-		blob(a.ID[:]).blob(a.ApplicationID[:]).blob(a.AccountID[:]).text(string(a.Scope)).moment(a.CreatedAt).moment(a.RotatedAt).
-		blob(a.Access.Hash[:]).text(string(a.Access.Scope)).moment(a.Access.IssuedAt).moment(a.Access.ExpiresAt).moment(a.SweepAfter).run()
 }
 
 // endByID revokes where the ids decide and nothing else has to be known. Whatever it

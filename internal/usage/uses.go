@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,7 +80,7 @@ func (m *Meter) Used(c oauth.Connection, scope oauth.Scope, remoteAddr string) {
 func (u *uses) take(now time.Time, room int) map[oauth.Connection]oauth.Use {
 	u.mu.Lock()
 	taking := u.waiting[:min(room, len(u.waiting))]
-	u.waiting = append([]use(nil), u.waiting[len(taking):]...)
+	u.waiting = slices.Clone(u.waiting[len(taking):])
 	u.full.Store(len(u.waiting) == maxUses)
 	u.mu.Unlock()
 	u.begin(now)
