@@ -34,7 +34,7 @@ func TestRefusals(t *testing.T) {
 			})
 		})
 	}
-	t.Run("token", func(t *testing.T) { t.Parallel(); testRefusedTokens(t, s, app) })
+	t.Run("token", func(t *testing.T) { t.Parallel(); testRefusedTokens(t, s) })
 	t.Run("other methods", func(t *testing.T) { t.Parallel(); testMethods(t, s) })
 	t.Run("cross-origin", func(t *testing.T) { t.Parallel(); testCORS(t, s, app) })
 }
@@ -194,7 +194,10 @@ func emptyAll(v url.Values, names ...string) {
 	}
 }
 
-func testRefusedTokens(t *testing.T, s *server, app application) {
+func testRefusedTokens(t *testing.T, s *server) {
+	// An application may have a hundred authorizations of an account, and what spoils the
+	// targets makes more.
+	app := s.register(t, registration{})
 	other, public := s.register(t, registration{}), s.register(t, registration{public: true})
 	admin := s.register(t, registration{scopes: []string{"profile", "community"}})
 	theirs, ours := s.grant(t, other, "scope", "profile events"), s.grant(t, app)

@@ -16,8 +16,9 @@ const (
 	sweepEvery  = 15 * time.Second
 	surplusPage = 5000
 	// sizesShare is how many times as long as an estimate of the sizes took lies between
-	// it and the next: SQLite's writer stands still for it.
+	// it and the next, once a table has manyRows: SQLite's writer stands still for it.
 	sizesShare = 1000
+	manyRows   = 10_000
 )
 
 // sweepForever removes what can no longer matter, as long as the store is open.
@@ -64,16 +65,27 @@ func (s *Store) sweepRound(ctx context.Context) error {
 	if err := s.sweepUses(ctx); err != nil {
 		return err
 	}
+	return s.estimateSizes(ctx)
+}
+
+func (s *Store) estimateSizes(ctx context.Context) error {
 	began := time.Now()
 	if began.Before(s.sizesDue) {
 		return nil
 	}
 	sizes, err := s.engine.sizes(ctx)
-	if err == nil {
-		s.sizes.Store(&sizes)
+	if err != nil {
+		return err
+	}
+	s.sizes.Store(&sizes)
+	var most int64
+	for _, rows := range sizes {
+		most = max(most, rows)
+	}
+	if most >= manyRows {
 		s.sizesDue = time.Now().Add(sizesShare * time.Since(began))
 	}
-	return err
+	return nil
 }
 
 // Sweep removes one batch of authorizations, and of sessions, that can no longer
