@@ -16,8 +16,8 @@ type cache[V any] struct {
 	// drops counts what was dropped of all shards.
 	drops atomic.Uint64
 	limit int
-	// life is how long a record is trusted; zero stands for ever.
-	life time.Duration
+	// life is how long a record is trusted at the moment; nil stands for ever.
+	life func() time.Duration
 }
 
 type cacheShard[V any] struct {
@@ -35,16 +35,16 @@ type cacheShard[V any] struct {
 type cached[V any] struct {
 	value V
 	id    oauth.ID
-	// until is in Unix nanoseconds, but for its last bit: used since the hand last came by.
-	// Such a record gets another round.
-	until int64
+	// read is when it was, in Unix nanoseconds, but for the last bit: used since the hand
+	// last came by. Such a record gets another round.
+	read int64
 }
 
 const used = 1
 
 const cacheShards = 64
 
-func newCache[V any](limit int, life time.Duration) *cache[V] {
+func newCache[V any](limit int, life func() time.Duration) *cache[V] {
 	c := &cache[V]{limit: max(1, limit/cacheShards), life: life}
 	for i := range c.shards {
 		c.shards[i].places = map[oauth.ID]uint32{}
@@ -64,10 +64,10 @@ func (c *cache[V]) get(id oauth.ID) (value V, ok bool) {
 		return value, false
 	}
 	record := &s.records[place]
-	if c.life > 0 && time.Now().UnixNano() > record.until {
+	if c.life != nil && time.Now().UnixNano()-record.read > int64(c.life()) {
 		return value, false
 	}
-	record.until |= used
+	record.read |= used
 	return record.value, true
 }
 
@@ -105,7 +105,7 @@ func (c *cache[V]) keep(id oauth.ID, began ticket, value V) {
 		place = s.place(c.limit)
 		s.places[id] = place
 	}
-	s.records[place] = cached[V]{value: value, id: id, until: began.at.Add(c.life).UnixNano() &^ used}
+	s.records[place] = cached[V]{value: value, id: id, read: began.at.UnixNano() &^ used}
 }
 
 // place finds room for a record: what was dropped, or new room up to the limit, or
@@ -120,8 +120,8 @@ func (s *cacheShard[V]) place(limit int) uint32 {
 		s.records = append(s.records, cached[V]{})
 		return uint32(len(s.records) - 1)
 	}
-	for s.records[s.hand].until&used != 0 {
-		s.records[s.hand].until &^= used
+	for s.records[s.hand].read&used != 0 {
+		s.records[s.hand].read &^= used
 		s.hand = (s.hand + 1) % limit
 	}
 	place := s.hand
@@ -179,9 +179,13 @@ type memory struct {
 	trusted func() bool
 }
 
-// cachedLife is how long a record is trusted where several replicas write: a
-// rotation tells nobody.
-const cachedLife = 10 * time.Second
+// How long a record is trusted on PostgreSQL: briefly where several replicas write, because a
+// rotation tells nobody, and longer by the only one. A command always tells, but it may be
+// killed between its commit and that.
+const (
+	cachedLife      = 10 * time.Second
+	cachedLifeAlone = time.Minute
+)
 
 // The bounds of the memory in records.
 const (
@@ -190,7 +194,7 @@ const (
 	maxCachedAccounts       = 100_000
 )
 
-func newMemory(life time.Duration, trusted func() bool) *memory {
+func newMemory(life func() time.Duration, trusted func() bool) *memory {
 	return &memory{
 		authorizations: newCache[checkRecord](maxCachedAuthorizations, life),
 		applications:   newCache[oauth.Application](maxCachedApplications, life),

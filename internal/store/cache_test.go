@@ -29,7 +29,7 @@ func TestCacheKeepsNothingOlderThanADrop(t *testing.T) {
 		{"everything is dropped meanwhile", func(c *cache[int]) { c.empty() }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			records := newCache[int](1000, 0)
+			records := newCache[int](1000, nil)
 			value, err := records.fill(one, func() (int, error) {
 				c.meanwhile(records)
 				return 7, nil
@@ -45,7 +45,7 @@ func TestCacheKeepsNothingOlderThanADrop(t *testing.T) {
 }
 
 func TestCacheKeepsNoErrors(t *testing.T) {
-	records := newCache[int](1000, 0)
+	records := newCache[int](1000, nil)
 	fault := errors.New("fault")
 	if _, err := records.fill(numbered(1), func() (int, error) { return 7, fault }); !errors.Is(err, fault) {
 		t.Errorf("the reader got %v", err)
@@ -57,7 +57,7 @@ func TestCacheKeepsNoErrors(t *testing.T) {
 
 func TestCacheIsBounded(t *testing.T) {
 	const limit = 10 * cacheShards
-	records := newCache[int](limit, 0)
+	records := newCache[int](limit, nil)
 	for n := range 5 * limit {
 		if _, err := records.fill(numbered(n), fillWith(n)); err != nil {
 			t.Fatal(err)
@@ -76,7 +76,7 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 func TestCacheTrustsARecordForAWhile(t *testing.T) {
-	records := newCache[int](1000, time.Minute)
+	records := newCache[int](1000, func() time.Duration { return time.Minute })
 	fresh, old, renewed := numbered(1), numbered(2), numbered(3)
 	// The life of a record begins with the read, not with its end.
 	records.keep(fresh, ticket{at: time.Now().Add(-59 * time.Second)}, 1)
@@ -96,7 +96,7 @@ func TestCacheTrustsARecordForAWhile(t *testing.T) {
 
 func TestMemoryIsNotAskedWhileItCannotBeTrusted(t *testing.T) {
 	trusted := true
-	m := newMemory(0, func() bool { return trusted })
+	m := newMemory(nil, func() bool { return trusted })
 	id, reads := numbered(1), 0
 	ask := func() bool {
 		disabled, err := m.accountDisabled(id, func() (bool, error) {
@@ -177,7 +177,7 @@ func TestARecordOfAnAccountThatChangedIsReadAgain(t *testing.T) {
 		{"another account changes afterwards", nothing, nothing, changed(neighbour), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := newMemory(0, func() bool { return true })
+			m := newMemory(nil, func() bool { return true })
 			c.before(m)
 			learn(m, func() { c.meanwhile(m) })
 			c.after(m)
@@ -189,7 +189,7 @@ func TestARecordOfAnAccountThatChangedIsReadAgain(t *testing.T) {
 }
 
 func TestARememberedAccountIsWhole(t *testing.T) {
-	m := newMemory(0, func() bool { return true })
+	m := newMemory(nil, func() bool { return true })
 	want := oauth.Account{
 		ID: numbered(7), Email: "ada@example.com", Username: "ada", Name: "Ada Lovelace", AvatarURL: "/pictures/x",
 		Administrator: true, Disabled: true, CreatedAt: time.UnixMilli(1_700_000_000_123).UTC(),

@@ -17,24 +17,19 @@ type checked struct {
 	account oauth.Account
 }
 
-// selectCheckAndAccount reads the account along, for an engine that is asked over a
-// connection.
-const selectCheckAndAccount = `select a.id, application_id, account_id, grant_type, status,
+// checkColumns are those of the check of an authorization.
+const checkColumns = `application_id, account_id, grant_type, status,
 	access_hash, access_scope, access_issued_at, access_expires_at,
-	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at,
-	coalesce(disabled_at <> 0, false), coalesce(accounts.id, ''), coalesce(email, ''), coalesce(username, ''), coalesce(name, ''),
-	coalesce(avatar_url, ''), coalesce(administrator, false), coalesce(accounts.created_at, 0)
-	from authorizations as a left join accounts on accounts.id = account_id`
+	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at`
 
-func scanCheckAndAccount(r row) (id oauth.ID, c checked, err error) {
-	access, previous, account := &c.check.Access, &c.check.PreviousAccess, &c.account
+const selectCheckByID = `select id, ` + checkColumns + ` from authorizations where id = any($1)`
+
+func scanCheck(r row) (id oauth.ID, c checked, err error) {
+	access, previous := &c.check.Access, &c.check.PreviousAccess
 	err = r.Scan(fixed(id[:]), fixed(c.check.ApplicationID[:]), fixed(c.check.AccountID[:]), &c.check.GrantType, &c.check.Status,
 		fixed(access.Hash[:]), &access.Scope, millis{&access.IssuedAt}, millis{&access.ExpiresAt},
-		fixed(previous.Hash[:]), &previous.Scope, millis{&previous.IssuedAt}, millis{&previous.ExpiresAt},
-		&c.disabled, fixed(account.ID[:]), &account.Email, &account.Username, &account.Name,
-		&account.AvatarURL, &account.Administrator, millis{&account.CreatedAt})
-	account.Disabled = c.disabled
-	return id, c, notFound(err)
+		fixed(previous.Hash[:]), &previous.Scope, millis{&previous.IssuedAt}, millis{&previous.ExpiresAt})
+	return id, c, err
 }
 
 // checkRecord is an oauth.Check as the memory keeps it: without pointers, a quarter of the

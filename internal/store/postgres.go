@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -25,10 +26,15 @@ import (
 
 // postgres is the engine of a store that replicas share.
 type postgres struct {
-	pool  *pgxpool.Pool
-	small *sql.DB
-	log   *slog.Logger
-	clock func() time.Time
+	// pool is for what every request needs; its statements are planned once. small is for
+	// the others, whose plans depend on what is asked.
+	pool      *pgxpool.Pool
+	small     *sql.DB
+	smallPool *pgxpool.Pool
+	// number tells this replica from others.
+	number int32
+	log    *slog.Logger
+	clock  func() time.Time
 	// skew is how far the database's clock is ahead of ours.
 	skew     atomic.Int64
 	ownClock bool
@@ -38,6 +44,7 @@ type postgres struct {
 	workers sync.WaitGroup
 	random  io.Reader
 	bell    *bell
+	memory  *memory
 	// checks and accounts are read in groups.
 	checks   *grouped[checked]
 	accounts *grouped[oauth.Account]
@@ -49,7 +56,7 @@ const (
 	patience = 6 * time.Second
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
-	poolSize      = 16
+	poolSize      = 8
 )
 
 func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*postgres, error) {
@@ -67,27 +74,36 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	if o.statement != nil {
 		config.ConnConfig.Tracer = tracer(o.statement)
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("prepare the connections to the database: %w", err)
-	}
 	p := &postgres{
-		pool: pool, small: stdlib.OpenDBFromPool(pool), log: o.Log, clock: clock, ownClock: o.OwnClock, random: cmp.Or[io.Reader](o.Random, rand.Reader),
+		log: o.Log, clock: clock, ownClock: o.OwnClock, random: cmp.Or[io.Reader](o.Random, rand.Reader),
 		events: make(chan *operation, maxQueue), closing: make(chan struct{}),
 	}
-	p.checks = readInGroups(p, selectCheckAndAccount+` where a.id = any($1)`, scanCheckAndAccount)
-	p.accounts = readInGroups(p, selectAccount+` where id = any($1)`, func(r row) (oauth.ID, oauth.Account, error) {
-		a, _, err := scanAccount(r)
-		return a.ID, a, err
-	})
+	var number [4]byte
+	if _, err := io.ReadFull(p.random, number[:]); err != nil {
+		return nil, fmt.Errorf("draw the number of this replica: %w", err)
+	}
+	p.number = int32(binary.BigEndian.Uint32(number[:]) >> 1)
+	config.AfterConnect = p.bePresent
+	if p.smallPool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, fmt.Errorf("prepare the connections to the database: %w", err)
+	}
+	p.small = stdlib.OpenDBFromPool(p.smallPool)
+	config = config.Copy()
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		p.smallPool.Close()
+		return nil, fmt.Errorf("prepare the connections to the database: %w", err)
+	}
+	p.checks, p.accounts = readInGroups(p, p.readChecks), readInGroups(p, p.readAccounts)
 	if err := p.start(ctx); err != nil {
-		pool.Close()
+		p.closePools()
 		return nil, err
 	}
 	if p.bell, err = newBell(p); err != nil {
-		pool.Close()
+		p.closePools()
 		return nil, err
 	}
+	p.memory = newMemory(p.bell.life, p.trusted)
 	p.workers.Go(p.bell.announce)
 	p.workers.Go(p.writeLoop)
 	for range groupReaders {
@@ -210,8 +226,13 @@ func (p *postgres) close() error {
 	close(p.closing)
 	p.workers.Wait()
 	err := p.small.Close()
-	p.pool.Close()
+	p.closePools()
 	return err
+}
+
+func (p *postgres) closePools() {
+	p.smallPool.Close()
+	p.pool.Close()
 }
 
 // isOutage reports whether the database could not be reached, was shutting down,

@@ -33,9 +33,11 @@ type bell struct {
 	queue chan announcement
 	// own is the channel of this replica's heartbeat.
 	own string
-	// heard is when the last heartbeat came, in nanoseconds since started.
-	heard   atomic.Int64
-	started time.Time
+	// Times are nanoseconds since started: heard is when the last heartbeat came, listening
+	// is since when, and alone is when it was last asked whether there are other replicas, if
+	// there were none.
+	heard, listening, alone atomic.Int64
+	started                 time.Time
 }
 
 // announcement is what one write changed. told is closed when all have been told.
@@ -51,13 +53,33 @@ func newBell(p *postgres) (*bell, error) {
 	}
 	b := &bell{p: p, queue: make(chan announcement, maxQueue), own: bellChannel + "_" + hex.EncodeToString(id[:]), started: time.Now()}
 	b.heard.Store(int64(-silence))
+	b.alone.Store(int64(-silence))
 	return b, nil
 }
 
-// trusted reports whether the listener heard its own heartbeat lately: then it
-// heard everything else too.
+func (b *bell) elapsed() time.Duration { return time.Since(b.started) }
+
+// trusted reports whether the listener heard its own heartbeat lately: then it heard
+// everything else too. A listener that is new has to wait until every replica that thought
+// to be the only one has found out, unless there is none.
 func (b *bell) trusted() bool {
-	return time.Since(b.started)-time.Duration(b.heard.Load()) < silence
+	now, listening := b.elapsed(), b.listening.Load()
+	return now-time.Duration(b.heard.Load()) < silence &&
+		(now-time.Duration(listening) > silence || b.alone.Load() > listening && b.isAlone(now))
+}
+
+// isAlone reports whether there was no other replica, less than silence ago. One that came
+// later does not trust its memory yet, so that it need not be told of anything.
+func (b *bell) isAlone(now time.Duration) bool {
+	return now-time.Duration(b.alone.Load()) < silence
+}
+
+// life is how long a record is trusted.
+func (b *bell) life() time.Duration {
+	if b.isAlone(b.elapsed()) {
+		return cachedLifeAlone
+	}
+	return cachedLife
 }
 
 // ringPatience is how long a write waits for its announcement, when the database
@@ -68,7 +90,7 @@ const ringPatience = 2 * time.Second
 // replica that dies right after it acknowledged a revocation must not leave them
 // trusting.
 func (b *bell) ring(changes []change, wait bool) {
-	if len(changes) == 0 {
+	if len(changes) == 0 || b.isAlone(b.elapsed()) {
 		return
 	}
 	a := announcement{changes: changes, told: make(chan struct{})}
@@ -178,13 +200,35 @@ func parsePayload(payload string) []change {
 	return changes
 }
 
-// beat makes this replica's heartbeat, and measures the database's clock.
+// presence is the class of the advisory locks by which replicas know of each other: every
+// connection of a replica shares the lock of its number.
+const presence = 1_281_454_180
+
+// bePresent is done on every connection before it is used.
+func (p *postgres) bePresent(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, `select pg_advisory_lock_shared($1, $2)`, presence, p.number); err != nil {
+		return fmt.Errorf("tell other replicas of a connection: %w", err)
+	}
+	return nil
+}
+
+// countOthers counts the connections of other replicas, and of commands.
+const countOthers = `(select count(*) from pg_locks where locktype = 'advisory' and objsubid = 2
+	and database = (select oid from pg_database where datname = current_database()) and classid::bigint = $2 and objid::bigint <> $3)`
+
+// beat makes this replica's heartbeat, looks for others, and measures the database's clock.
 func (b *bell) beat() {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
 	for {
 		limit, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_, err := b.p.pool.Exec(limit, `select pg_notify($1, '')`, b.own)
+		asked, others := b.elapsed(), 0
+		err := b.p.pool.QueryRow(limit, `select pg_notify($1, ''), `+countOthers, b.own, presence, b.p.number).Scan(nil, &others)
+		if err == nil && others == 0 {
+			b.alone.Store(int64(asked))
+		} else {
+			b.alone.Store(int64(-silence))
+		}
 		if err == nil {
 			err = b.p.setClock(limit)
 		}
@@ -237,9 +281,13 @@ func (b *bell) hear(ctx context.Context, m *memory) error {
 	if _, err := conn.Exec(limit, `listen `+bellChannel+`; listen `+b.own); err != nil {
 		return err
 	}
+	if err := b.p.bePresent(limit, conn); err != nil {
+		return err
+	}
+	b.listening.Store(int64(b.elapsed()))
 	m.empty()
 	// What comes while nobody listens is missed.
-	defer func() { b.heard.Store(int64(time.Since(b.started) - silence)) }()
+	defer func() { b.heard.Store(int64(b.elapsed() - silence)) }()
 	last := time.Now()
 	for {
 		left := silence - time.Since(last)
@@ -254,7 +302,7 @@ func (b *bell) hear(ctx context.Context, m *memory) error {
 		}
 		if n.Channel == b.own {
 			last = time.Now()
-			b.heard.Store(int64(time.Since(b.started)))
+			b.heard.Store(int64(b.elapsed()))
 			continue
 		}
 		for _, c := range parsePayload(n.Payload) {

@@ -8,19 +8,16 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// readInGroups reads each group with one query, which is given the ids.
-func readInGroups[V any](p *postgres, query string, scan func(row) (oauth.ID, V, error)) *grouped[V] {
+// readInGroups reads each group with read, which is given the ids.
+func readInGroups[V any](p *postgres, read func(context.Context, [][]byte) (map[oauth.ID]V, error)) *grouped[V] {
 	return newGrouped(p.closing, func(group []*lookup[V]) {
 		ids := make([][]byte, len(group))
 		for i, l := range group {
 			ids[i] = l.id[:]
 		}
 		var values map[oauth.ID]V
-		err := p.patiently(context.Background(), func(ctx context.Context) error {
-			rows, err := p.pool.Query(ctx, query, ids)
-			if err == nil {
-				values, err = byID(rows, scan)
-			}
+		err := p.patiently(context.Background(), func(ctx context.Context) (err error) {
+			values, err = read(ctx, ids)
 			return err
 		})
 		for _, l := range group {
@@ -35,6 +32,58 @@ func readInGroups[V any](p *postgres, query string, scan func(row) (oauth.ID, V,
 			}
 		}
 	})
+}
+
+// readAccounts reads accounts by their ids.
+func (p *postgres) readAccounts(ctx context.Context, ids [][]byte) (map[oauth.ID]oauth.Account, error) {
+	rows, err := p.pool.Query(ctx, selectAccount+` where id = any($1)`, ids)
+	if err != nil {
+		return nil, err
+	}
+	return byID(rows, func(r row) (oauth.ID, oauth.Account, error) {
+		a, _, err := scanAccount(r)
+		return a.ID, a, err
+	})
+}
+
+// readChecks reads what decides about access tokens by the ids of authorizations, and the
+// accounts of which it is not remembered whether they are disabled.
+func (p *postgres) readChecks(ctx context.Context, ids [][]byte) (map[oauth.ID]checked, error) {
+	rows, err := p.pool.Query(ctx, selectCheckByID, ids)
+	if err != nil {
+		return nil, err
+	}
+	checks, err := byID(rows, scanCheck)
+	if err != nil {
+		return nil, err
+	}
+	unknown := map[oauth.ID]bool{}
+	for id, c := range checks {
+		disabled, known := p.memory.knownDisabled(c.check.AccountID)
+		if c.disabled = disabled; !known {
+			unknown[c.check.AccountID] = true
+		}
+		checks[id] = c
+	}
+	if len(unknown) == 0 {
+		return checks, nil
+	}
+	ids = ids[:0:0]
+	for id := range unknown {
+		ids = append(ids, id[:])
+	}
+	accounts, err := p.readAccounts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for id, c := range checks {
+		if unknown[c.check.AccountID] {
+			c.account = accounts[c.check.AccountID]
+			c.disabled = c.account.Disabled
+			checks[id] = c
+		}
+	}
+	return checks, nil
 }
 
 func byID[V any](rows pgx.Rows, scan func(row) (oauth.ID, V, error)) (map[oauth.ID]V, error) {

@@ -59,7 +59,7 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 	if err != nil {
 		return nil, err
 	}
-	e.readers, e.writer, e.memory = newReaders(e.path, statement), startWriter(writing), newMemory(0, e.trusted)
+	e.readers, e.writer, e.memory = newReaders(e.path, statement), startWriter(writing), newMemory(nil, e.trusted)
 	e.checks = newGrouped(e.closing, e.readChecks)
 	for range groupReaders {
 		e.workers.Go(e.checks.loop)

@@ -163,10 +163,7 @@ func (e *sqlite) readCheck(conn *connection, id oauth.ID) (c checked, err error)
 	return c, err
 }
 
-const selectCheck = `select application_id, account_id, grant_type, status,
-	access_hash, access_scope, access_issued_at, access_expires_at,
-	previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at
-	from authorizations` + whereKeyed
+const selectCheck = `select ` + checkColumns + ` from authorizations` + whereKeyed
 
 // What an event may change of a row: columns that change together. Columns that are
 // left alone need no work in an index.

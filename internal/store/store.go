@@ -92,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.engine, s.memory = e, newMemory(cachedLife, e.trusted)
+		s.engine, s.memory = e, e.memory
 	} else {
 		e, err := openSQLite(ctx, o.Folder, clock, o.statement)
 		if err != nil {
