@@ -36,9 +36,9 @@ type engine interface {
 	// sweeper keeps other processes from sweeping until release; ok is false
 	// when another one does already.
 	sweeper(ctx context.Context) (release func(), ok bool, err error)
-	// serve makes this process one that answers from memory: the engine drops from
-	// it what other processes change.
-	serve(m *memory) error
+	// serve makes this process one that answers from its memory: the engine drops from
+	// that what other processes change.
+	serve() error
 	// announce tells other processes what this one changed, before it returns if the
 	// change is known to be committed.
 	announce(changes []change, committed bool) error

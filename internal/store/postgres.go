@@ -157,7 +157,7 @@ func (p *postgres) await(ctx context.Context) error {
 	defer cancel()
 	for told := false; ; {
 		attempt, stop := context.WithTimeout(limit, 5*time.Second)
-		err := p.pool.Ping(attempt)
+		err := p.smallPool.Ping(attempt)
 		stop()
 		if err == nil {
 			return nil
@@ -194,7 +194,7 @@ func (p *postgres) setClock(ctx context.Context) error {
 	}
 	before := time.Now()
 	var theirs int64
-	err := p.pool.QueryRow(ctx, `select (extract(epoch from clock_timestamp()) * 1000)::bigint`).Scan(&theirs)
+	err := p.smallPool.QueryRow(ctx, `select (extract(epoch from clock_timestamp()) * 1000)::bigint`).Scan(&theirs)
 	if err != nil {
 		return fmt.Errorf("read the database's clock: %w", err)
 	}
@@ -207,9 +207,15 @@ func (p *postgres) now() time.Time {
 	return p.clock().Add(time.Duration(p.skew.Load())).Truncate(time.Millisecond)
 }
 
-func (p *postgres) serve(m *memory) error {
-	p.workers.Go(p.bell.beat)
-	p.workers.Go(func() { p.bell.listen(m) })
+func (p *postgres) serve() error {
+	p.workers.Go(func() {
+		select {
+		case <-time.After(quietStart):
+			p.workers.Go(p.bell.beat)
+			p.bell.listen()
+		case <-p.closing:
+		}
+	})
 	return nil
 }
 

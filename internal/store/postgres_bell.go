@@ -246,7 +246,7 @@ func (b *bell) beat() {
 
 // listen hears changes, on a new connection after every silence. It listens
 // first, then empties the memory, then trusts it.
-func (b *bell) listen(m *memory) {
+func (b *bell) listen() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
@@ -254,7 +254,7 @@ func (b *bell) listen(m *memory) {
 		cancel()
 	}()
 	for ctx.Err() == nil {
-		err := b.hear(ctx, m)
+		err := b.hear(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -266,7 +266,7 @@ func (b *bell) listen(m *memory) {
 	}
 }
 
-func (b *bell) hear(ctx context.Context, m *memory) error {
+func (b *bell) hear(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, silence)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(limit, b.p.pool.Config().ConnConfig)
@@ -285,7 +285,7 @@ func (b *bell) hear(ctx context.Context, m *memory) error {
 		return err
 	}
 	b.listening.Store(int64(b.elapsed()))
-	m.empty()
+	b.p.memory.empty()
 	// What comes while nobody listens is missed.
 	defer func() { b.heard.Store(int64(b.elapsed() - silence)) }()
 	last := time.Now()
@@ -306,7 +306,7 @@ func (b *bell) hear(ctx context.Context, m *memory) error {
 			continue
 		}
 		for _, c := range parsePayload(n.Payload) {
-			m.drop(c)
+			b.p.memory.drop(c)
 		}
 	}
 }

@@ -22,7 +22,7 @@ const socketPatience = 3 * time.Second
 
 // serve makes this process the server of the data folder: it alone caches, and it
 // drops everything when a command tells that it wrote.
-func (e *sqlite) serve(m *memory) error {
+func (e *sqlite) serve() error {
 	e.serving = flock.New(e.path+".serve", flock.SetPermissions(0o600))
 	first, err := e.serving.TryLock()
 	if err != nil {
@@ -42,8 +42,8 @@ func (e *sqlite) serve(m *memory) error {
 	if err != nil {
 		return fmt.Errorf("listen for commands: %w", err)
 	}
-	e.workers.Go(func() { e.hear(m) })
-	e.workers.Go(func() { e.watch(m) })
+	e.workers.Go(e.hear)
+	e.workers.Go(e.watch)
 	return nil
 }
 
@@ -67,13 +67,13 @@ func (e *sqlite) atSocket(f func(path string) error) error {
 }
 
 // hear drops everything for whoever connects, and then says so.
-func (e *sqlite) hear(m *memory) {
+func (e *sqlite) hear() {
 	for {
 		conn, err := e.socket.Accept()
 		if err != nil {
 			return
 		}
-		m.empty()
+		e.memory.empty()
 		_, _ = conn.Write([]byte("ok"))
 		_ = conn.Close()
 	}
@@ -81,7 +81,7 @@ func (e *sqlite) hear(m *memory) {
 
 // watch looks every second whether another process wrote, for a command that died
 // before it could tell.
-func (e *sqlite) watch(m *memory) {
+func (e *sqlite) watch() {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	var last int64
@@ -91,7 +91,7 @@ func (e *sqlite) watch(m *memory) {
 			return tx.queryRow(`pragma data_version`).Scan(&version)
 		})
 		if err != nil || version != last {
-			m.empty()
+			e.memory.empty()
 			last = version
 		}
 		select {

@@ -101,7 +101,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.engine, s.memory, e.random = e, e.memory, s.random
 	}
 	if o.Serve {
-		if err := s.engine.serve(s.memory); err != nil {
+		if err := s.engine.serve(); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 		sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))

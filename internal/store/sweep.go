@@ -14,6 +14,9 @@ const (
 	sweepBatch  = 100
 	sweepPause  = 20 * time.Millisecond
 	sweepEvery  = 15 * time.Second
+	// quietStart is how long a new server leaves the processor to its first answers: a
+	// connection to PostgreSQL alone takes 20 ms.
+	quietStart = 200 * time.Millisecond
 	surplusPage = 5000
 	// sizesShare is how many times as long as an estimate of the sizes took lies between
 	// it and the next, once a table has manyRows: SQLite's writer stands still for it.
@@ -24,14 +27,14 @@ const (
 // sweepForever removes what can no longer matter, as long as the store is open.
 // Among processes on one database one sweeps at a time.
 func (s *Store) sweepForever(ctx context.Context) {
-	for {
-		if err := s.sweepRound(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("sweeping failed; it is tried again", "cause", err)
-		}
+	for wait := quietStart; ; wait = sweepEvery {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(sweepEvery):
+		case <-time.After(wait):
+		}
+		if err := s.sweepRound(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("sweeping failed; it is tried again", "cause", err)
 		}
 	}
 }
