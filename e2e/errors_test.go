@@ -195,8 +195,8 @@ func emptyAll(v url.Values, names ...string) {
 }
 
 func testRefusedTokens(t *testing.T, s *server) {
-	// An application may have a hundred authorizations of an account, and what spoils the
-	// targets makes more.
+	// An account keeps fifty authorizations of one application, and what spoils the targets
+	// makes more.
 	app := s.register(t, registration{})
 	other, public := s.register(t, registration{}), s.register(t, registration{public: true})
 	admin := s.register(t, registration{scopes: []string{"profile", "community"}})
