@@ -56,49 +56,25 @@ const (
 	patience = 6 * time.Second
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
-	poolSize      = 8
+	// farewell is how long connections may take to close.
+	farewell = 3 * time.Second
+	poolSize = 8
 )
 
 func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*postgres, error) {
-	config, err := pgxpool.ParseConfig(o.Database)
-	if err != nil {
-		// The message of the driver leaves the password out.
-		return nil, fmt.Errorf("the database URL is wrong: %w", err)
-	}
-	config.MaxConns = poolSize
-	config.ConnConfig.ConnectTimeout = 5 * time.Second
-	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
-	// A backend must not outlive the patience of those who wait for it.
-	config.ConnConfig.RuntimeParams["statement_timeout"] = "6000"
-	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
-	if o.statement != nil {
-		config.ConnConfig.Tracer = tracer(o.statement)
-	}
 	p := &postgres{
 		log: o.Log, clock: clock, ownClock: o.OwnClock, random: cmp.Or[io.Reader](o.Random, rand.Reader),
 		events: make(chan *operation, maxQueue), closing: make(chan struct{}),
 	}
-	var number [4]byte
-	if _, err := io.ReadFull(p.random, number[:]); err != nil {
-		return nil, fmt.Errorf("draw the number of this replica: %w", err)
-	}
-	p.number = int32(binary.BigEndian.Uint32(number[:]) >> 1)
-	config.AfterConnect = p.bePresent
-	if p.smallPool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		return nil, fmt.Errorf("prepare the connections to the database: %w", err)
-	}
-	p.small = stdlib.OpenDBFromPool(p.smallPool)
-	config = config.Copy()
-	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		p.smallPool.Close()
-		return nil, fmt.Errorf("prepare the connections to the database: %w", err)
+	if err := p.makePools(ctx, o); err != nil {
+		return nil, err
 	}
 	p.checks, p.accounts = readInGroups(p, p.readChecks), readInGroups(p, p.readAccounts)
 	if err := p.start(ctx); err != nil {
 		p.closePools()
 		return nil, err
 	}
+	var err error
 	if p.bell, err = newBell(p); err != nil {
 		p.closePools()
 		return nil, err
@@ -111,6 +87,41 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 		p.workers.Go(p.accounts.loop)
 	}
 	return p, nil
+}
+
+// makePools prepares both pools; they connect when they are used.
+func (p *postgres) makePools(ctx context.Context, o Options) error {
+	config, err := pgxpool.ParseConfig(o.Database)
+	if err != nil {
+		// The message of the driver leaves the password out.
+		return fmt.Errorf("the database URL is wrong: %w", err)
+	}
+	config.MaxConns = poolSize
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
+	// A backend must not outlive the patience of those who wait for it.
+	config.ConnConfig.RuntimeParams["statement_timeout"] = "6000"
+	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
+	if o.statement != nil {
+		config.ConnConfig.Tracer = tracer(o.statement)
+	}
+	var number [4]byte
+	if _, err := io.ReadFull(p.random, number[:]); err != nil {
+		return fmt.Errorf("draw the number of this replica: %w", err)
+	}
+	p.number = int32(binary.BigEndian.Uint32(number[:]) >> 1)
+	config.AfterConnect = p.bePresent
+	if p.smallPool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return fmt.Errorf("prepare the connections to the database: %w", err)
+	}
+	p.small = stdlib.OpenDBFromPool(p.smallPool)
+	config = config.Copy()
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		p.smallPool.Close()
+		return fmt.Errorf("prepare the connections to the database: %w", err)
+	}
+	return nil
 }
 
 // tracer hears of each statement.
@@ -236,9 +247,21 @@ func (p *postgres) close() error {
 	return err
 }
 
+// closePools says farewell on all connections. One whose network has gone silent would wait
+// a quarter of a minute for an answer: the end of the process ends it.
 func (p *postgres) closePools() {
-	p.smallPool.Close()
-	p.pool.Close()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		var both sync.WaitGroup
+		both.Go(p.smallPool.Close)
+		both.Go(p.pool.Close)
+		both.Wait()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(farewell):
+	}
 }
 
 // isOutage reports whether the database could not be reached, was shutting down,
