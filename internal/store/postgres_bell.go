@@ -278,10 +278,10 @@ func (b *bell) hear(ctx context.Context) error {
 		defer cancel()
 		_ = conn.Close(farewell)
 	}()
-	if _, err := conn.Exec(limit, `listen `+bellChannel+`; listen `+b.own); err != nil {
+	if err := b.p.bePresent(limit, conn); err != nil {
 		return err
 	}
-	if err := b.p.bePresent(limit, conn); err != nil {
+	if _, err := conn.Exec(limit, `listen `+bellChannel+`; listen `+b.own); err != nil {
 		return err
 	}
 	b.listening.Store(int64(b.elapsed()))
