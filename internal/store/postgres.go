@@ -26,11 +26,10 @@ import (
 
 // postgres is the engine of a store that replicas share.
 type postgres struct {
-	// pool is for what every request needs; its statements are planned once. small is for
-	// the others, whose plans depend on what is asked.
-	pool      *pgxpool.Pool
-	small     *sql.DB
-	smallPool *pgxpool.Pool
+	pool  *pgxpool.Pool
+	small *sql.DB
+	// reads is for groups of checks and accounts, whose statements are planned once.
+	reads *pgxpool.Pool
 	// number tells this replica from others.
 	number int32
 	log    *slog.Logger
@@ -56,9 +55,10 @@ const (
 	patience = 6 * time.Second
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
-	// farewell is how long connections may take to close.
 	farewell = 3 * time.Second
-	poolSize = 8
+	poolSize = 12
+	// readPoolSize is one for each reader of groups.
+	readPoolSize = 2 * groupReaders
 )
 
 func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*postgres, error) {
@@ -111,14 +111,17 @@ func (p *postgres) makePools(ctx context.Context, o Options) error {
 	}
 	p.number = int32(binary.BigEndian.Uint32(number[:]) >> 1)
 	config.AfterConnect = p.bePresent
-	if p.smallPool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return fmt.Errorf("prepare the connections to the database: %w", err)
 	}
-	p.small = stdlib.OpenDBFromPool(p.smallPool)
+	p.small = stdlib.OpenDBFromPool(p.pool)
 	config = config.Copy()
+	config.MaxConns = readPoolSize
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		p.smallPool.Close()
+	// A plan that was made while a table was small must not read all of it.
+	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
+	if p.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		p.pool.Close()
 		return fmt.Errorf("prepare the connections to the database: %w", err)
 	}
 	return nil
@@ -168,7 +171,7 @@ func (p *postgres) await(ctx context.Context) error {
 	defer cancel()
 	for told := false; ; {
 		attempt, stop := context.WithTimeout(limit, 5*time.Second)
-		err := p.smallPool.Ping(attempt)
+		err := p.pool.Ping(attempt)
 		stop()
 		if err == nil {
 			return nil
@@ -205,7 +208,7 @@ func (p *postgres) setClock(ctx context.Context) error {
 	}
 	before := time.Now()
 	var theirs int64
-	err := p.smallPool.QueryRow(ctx, `select (extract(epoch from clock_timestamp()) * 1000)::bigint`).Scan(&theirs)
+	err := p.pool.QueryRow(ctx, `select (extract(epoch from clock_timestamp()) * 1000)::bigint`).Scan(&theirs)
 	if err != nil {
 		return fmt.Errorf("read the database's clock: %w", err)
 	}
@@ -254,8 +257,8 @@ func (p *postgres) closePools() {
 	go func() {
 		defer close(closed)
 		var both sync.WaitGroup
-		both.Go(p.smallPool.Close)
 		both.Go(p.pool.Close)
+		both.Go(p.reads.Close)
 		both.Wait()
 	}()
 	select {

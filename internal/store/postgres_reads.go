@@ -34,9 +34,11 @@ func readInGroups[V any](p *postgres, read func(context.Context, [][]byte) (map[
 	})
 }
 
+const selectAccountByID = selectAccount + ` where id = any($1)`
+
 // readAccounts reads accounts by their ids.
 func (p *postgres) readAccounts(ctx context.Context, ids [][]byte) (map[oauth.ID]oauth.Account, error) {
-	rows, err := p.pool.Query(ctx, selectAccount+` where id = any($1)`, ids)
+	rows, err := p.reads.Query(ctx, selectAccountByID, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func (p *postgres) readAccounts(ctx context.Context, ids [][]byte) (map[oauth.ID
 // readChecks reads what decides about access tokens by the ids of authorizations, and the
 // accounts of which it is not remembered whether they are disabled.
 func (p *postgres) readChecks(ctx context.Context, ids [][]byte) (map[oauth.ID]checked, error) {
-	rows, err := p.pool.Query(ctx, selectCheckByID, ids)
+	rows, err := p.reads.Query(ctx, selectCheckByID, ids)
 	if err != nil {
 		return nil, err
 	}
