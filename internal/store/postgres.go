@@ -55,8 +55,8 @@ const (
 	patience = 6 * time.Second
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
-	farewell = 3 * time.Second
-	poolSize = 12
+	farewell      = 3 * time.Second
+	poolSize      = 12
 	// readPoolSize is one for each reader of groups.
 	readPoolSize = 2 * groupReaders
 )
