@@ -146,8 +146,8 @@ func (b *bell) tellAll(all []announcement) {
 	}
 }
 
-// tell sends changes, again after an outage: nobody trusts what is cached for
-// longer than cachedLife, so later it would not matter.
+// tell sends changes, again after an outage: whoever hears nothing for so long trusts nothing
+// that is cached, so later it would not matter.
 func (b *bell) tell(changes []change) {
 	limit, cancel := context.WithTimeout(context.Background(), cachedLife)
 	defer cancel()
@@ -222,13 +222,7 @@ func (b *bell) beat() {
 	defer ticker.Stop()
 	for {
 		limit, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		asked, others := b.elapsed(), 0
-		err := b.p.pool.QueryRow(limit, `select pg_notify($1, ''), `+countOthers, b.own, presence, b.p.number).Scan(nil, &others)
-		if err == nil && others == 0 {
-			b.alone.Store(int64(asked))
-		} else {
-			b.alone.Store(int64(-silence))
-		}
+		err := b.lookAround(limit)
 		if err == nil {
 			err = b.p.setClock(limit)
 		}
@@ -242,6 +236,22 @@ func (b *bell) beat() {
 			return
 		}
 	}
+}
+
+// lookAround makes a heartbeat and counts the others.
+func (b *bell) lookAround(ctx context.Context) error {
+	asked, others := b.elapsed(), 0
+	err := b.p.pool.QueryRow(ctx, `select pg_notify($1, ''), `+countOthers, b.own, presence, b.p.number).Scan(nil, &others)
+	if err != nil || others > 0 {
+		b.alone.Store(int64(-silence))
+		return err
+	}
+	if !b.isAlone(asked) {
+		// Whoever was there may have been killed before it told of what it did.
+		b.p.memory.empty()
+	}
+	b.alone.Store(int64(asked))
+	return nil
 }
 
 // listen hears changes, on a new connection after every silence. It listens
