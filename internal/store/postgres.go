@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -30,10 +29,8 @@ type postgres struct {
 	small *sql.DB
 	// reads is for groups of checks and accounts, whose statements are planned once.
 	reads *pgxpool.Pool
-	// number tells this replica from others.
-	number int32
-	log    *slog.Logger
-	clock  func() time.Time
+	log   *slog.Logger
+	clock func() time.Time
 	// skew is how far the database's clock is ahead of ours.
 	skew     atomic.Int64
 	ownClock bool
@@ -55,8 +52,9 @@ const (
 	patience = 6 * time.Second
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
-	farewell      = 3 * time.Second
-	poolSize      = 12
+	// endPatience is how long connections may take to close.
+	endPatience = 3 * time.Second
+	poolSize    = 12
 	// readPoolSize is one for each reader of groups.
 	readPoolSize = 2 * groupReaders
 )
@@ -66,6 +64,11 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 		log: o.Log, clock: clock, ownClock: o.OwnClock, random: cmp.Or[io.Reader](o.Random, rand.Reader),
 		events: make(chan *operation, maxQueue), closing: make(chan struct{}),
 	}
+	var err error
+	if p.bell, err = newBell(p); err != nil {
+		return nil, err
+	}
+	p.memory = newMemory(p.bell.life, p.trusted)
 	if err := p.makePools(ctx, o); err != nil {
 		return nil, err
 	}
@@ -74,12 +77,6 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 		p.closePools()
 		return nil, err
 	}
-	var err error
-	if p.bell, err = newBell(p); err != nil {
-		p.closePools()
-		return nil, err
-	}
-	p.memory = newMemory(p.bell.life, p.trusted)
 	p.workers.Go(p.bell.announce)
 	p.workers.Go(p.writeLoop)
 	for range groupReaders {
@@ -105,12 +102,7 @@ func (p *postgres) makePools(ctx context.Context, o Options) error {
 	if o.statement != nil {
 		config.ConnConfig.Tracer = tracer(o.statement)
 	}
-	var number [4]byte
-	if _, err := io.ReadFull(p.random, number[:]); err != nil {
-		return fmt.Errorf("draw the number of this replica: %w", err)
-	}
-	p.number = int32(binary.BigEndian.Uint32(number[:]) >> 1)
-	config.AfterConnect = p.bePresent
+	config.AfterConnect = p.bell.bePresent
 	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return fmt.Errorf("prepare the connections to the database: %w", err)
 	}
@@ -263,7 +255,7 @@ func (p *postgres) closePools() {
 	}()
 	select {
 	case <-closed:
-	case <-time.After(farewell):
+	case <-time.After(endPatience):
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -31,8 +32,10 @@ const (
 type bell struct {
 	p     *postgres
 	queue chan announcement
-	// own is the channel of this replica's heartbeat.
-	own string
+	// own is the channel of this replica's heartbeat, and number the lock that its
+	// connections share: both are of one random id.
+	own    string
+	number int32
 	// Times are nanoseconds since started: heard is when the last heartbeat came, listening
 	// is since when, and alone is when it was last asked whether there are other replicas, if
 	// there were none.
@@ -51,7 +54,10 @@ func newBell(p *postgres) (*bell, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bell{p: p, queue: make(chan announcement, maxQueue), own: bellChannel + "_" + hex.EncodeToString(id[:]), started: time.Now()}
+	b := &bell{
+		p: p, queue: make(chan announcement, maxQueue), started: time.Now(),
+		own: bellChannel + "_" + hex.EncodeToString(id[:]), number: int32(binary.BigEndian.Uint32(id[12:]) >> 1),
+	}
 	b.heard.Store(int64(-silence))
 	b.alone.Store(int64(-silence))
 	return b, nil
@@ -205,8 +211,8 @@ func parsePayload(payload string) []change {
 const presence = 1_281_454_180
 
 // bePresent is done on every connection before it is used.
-func (p *postgres) bePresent(ctx context.Context, conn *pgx.Conn) error {
-	if _, err := conn.Exec(ctx, `select pg_advisory_lock_shared($1, $2)`, presence, p.number); err != nil {
+func (b *bell) bePresent(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, `select pg_advisory_lock_shared($1, $2)`, presence, b.number); err != nil {
 		return fmt.Errorf("tell other replicas of a connection: %w", err)
 	}
 	return nil
@@ -241,7 +247,7 @@ func (b *bell) beat() {
 // lookAround makes a heartbeat and counts the others.
 func (b *bell) lookAround(ctx context.Context) error {
 	asked, others := b.elapsed(), 0
-	err := b.p.pool.QueryRow(ctx, `select pg_notify($1, ''), `+countOthers, b.own, presence, b.p.number).Scan(nil, &others)
+	err := b.p.pool.QueryRow(ctx, `select pg_notify($1, ''), `+countOthers, b.own, presence, b.number).Scan(nil, &others)
 	if err != nil || others > 0 {
 		b.alone.Store(int64(-silence))
 		return err
@@ -288,7 +294,7 @@ func (b *bell) hear(ctx context.Context) error {
 		defer cancel()
 		_ = conn.Close(farewell)
 	}()
-	if err := b.p.bePresent(limit, conn); err != nil {
+	if err := b.bePresent(limit, conn); err != nil {
 		return err
 	}
 	if _, err := conn.Exec(limit, `listen `+bellChannel+`; listen `+b.own); err != nil {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -12,15 +11,14 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// replica opens a store on a database that others may share. end closes it before the test does.
-func replica(t *testing.T, database string) (s *Store, b *bell, end func() error) {
+// replica opens a store on a database that others may share; one that does not serve is a
+// command. end closes it before the test does.
+func replica(t *testing.T, database string, serves bool) (s *Store, b *bell, end func() error) {
 	t.Helper()
-	s, err := Open(t.Context(), Options{Database: database, Serve: true, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, err := Open(t.Context(), Options{Database: database, Serve: serves, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
 	end = sync.OnceValue(s.Close)
-	t.Cleanup(func() { _ = end() })
+	t.Cleanup(func() { must(t, end()) })
 	return s, s.engine.(*postgres).bell, end
 }
 
@@ -35,13 +33,13 @@ func await(t *testing.T, what string, reached func() bool) {
 
 func TestAReplicaKnowsWhetherItIsAlone(t *testing.T) {
 	database := realpostgres.Start(t).Database(t)
-	first, one, _ := replica(t, database)
+	first, one, _ := replica(t, database, true)
 	alone := func(b *bell) func() bool { return func() bool { return b.isAlone(b.elapsed()) } }
 	await(t, "the only replica trusts its memory", one.trusted)
 	if !alone(one)() || one.life() != cachedLifeAlone {
 		t.Error("a replica trusts its memory at once, and does not know that it is the only one")
 	}
-	second, other, end := replica(t, database)
+	second, other, end := replica(t, database, true)
 	await(t, "the second replica trusts its memory", other.trusted)
 	if alone(one)() || alone(other)() || one.life() != cachedLife {
 		t.Error("a replica trusts its memory while the other one thinks to be alone")
@@ -51,37 +49,25 @@ func TestAReplicaKnowsWhetherItIsAlone(t *testing.T) {
 		ID: token.ID, GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusActive, Generation: 1, CreatedAt: first.Now(), RotatedAt: first.Now(),
 		Access: oauth.AccessToken{Hash: token.Hash(oauth.KindAccessToken), Scope: "profile", ExpiresAt: first.Now().Add(time.Hour)},
 	}
-	if err := first.Issue(t.Context(), a.UntilIdle(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
+	must(t, first.Issue(t.Context(), a.UntilIdle(time.Hour)))
 	check := func() error {
 		_, _, err := second.AccessToken(t.Context(), token.ID, token.Hash(oauth.KindAccessToken))
 		return err
 	}
-	if err := check(); err != nil {
-		t.Fatal(err)
-	}
-	if err := first.Revoke(t.Context(), oauth.Revocation{ID: token.ID, Reason: oauth.ReasonOperator}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, check())
+	must(t, first.Revoke(t.Context(), oauth.Revocation{ID: token.ID, Reason: oauth.ReasonOperator}))
 	await(t, "the second replica hears of a revocation", func() bool { return errors.Is(check(), ErrNotFound) })
-	if err := end(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, end())
 	await(t, "the first replica is alone again", alone(one))
 }
 
 func TestACommandEndsTheSolitudeOfAReplica(t *testing.T) {
 	database := realpostgres.Start(t).Database(t)
-	_, one, _ := replica(t, database)
+	_, one, _ := replica(t, database, true)
 	await(t, "the only replica trusts its memory", one.trusted)
-	command, err := Open(t.Context(), Options{Database: database, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = command.Close() })
+	_, command, _ := replica(t, database, false)
 	await(t, "the replica sees the command", func() bool { return !one.isAlone(one.elapsed()) })
-	if b := command.engine.(*postgres).bell; b.isAlone(b.elapsed()) {
+	if command.isAlone(command.elapsed()) {
 		t.Error("a command thinks that there is no server")
 	}
 }

@@ -59,29 +59,26 @@ func (p *postgres) readChecks(ctx context.Context, ids [][]byte) (map[oauth.ID]c
 	if err != nil {
 		return nil, err
 	}
-	unknown := map[oauth.ID]bool{}
+	var unknown [][]byte
 	for id, c := range checks {
 		disabled, known := p.memory.knownDisabled(c.check.AccountID)
-		if c.disabled = disabled; !known {
-			unknown[c.check.AccountID] = true
+		if !known {
+			unknown = append(unknown, c.check.AccountID[:])
+			continue
 		}
+		c.disabled = disabled
 		checks[id] = c
 	}
 	if len(unknown) == 0 {
 		return checks, nil
 	}
-	ids = ids[:0:0]
-	for id := range unknown {
-		ids = append(ids, id[:])
-	}
-	accounts, err := p.readAccounts(ctx, ids)
+	accounts, err := p.readAccounts(ctx, unknown)
 	if err != nil {
 		return nil, err
 	}
 	for id, c := range checks {
-		if unknown[c.check.AccountID] {
-			c.account = accounts[c.check.AccountID]
-			c.disabled = c.account.Disabled
+		if a, ok := accounts[c.check.AccountID]; ok {
+			c.account, c.disabled = a, a.Disabled
 			checks[id] = c
 		}
 	}

@@ -15,19 +15,13 @@ import (
 // they are kept.
 func TestReadsAreNeverPlannedAsScans(t *testing.T) {
 	s, err := Open(t.Context(), Options{Database: realpostgres.Start(t).Database(t), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
 	for _, query := range []string{selectCheckByID, selectAccountByID} {
 		rows, err := s.engine.(*postgres).reads.Query(t.Context(), `explain `+query, [][]byte{make([]byte, 16)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		if plan := strings.Join(lines, "\n"); !strings.Contains(plan, "Index Cond: (id = ANY (") {
 			t.Errorf("%s is planned as\n%s", query, plan)
 		}

@@ -78,9 +78,7 @@ func countStatements(t *testing.T, o Options, want map[string]int) {
 	// No sweeping and no watch while statements are counted: they would share them.
 	s.stopSweeping()
 	s.sweeping.Wait()
-	for s.memory.trusted = s.engine.trusted; !s.memory.trusted(); {
-		time.Sleep(time.Millisecond)
-	}
+	await(t, "the store trusts its memory", s.engine.trusted)
 	run := func(name string, f func() error) {
 		t.Helper()
 		ran := seen.of(func() {

@@ -82,6 +82,10 @@ type Options struct {
 // devices.
 const DefaultPerApplication = 50
 
+// quietStart is how long a new server leaves the processor to its first answers: a
+// connection to PostgreSQL alone takes 20 ms.
+const quietStart = 200 * time.Millisecond
+
 // Open opens the database, creates it where it is missing, and brings the schema
 // up to date.
 func Open(ctx context.Context, o Options) (*Store, error) {

@@ -11,12 +11,9 @@ import (
 // How the sweeper goes about it: small batches, so that nobody waits for it, with
 // pauses that get shorter while there is more to do.
 const (
-	sweepBatch = 100
-	sweepPause = 20 * time.Millisecond
-	sweepEvery = 15 * time.Second
-	// quietStart is how long a new server leaves the processor to its first answers: a
-	// connection to PostgreSQL alone takes 20 ms.
-	quietStart  = 200 * time.Millisecond
+	sweepBatch  = 100
+	sweepPause  = 20 * time.Millisecond
+	sweepEvery  = 15 * time.Second
 	surplusPage = 5000
 	// sizesShare is how many times as long as an estimate of the sizes took lies between
 	// it and the next, once a table has manyRows: SQLite's writer stands still for it.
