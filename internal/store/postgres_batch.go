@@ -24,6 +24,9 @@ func (p *postgres) issue(ctx context.Context, a oauth.Authorization) error {
 }
 
 func (p *postgres) submit(ctx context.Context, op *operation) (oauth.Authorization, error) {
+	if err := ctx.Err(); err != nil {
+		return oauth.Authorization{}, err
+	}
 	op.until, op.done = time.Now().Add(patience), make(chan outcome, 1)
 	select {
 	case p.events <- op:

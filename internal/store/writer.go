@@ -54,6 +54,9 @@ func (w *writer) stop() error {
 // write queues run and waits for its transaction to commit. When ctx ends before it
 // was begun, it never will be.
 func (w *writer) write(ctx context.Context, run func(*transaction) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	op := &write{run: run, done: make(chan error, 1)}
 	select {
 	case w.queue <- op:
