@@ -16,7 +16,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	library "modernc.org/sqlite" // and its driver "sqlite"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -52,6 +52,12 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 	if err := createPrivate(e.path); err != nil {
 		return nil, err
 	}
+	if err := usePages(); err != nil {
+		return nil, err
+	}
+	// A commit waits for the data and the size of the file, but not for the time of its
+	// change. Where this is not available SQLite waits for everything.
+	_, _ = library.Fdatasync(true)
 	if err := migrateSQLite(ctx, e.path); err != nil {
 		return nil, err
 	}
