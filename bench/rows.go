@@ -42,6 +42,8 @@ const (
 	redirectURI  = "https://app.example.com/callback"
 	verifier     = "dBjftJeZ4CVP-mBbQ2LeQw8nKUlz0w1cTJq9sVxYzAE"
 	grantedScope = "profile library"
+	// refreshTokenIdle is what a server has by default.
+	refreshTokenIdle = 180 * 24 * time.Hour
 	// gap lies between two authorizations. It is shorter than what it takes to prepare
 	// one, so that ids are not of the future.
 	gap = 10 * time.Microsecond
@@ -192,7 +194,6 @@ func (r rows) row(number int) oauth.Authorization {
 		GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusPending, Scope: grantedScope, CreatedAt: now,
 		CodeHash: r.token(oauth.KindCode, number).Hash(oauth.KindCode), CodeExpiresAt: now.Add(12 * time.Hour),
 		RedirectURI: redirectURI, RedirectURISent: true, Challenge: challenge(),
-		SweepAfter: now.Add(30 * 24 * time.Hour).Truncate(7 * 24 * time.Hour),
 	}
 	if number < r.living() {
 		a.Status, a.Generation, a.RotatedAt = oauth.StatusActive, 1, now
@@ -202,7 +203,7 @@ func (r rows) row(number int) oauth.Authorization {
 		}
 		a.RefreshHash = r.token(oauth.KindRefreshToken, number).Hash(oauth.KindRefreshToken)
 	}
-	return a
+	return a.UntilIdle(refreshTokenIdle)
 }
 
 // together calls f for every number from one to below another, roughly in their

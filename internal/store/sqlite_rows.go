@@ -40,7 +40,8 @@ func insertByKey(tx *transaction, a *oauth.Authorization) (bool, error) {
 	if err != nil || taken {
 		return false, err
 	}
-	n, err := tx.exec(`insert into authorizations (key, `+wholeAuthorization+`) values `+rowsOf(1, 31), append([]any{key}, valuesOf(a)...)...)
+	values := append([]any{key, make([]byte, roomOf(a))}, valuesOf(a)...)
+	n, err := tx.exec(`insert into authorizations (key, room, `+wholeAuthorization+`) values `+rowsOf(1, 32), values...)
 	return n == 1, err
 }
 
@@ -49,9 +50,9 @@ func insertByKey(tx *transaction, a *oauth.Authorization) (bool, error) {
 func endByID(tx *transaction, r oauth.Revocation, now time.Time) (ended bool, err error) {
 	after := oauth.Authorization{ID: r.ID}.Revoked(r.Reason, now)
 	kept := toMillis(after.SweepAfter)
-	n, err := sqliteOf(tx).statement(`update authorizations set status = 3, revoked_at = ?, revoked_reason = ?
-		` + whereKeyed + ` and application_id = ? and status <> 3 and sweep_after > ?`).
-		moment(after.RevokedAt).text(string(after.RevokedReason)).keyed(&r.ID).blob(r.By.ApplicationID[:]).number(kept).run()
+	n, err := sqliteOf(tx).statement(`update authorizations set status = 3, revoked_at = ?, revoked_reason = ?, ` + lessRoom +
+		whereKeyed + ` and application_id = ? and status <> 3 and sweep_after > ?`).
+		moment(after.RevokedAt).text(string(after.RevokedReason)).number(int64(grown(&after))).keyed(&r.ID).blob(r.By.ApplicationID[:]).number(kept).run()
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -193,7 +194,7 @@ func updates() (all [changesEnd]string) {
 				set = append(set, columns[one])
 			}
 		}
-		all[changes] = `update authorizations set ` + strings.Join(set, ", ") + ` where key = ? and status = ? and generation = ?`
+		all[changes] = `update authorizations set ` + strings.Join(append(set, lessRoom), ", ") + ` where key = ? and status = ? and generation = ?`
 	}
 	return all
 }
@@ -238,7 +239,7 @@ func (e *sqlite) update(tx *transaction, key int64, before, after *oauth.Authori
 		s.number(int64(after.Generation)).moment(after.RotatedAt).blob(blob(after.KeyID[:])).
 			blob(blob(after.RefreshHash[:])).blob(blob(after.PreviousRefreshHash[:])).access(&after.PreviousAccess)
 	}
-	n, err := s.number(key).number(int64(before.Status)).number(int64(before.Generation)).run()
+	n, err := s.number(int64(grown(after) - grown(before))).number(key).number(int64(before.Status)).number(int64(before.Generation)).run()
 	if err == nil && n != 1 {
 		err = fmt.Errorf("authorization %s changed while an event was decided on it", after.ID)
 	}
