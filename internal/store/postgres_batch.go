@@ -292,7 +292,7 @@ type loaded struct {
 }
 
 const selectLoaded = `select ` + wholeAuthorization + `,
-	coalesce((select disabled_at <> 0 from accounts where accounts.id = account_id), false) from authorizations`
+	exists (select from accounts where accounts.id = account_id and disabled_at > 0) from authorizations`
 
 func scanMany(rows pgx.Rows) (map[oauth.ID]loaded, error) {
 	defer rows.Close()

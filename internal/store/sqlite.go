@@ -202,7 +202,7 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 		account := before.AccountID
 		disabled, err := e.memory.accountDisabled(account, func() (bool, error) { return sqliteOf(tx).accountDisabled(account) })
 		if err != nil {
-			return tx.absent(err)
+			return err
 		}
 		after, refusal = event.Decide(before, disabled, e.now())
 		if after == before {

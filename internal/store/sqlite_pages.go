@@ -23,6 +23,8 @@ import (
 type page struct {
 	shown  lib.Tsqlite3_pcache_page
 	number uint32
+	// asked is how often it was asked for, up to manyTimes; halved when it is passed over.
+	asked uint32
 	// next is the next one in the same bucket, or the next spare one.
 	next *page
 	// newer and older are neighbours among those that are not in use, nil in one that is.
@@ -46,6 +48,11 @@ type pages struct {
 	spare      *page
 	spareCount int
 }
+
+// An operation asks for the page of its row at most fewTimes: to read it, and to write it.
+// A page that was asked for more often leads to others, and is passed over when pages make
+// way.
+const fewTimes, manyTimes = 2, 16
 
 // usePages makes SQLite use them for all of this process. It does nothing when a
 // connection was opened before, by whoever uses SQLite beside us.
@@ -122,12 +129,19 @@ func fetchPage(tls *libc.TLS, of uintptr, number uint32, create int32) uintptr {
 		if p.newer != nil {
 			c.use(p)
 		}
+		p.asked = min(p.asked+1, manyTimes)
 		return address(p)
 	case create == onlyLook, create == ifEasy && c.count-c.unusedCount >= c.max-c.max/10:
 		return 0
 	}
 	if c.count >= c.max && c.unusedCount > 0 {
 		p = c.unused.newer
+		for p.asked > fewTimes {
+			p.asked /= 2
+			c.use(p)
+			c.yield(p)
+			p = c.unused.newer
+		}
 		c.use(p)
 		c.remove(p)
 	} else if p = c.allocate(tls); p == nil {
@@ -139,6 +153,7 @@ func fetchPage(tls *libc.TLS, of uintptr, number uint32, create int32) uintptr {
 	}
 	// SQLite knows by this that the page is new.
 	*at[uintptr](p.shown.FpExtra) = 0
+	p.asked = 1
 	c.add(p, number)
 	return address(p)
 }
@@ -149,9 +164,7 @@ func unpinPage(tls *libc.TLS, of, pinned uintptr, discard int32) {
 		c.drop(tls, p)
 		return
 	}
-	p.newer, p.older = &c.unused, c.unused.older
-	p.newer.older, p.older.newer = p, p
-	c.unusedCount++
+	c.yield(p)
 }
 
 func renumberPage(tls *libc.TLS, of, renumbered uintptr, _, number uint32) {
@@ -218,6 +231,13 @@ func (c *pages) use(p *page) {
 	p.newer.older, p.older.newer = p.older, p.newer
 	p.newer, p.older = nil, nil
 	c.unusedCount--
+}
+
+// yield makes it the newest of them.
+func (c *pages) yield(p *page) {
+	p.newer, p.older = &c.unused, c.unused.older
+	p.newer.older, p.older.newer = p, p
+	c.unusedCount++
 }
 
 func (c *pages) add(p *page, number uint32) {

@@ -9,11 +9,17 @@ import (
 	"pgregory.net/rapid"
 )
 
-// heldPages is what the pages of a connection should be: what each was marked with, by
-// its number, and which of them may make way, oldest first.
+// heldPages is what the pages of a connection should be: what each was marked with and how
+// often it was asked for, by its number, and which of them may make way, oldest first.
 type heldPages struct {
 	marks  map[uint32]byte
+	asked  map[uint32]int
 	unused []uint32
+}
+
+func (h *heldPages) ask(number uint32) {
+	h.use(number)
+	h.asked[number] = min(h.asked[number]+1, manyTimes)
 }
 
 func (h *heldPages) used(number uint32) bool {
@@ -28,6 +34,16 @@ func (h *heldPages) use(number uint32) {
 func (h *heldPages) drop(number uint32) {
 	h.use(number)
 	delete(h.marks, number)
+	delete(h.asked, number)
+}
+
+// makeWay drops the oldest that was not asked for often.
+func (h *heldPages) makeWay() {
+	for h.asked[h.unused[0]] > fewTimes {
+		h.asked[h.unused[0]] /= 2
+		h.unused = append(h.unused[1:], h.unused[0])
+	}
+	h.drop(h.unused[0])
 }
 
 func TestPagesStayUntilOlderOnesHaveMadeWay(t *testing.T) {
@@ -38,7 +54,8 @@ func TestPagesStayUntilOlderOnesHaveMadeWay(t *testing.T) {
 		of := createPages(tls, 64, 32, 1)
 		defer destroyPages(tls, of)
 		limitPages(tls, of, limit)
-		held, mark := heldPages{marks: map[uint32]byte{}}, byte(0)
+		find := at[pages](of).find
+		held, mark := heldPages{marks: map[uint32]byte{}, asked: map[uint32]int{}}, byte(0)
 		numbers := rapid.Uint32Range(1, highest)
 		several := rapid.SliceOfNDistinct(numbers, 1, highest, rapid.ID)
 		t.Repeat(map[string]func(*rapid.T){
@@ -47,18 +64,13 @@ func TestPagesStayUntilOlderOnesHaveMadeWay(t *testing.T) {
 					t.Fatalf("%d pages, want %d", got, len(held.marks))
 				}
 				for number := range uint32(highest + 1) {
-					p := fetchPage(tls, of, number, onlyLook)
+					p := find(number)
 					mark, there := held.marks[number]
-					if (p != 0) != there {
-						t.Fatalf("page %d is there: %v, want %v", number, p != 0, there)
+					if (p != nil) != there {
+						t.Fatalf("page %d is there: %v, want %v", number, p != nil, there)
 					}
-					if there && *at[byte](at[page](p).shown.FpBuf) != mark {
+					if there && *at[byte](p.shown.FpBuf) != mark {
 						t.Fatalf("page %d holds something else", number)
-					}
-					if there && !held.used(number) {
-						unpinPage(tls, of, p, 0)
-						held.use(number)
-						held.unused = append(held.unused, number)
 					}
 				}
 			},
@@ -76,7 +88,7 @@ func TestPagesStayUntilOlderOnesHaveMadeWay(t *testing.T) {
 						continue
 					case !there:
 						if len(held.marks) >= limit && len(held.unused) > 0 {
-							held.drop(held.unused[0])
+							held.makeWay()
 						}
 						extra := at[uintptr](at[page](p).shown.FpExtra)
 						if *extra != 0 {
@@ -86,7 +98,7 @@ func TestPagesStayUntilOlderOnesHaveMadeWay(t *testing.T) {
 						*extra, *at[byte](at[page](p).shown.FpBuf) = 1, mark
 						held.marks[number] = mark
 					}
-					held.use(number)
+					held.ask(number)
 				}
 			},
 			"unpin": func(t *rapid.T) {
@@ -95,7 +107,7 @@ func TestPagesStayUntilOlderOnesHaveMadeWay(t *testing.T) {
 					if !held.used(number) {
 						continue
 					}
-					unpinPage(tls, of, fetchPage(tls, of, number, onlyLook), discard)
+					unpinPage(tls, of, address(find(number)), discard)
 					if discard != 0 || len(held.marks) > limit {
 						held.drop(number)
 					} else {
@@ -110,10 +122,11 @@ func TestPagesStayUntilOlderOnesHaveMadeWay(t *testing.T) {
 				if from < 0 || to < 0 {
 					return
 				}
-				renumberPage(tls, of, fetchPage(tls, of, all[from], onlyLook), all[from], all[to])
+				renumberPage(tls, of, address(find(all[from])), all[from], all[to])
 				held.drop(all[to])
+				held.asked[all[to]] = held.asked[all[from]]
 				held.marks[all[to]] = held.marks[all[from]]
-				delete(held.marks, all[from])
+				held.drop(all[from])
 			},
 			"truncate": func(t *rapid.T) {
 				from := numbers.Draw(t, "from")

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -126,14 +125,11 @@ func (s *statement) readAccess(t *oauth.AccessToken) {
 	t.Scope, t.IssuedAt, t.ExpiresAt = oauth.Scope(s.readText()), s.readTime(), s.readTime()
 }
 
-// accountDisabled reads whether an account is disabled.
+// accountDisabled reads whether an account is disabled, in an index of the few that are:
+// to look at the account itself would mostly be two pages more from the disk.
 func (c *connection) accountDisabled(id oauth.ID) (disabled bool, err error) {
-	s := c.statement(`select disabled_at <> 0 from accounts where id = ?`).blob(id[:])
-	if s.next() {
-		disabled = s.readNumber() != 0
-	} else {
-		s.fail(ErrNotFound)
-	}
+	s := c.statement(`select 1 from accounts indexed by accounts_disabled where id = ? and disabled_at > 0`).blob(id[:])
+	disabled = s.next()
 	return disabled, s.end()
 }
 
@@ -158,9 +154,6 @@ func (e *sqlite) readCheck(conn *connection, id oauth.ID) (c checked, err error)
 		return c, nil
 	}
 	c.disabled, err = conn.accountDisabled(c.check.AccountID)
-	if errors.Is(err, ErrNotFound) {
-		err = nil
-	}
 	return c, err
 }
 
