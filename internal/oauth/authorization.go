@@ -148,9 +148,9 @@ func (a Authorization) EarlySweep() time.Time {
 	case StatusPending:
 		early = a.Asked().SweepAfter
 	case StatusRevoked:
-		early = a.keptRevoked()
+		early = a.ReasonKept()
 	}
-	if early.Before(a.SweepAfter) {
+	if early.Add(time.Hour).Before(a.SweepAfter) {
 		return early
 	}
 	return time.Time{}
@@ -165,9 +165,9 @@ func (a Authorization) Sweepable(now time.Time) bool {
 // reasonKept is how long the reason can be told for which an authorization ended.
 const reasonKept = 24 * time.Hour
 
-func (a Authorization) keptRevoked() time.Time {
-	return roundUp(a.RevokedAt.Add(reasonKept), time.Hour)
-}
+// ReasonKept is until when the reason can be told for which it ended. It is not rounded:
+// so the sweeper's appointments with what is revoked are in the order of their making.
+func (a Authorization) ReasonKept() time.Time { return a.RevokedAt.Add(reasonKept) }
 
 func roundUp(t time.Time, d time.Duration) time.Time { return t.Truncate(d).Add(d) }
 
@@ -234,7 +234,7 @@ func (a Authorization) Idle(limit time.Duration, now time.Time) bool {
 // Revoked is the authorization after it was ended.
 func (a Authorization) Revoked(reason Reason, now time.Time) Authorization {
 	a.Status, a.RevokedAt, a.RevokedReason = StatusRevoked, now, reason
-	if kept := a.keptRevoked(); a.SweepAfter.Before(kept) {
+	if kept := roundUp(a.ReasonKept(), time.Hour); a.SweepAfter.Before(kept) {
 		a.SweepAfter = kept
 	}
 	return a

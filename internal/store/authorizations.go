@@ -271,7 +271,7 @@ func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason
 	kept := toMillis(ended.SweepAfter)
 	_, err = tx.exec(`insert into early_sweeps (after, id) select $1, id from authorizations
 		where grant_type = 'authorization_code' and status <> 3 and application_id = $2 and ($3 or account_id = $4)
-		and sweep_after > $1 on conflict do nothing`, kept, application[:], account.IsZero(), account[:])
+		and sweep_after > $5 on conflict do nothing`, toMillis(ended.ReasonKept()), application[:], account.IsZero(), account[:], kept)
 	if err != nil {
 		return nil, err
 	}

@@ -200,7 +200,7 @@ func (p *postgres) endByID(ctx context.Context, conn *pgx.Conn, events []*work) 
 		ids[i], applications[i], reasons[i] = r.ID[:], r.By.ApplicationID[:], string(r.Reason)
 	}
 	after := oauth.Authorization{}.Revoked("", p.now())
-	rows, err := conn.Query(ctx, endMany, ids, applications, reasons, toMillis(after.RevokedAt), toMillis(after.SweepAfter))
+	rows, err := conn.Query(ctx, endMany, ids, applications, reasons, toMillis(after.RevokedAt), toMillis(after.SweepAfter), toMillis(after.ReasonKept()))
 	var ended []oauth.ID
 	if err == nil {
 		ended, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (id oauth.ID, err error) {

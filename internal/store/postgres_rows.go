@@ -59,7 +59,7 @@ const endMany = `with named as materialized (
 	ended as (
 		update authorizations as a set status = 3, revoked_at = $4, revoked_reason = named.reason
 		from named where a.id = named.id returning a.id)
-	insert into early_sweeps (after, id) select $5, id from ended on conflict (after, id) do update set after = excluded.after returning id`
+	insert into early_sweeps (after, id) select $6, id from ended on conflict (after, id) do update set after = excluded.after returning id`
 
 // revokeMany is updateMany for what revocations change.
 const revokeMany = `update authorizations as a set status = v.status, revoked_at = v.revoked_at, revoked_reason = v.revoked_reason

@@ -48,14 +48,13 @@ func insertByKey(tx *transaction, a *oauth.Authorization) (bool, error) {
 // does not end is left to the rule.
 func endByID(tx *transaction, r oauth.Revocation, now time.Time) (ended bool, err error) {
 	after := oauth.Authorization{ID: r.ID}.Revoked(r.Reason, now)
-	kept := toMillis(after.SweepAfter)
 	n, err := sqliteOf(tx).statement(`update authorizations set status = 3, revoked_at = ?, revoked_reason = ?, ` + lessRoom +
 		whereKeyed + ` and application_id = ? and status <> 3 and sweep_after > ?`).
-		moment(after.RevokedAt).text(string(after.RevokedReason)).number(int64(grown(&after))).keyed(&r.ID).blob(r.By.ApplicationID[:]).number(kept).run()
+		moment(after.RevokedAt).text(string(after.RevokedReason)).number(int64(grown(&after))).keyed(&r.ID).blob(r.By.ApplicationID[:]).moment(after.SweepAfter).run()
 	if err != nil || n == 0 {
 		return false, err
 	}
-	_, err = sqliteOf(tx).statement(insertEarlySweep).number(kept).blob(r.ID[:]).run()
+	_, err = sqliteOf(tx).statement(insertEarlySweep).moment(after.ReasonKept()).blob(r.ID[:]).run()
 	return true, err
 }
 
