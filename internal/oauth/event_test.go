@@ -391,6 +391,21 @@ func TestRevocationEndsEverythingOnce(t *testing.T) {
 	}
 }
 
+func TestRevokedRowsAreSweptInTheOrderOfTheirEnds(t *testing.T) {
+	l := active(t)
+	for range 3 {
+		early := l.row.Revoked(oauth.ReasonRequested, l.now).EarlySweep()
+		if want := l.now.Add(day); !early.Equal(want) {
+			t.Errorf("revoked at %v it is swept after %v, want %v", l.now, early, want)
+		}
+		l.now = l.now.Add(time.Millisecond)
+	}
+	soonOver := oauth.Authorization{Access: oauth.AccessToken{ExpiresAt: l.now}}.Issued()
+	if early := soonOver.Revoked(oauth.ReasonRequested, l.now).EarlySweep(); !early.IsZero() {
+		t.Errorf("what is swept soon anyway has an appointment, at %v", early)
+	}
+}
+
 func TestSuccessorsDependOnTheKeyAndTheAuthorization(t *testing.T) {
 	l := active(t)
 	access, next := l.key.Successors(l.refresh)
