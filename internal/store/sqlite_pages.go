@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"unsafe"
@@ -59,33 +60,32 @@ const fewTimes, manyTimes = 2, 16
 var usePages = sync.OnceValue(func() error {
 	tls := libc.NewTLS()
 	defer tls.Close()
-	methods := lib.Tsqlite3_pcache_methods2{
-		FiVersion:   1,
-		FxInit:      function(func(*libc.TLS, uintptr) int32 { return lib.SQLITE_OK }),
-		FxShutdown:  function(func(*libc.TLS, uintptr) {}),
-		FxCreate:    function(createPages),
-		FxCachesize: function(limitPages),
-		FxPagecount: function(countPages),
-		FxFetch:     function(fetchPage),
-		FxUnpin:     function(unpinPage),
-		FxRekey:     function(renumberPage),
-		FxTruncate:  function(truncatePages),
-		FxDestroy:   function(destroyPages),
-		FxShrink:    function(shrinkPages),
+	allocated := libc.Xcalloc(tls, 1, types.Size_t(unsafe.Sizeof(lib.Tsqlite3_pcache_methods2{})))
+	if allocated == 0 {
+		return errors.New("set up SQLite's pages: out of memory")
 	}
-	copied := libc.Xmalloc(tls, types.Size_t(unsafe.Sizeof(methods)))
-	if copied == 0 {
-		return fmt.Errorf("set up SQLite's pages: out of memory")
+	defer libc.Xfree(tls, allocated)
+	// Its own cache is begun all the same (FxInit): SQLite counts other memory under its lock.
+	code := configure(tls, lib.SQLITE_CONFIG_GETPCACHE2, allocated)
+	m := at[lib.Tsqlite3_pcache_methods2](allocated)
+	m.FxCreate, m.FxDestroy = function(createPages), function(destroyPages)
+	m.FxCachesize, m.FxPagecount = function(limitPages), function(countPages)
+	m.FxFetch, m.FxUnpin, m.FxRekey = function(fetchPage), function(unpinPage), function(renumberPage)
+	m.FxTruncate, m.FxShrink = function(truncatePages), function(shrinkPages)
+	if code == lib.SQLITE_OK {
+		code = configure(tls, lib.SQLITE_CONFIG_PCACHE2, allocated)
 	}
-	defer libc.Xfree(tls, copied)
-	*at[lib.Tsqlite3_pcache_methods2](copied) = methods
-	arguments := libc.NewVaList(copied)
-	defer libc.Xfree(tls, arguments)
-	if code := lib.Xsqlite3_config(tls, lib.SQLITE_CONFIG_PCACHE2, arguments); code != lib.SQLITE_OK && code != lib.SQLITE_MISUSE {
+	if code != lib.SQLITE_OK && code != lib.SQLITE_MISUSE {
 		return fmt.Errorf("set up SQLite's pages: error %d", code)
 	}
 	return nil
 })
+
+func configure(tls *libc.TLS, option int32, argument uintptr) (code int32) {
+	arguments := libc.NewVaList(argument)
+	defer libc.Xfree(tls, arguments)
+	return lib.Xsqlite3_config(tls, option, arguments)
+}
 
 // function is how SQLite, translated to Go, calls a function that is no closure.
 func function[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
