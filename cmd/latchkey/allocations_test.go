@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -36,7 +37,12 @@ func TestRequestsAllocateLittle(t *testing.T) {
 		{"me", 9, f.me},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if n := testing.AllocsPerRun(counted, c.ready(t)); n > c.most {
+			n := math.Inf(1)
+			// What the server does beside them is counted, too, but not every time.
+			for try := 0; try < 3 && n > c.most; try++ {
+				n = min(n, testing.AllocsPerRun(counted, c.ready(t)))
+			}
+			if n > c.most {
 				t.Errorf("a request allocates %v times; at most %v is asked", n, c.most)
 			}
 		})
