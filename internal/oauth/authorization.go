@@ -141,7 +141,8 @@ func (a Authorization) expiry(now time.Time, lifetime time.Duration) time.Time {
 }
 
 // EarlySweep is when the row stops to matter if nothing happens to it any more, where
-// that is before SweepAfter: it was revoked, or its code waits. Otherwise it is zero.
+// that is more than an hour, to which SweepAfter is rounded, before SweepAfter: it was
+// revoked, or its code waits. Otherwise it is zero.
 func (a Authorization) EarlySweep() time.Time {
 	var early time.Time
 	switch a.Status {

@@ -50,11 +50,6 @@ type pages struct {
 	spareCount int
 }
 
-// An operation asks for the page of its row at most fewTimes: to read it, and to write it.
-// A page that was asked for more often leads to others, and is passed over when pages make
-// way.
-const fewTimes, manyTimes = 2, 16
-
 // usePages makes SQLite use them for all of this process. It does nothing when a
 // connection was opened before, by whoever uses SQLite beside us.
 var usePages = sync.OnceValue(func() error {
@@ -135,15 +130,7 @@ func fetchPage(tls *libc.TLS, of uintptr, number uint32, create int32) uintptr {
 		return 0
 	}
 	if c.count >= c.max && c.unusedCount > 0 {
-		p = c.unused.newer
-		for p.asked > fewTimes {
-			p.asked /= 2
-			c.use(p)
-			c.yield(p)
-			p = c.unused.newer
-		}
-		c.use(p)
-		c.remove(p)
+		p = c.makeWay()
 	} else if p = c.allocate(tls); p == nil {
 		return 0
 	}
@@ -233,7 +220,26 @@ func (c *pages) use(p *page) {
 	c.unusedCount--
 }
 
-// yield makes it the newest of them.
+// An operation asks for the page of its row at most fewTimes: to read it, and to write it.
+// A page that was asked for more often leads to others.
+const fewTimes, manyTimes = 2, 16
+
+// makeWay takes out the oldest page that may make way, but for those that lead to others:
+// they become the newest, and count for less each time.
+func (c *pages) makeWay() *page {
+	p := c.unused.newer
+	for p.asked > fewTimes {
+		p.asked /= 2
+		c.use(p)
+		c.yield(p)
+		p = c.unused.newer
+	}
+	c.use(p)
+	c.remove(p)
+	return p
+}
+
+// yield makes a page the newest of those that may make way.
 func (c *pages) yield(p *page) {
 	p.newer, p.older = &c.unused, c.unused.older
 	p.newer.older, p.older.newer = p, p

@@ -50,7 +50,8 @@ func endByID(tx *transaction, r oauth.Revocation, now time.Time) (ended bool, er
 	after := oauth.Authorization{ID: r.ID}.Revoked(r.Reason, now)
 	n, err := sqliteOf(tx).statement(`update authorizations set status = 3, revoked_at = ?, revoked_reason = ?, ` + lessRoom +
 		whereKeyed + ` and application_id = ? and status <> 3 and sweep_after > ?`).
-		moment(after.RevokedAt).text(string(after.RevokedReason)).number(int64(grown(&after))).keyed(&r.ID).blob(r.By.ApplicationID[:]).moment(after.SweepAfter).run()
+		moment(after.RevokedAt).text(string(after.RevokedReason)).number(int64(grown(&after))).
+		keyed(&r.ID).blob(r.By.ApplicationID[:]).moment(after.SweepAfter).run()
 	if err != nil || n == 0 {
 		return false, err
 	}
