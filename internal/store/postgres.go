@@ -27,10 +27,12 @@ import (
 type postgres struct {
 	pool  *pgxpool.Pool
 	small *sql.DB
-	// reads is for groups of checks and accounts, whose statements are planned once.
-	reads *pgxpool.Pool
-	log   *slog.Logger
-	clock func() time.Time
+	// reads is for groups of checks and accounts, whose statements are planned once; writes
+	// is for batches, of which there have been so many.
+	reads, writes *pgxpool.Pool
+	batches       int
+	log           *slog.Logger
+	clock         func() time.Time
 	// skew is how far the database's clock is ahead of ours.
 	skew     atomic.Int64
 	ownClock bool
@@ -86,7 +88,7 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	return p, nil
 }
 
-// makePools prepares both pools; they connect when they are used.
+// makePools prepares the pools; they connect when they are used.
 func (p *postgres) makePools(ctx context.Context, o Options) error {
 	config, err := pgxpool.ParseConfig(o.Database)
 	if err != nil {
@@ -108,12 +110,17 @@ func (p *postgres) makePools(ctx context.Context, o Options) error {
 	}
 	p.small = stdlib.OpenDBFromPool(p.pool)
 	config = config.Copy()
-	config.MaxConns = readPoolSize
-	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	// A plan that was made while a table was small must not read all of it.
 	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+	config.MaxConns = 1
+	if p.writes, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return fmt.Errorf("prepare the connections to the database: %w", err)
+	}
+	config = config.Copy()
+	config.MaxConns = readPoolSize
+	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	if p.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		p.pool.Close()
 		return fmt.Errorf("prepare the connections to the database: %w", err)
 	}
 	return nil
@@ -248,10 +255,11 @@ func (p *postgres) closePools() {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		var both sync.WaitGroup
-		both.Go(p.pool.Close)
-		both.Go(p.reads.Close)
-		both.Wait()
+		var all sync.WaitGroup
+		all.Go(p.pool.Close)
+		all.Go(p.reads.Close)
+		all.Go(p.writes.Close)
+		all.Wait()
 	}()
 	select {
 	case <-closed:

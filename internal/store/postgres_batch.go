@@ -118,15 +118,31 @@ func (p *postgres) persist(batch []*work) {
 	}
 }
 
+// planOnce lets a connection keep the plans of its statements where there are so many
+// authorizations that rows are found by their ids. Otherwise it plans each time: what was
+// planned for a few rows would go through all of them when they are many.
+const (
+	planOnce = `select set_config('plan_cache_mode',
+		case when pg_relation_size('authorizations') > 8388608 then 'force_generic_plan' else 'force_custom_plan' end, false)`
+	planEvery = 1000 // batches
+)
+
 // commit runs one transaction of two round trips: begin, insert, lock and load;
 // then update and commit. It answers everybody, or returns an error and nobody is
 // answered.
 func (p *postgres) commit(ctx context.Context, batch []*work) error {
-	conn, err := p.pool.Acquire(ctx)
+	conn, err := p.writes.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
+	if p.batches%planEvery == 0 {
+		if _, err := conn.Exec(ctx, planOnce); err != nil {
+			abandon(conn.Conn())
+			return fmt.Errorf("decide whether plans are kept: %w", err)
+		}
+	}
+	p.batches++
 	var inserts, events []*work
 	for _, w := range batch {
 		if w.event == nil {
@@ -265,7 +281,7 @@ func (p *postgres) load(ctx context.Context, conn *pgx.Conn, inserts, events []*
 		ids[i] = id[:]
 	}
 	slices.SortFunc(ids, bytes.Compare)
-	b.Queue(selectLoaded+` where id = any($1) order by id for update`, ids)
+	b.Queue(selectForBatch, ids)
 	results := conn.SendBatch(ctx, &b)
 	found, err := readLoaded(results, before)
 	return found, errors.Join(err, results.Close())
@@ -291,8 +307,13 @@ type loaded struct {
 	disabled bool
 }
 
+// selectLoaded does not ask whether such an account exists: PostgreSQL might look for all
+// of them first.
 const selectLoaded = `select ` + wholeAuthorization + `,
-	exists (select from accounts where accounts.id = account_id and disabled_at > 0) from authorizations`
+	(select true from accounts where accounts.id = account_id and disabled_at > 0) is not null from authorizations`
+
+// selectForBatch locks, too.
+const selectForBatch = selectLoaded + ` where id = any($1) order by id for update`
 
 func scanMany(rows pgx.Rows) (map[oauth.ID]loaded, error) {
 	defer rows.Close()

@@ -12,12 +12,12 @@ import (
 
 // insertMany adds rows from one array a column.
 const insertRows = `insert into authorizations (` + wholeAuthorization + `)
-	select * from unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[], $5::smallint[], $6::text[], $7::bigint[],
-		$8::bytea[], $9::bigint[], $10::text[], $11::boolean[], $12::text[],
-		$13::bigint[], $14::bigint[], $15::bigint[], $16::bytea[],
-		$17::bytea[], $18::text[], $19::bigint[], $20::bigint[], $21::bytea[],
-		$22::bytea[], $23::text[], $24::bigint[], $25::bigint[],
-		$26::bytea[], $27::bigint[], $28::text[], $29::bigint[], $30::bigint[])
+	select unnest($1::bytea[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::text[]), unnest($5::smallint[]), unnest($6::text[]),
+		unnest($7::bigint[]), unnest($8::bytea[]), unnest($9::bigint[]), unnest($10::text[]), unnest($11::boolean[]),
+		unnest($12::text[]), unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::bytea[]),
+		unnest($17::bytea[]), unnest($18::text[]), unnest($19::bigint[]), unnest($20::bigint[]), unnest($21::bytea[]),
+		unnest($22::bytea[]), unnest($23::text[]), unnest($24::bigint[]), unnest($25::bigint[]), unnest($26::bytea[]),
+		unnest($27::bigint[]), unnest($28::text[]), unnest($29::bigint[]), unnest($30::bigint[])
 	on conflict (id) do nothing`
 
 // insertCredentialsRows is insertRows for what client_credentials yields: an access
@@ -26,10 +26,10 @@ const insertCredentialsRows = `insert into authorizations (` + authorizationColu
 	select id, application_id, account_id, 'client_credentials', 2, scope, created_at,
 		'', 0, '', false, '', 1, rotated_at, 0, '',
 		access_hash, access_scope, access_issued_at, access_expires_at, '', '', '', 0, 0, '', 0, '', sweep_after
-	from unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[], $5::bigint[], $6::bigint[],
-		$7::bytea[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
-		as v (id, application_id, account_id, scope, created_at, rotated_at,
-			access_hash, access_scope, access_issued_at, access_expires_at, sweep_after)
+	from (select unnest($1::bytea[]) as id, unnest($2::bytea[]) as application_id, unnest($3::bytea[]) as account_id,
+		unnest($4::text[]) as scope, unnest($5::bigint[]) as created_at, unnest($6::bigint[]) as rotated_at,
+		unnest($7::bytea[]) as access_hash, unnest($8::text[]) as access_scope, unnest($9::bigint[]) as access_issued_at,
+		unnest($10::bigint[]) as access_expires_at, unnest($11::bigint[]) as sweep_after) as v
 	on conflict (id) do nothing`
 
 func credentialsColumnsOf(rows []oauth.Authorization) []any {
@@ -49,11 +49,11 @@ func credentialsColumnsOf(rows []oauth.Authorization) []any {
 }
 
 // insertEarlySweeps lets the sweeper look at rows before their sweep_after.
-const insertEarlySweeps = `insert into early_sweeps (after, id) select * from unnest($1::bigint[], $2::bytea[]) on conflict do nothing`
+const insertEarlySweeps = `insert into early_sweeps (after, id) select unnest($1::bigint[]), unnest($2::bytea[]) on conflict do nothing`
 
 // endMany revokes by the ids of rows and their applications.
 const endMany = `with named as materialized (
-		select a.id, v.reason from authorizations as a join unnest($1::bytea[], $2::bytea[], $3::text[]) as v (id, application_id, reason)
+		select a.id, v.reason from authorizations as a join (select unnest($1::bytea[]) as id, unnest($2::bytea[]) as application_id, unnest($3::text[]) as reason) as v
 			on a.id = v.id and a.application_id = v.application_id
 		where a.status <> 3 and a.sweep_after > $5 order by a.id for update of a),
 	ended as (
@@ -63,8 +63,8 @@ const endMany = `with named as materialized (
 
 // revokeMany is updateMany for what revocations change.
 const revokeMany = `update authorizations as a set status = v.status, revoked_at = v.revoked_at, revoked_reason = v.revoked_reason
-	from unnest($1::bytea[], $2::smallint[], $3::bigint[], $4::text[], $5::smallint[], $6::bigint[])
-		as v (id, status, revoked_at, revoked_reason, was_status, was_generation)
+	from (select unnest($1::bytea[]) as id, unnest($2::smallint[]) as status, unnest($3::bigint[]) as revoked_at,
+		unnest($4::text[]) as revoked_reason, unnest($5::smallint[]) as was_status, unnest($6::bigint[]) as was_generation) as v
 	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
 
 func revokingColumnsOf(rows []oauth.Authorization) []any {
@@ -83,10 +83,10 @@ const advanceMany = `update authorizations as a set status = 2, generation = v.w
 		previous_access_expires_at = v.previous_access_expires_at, previous_refresh_hash = a.refresh_hash,
 		access_hash = v.access_hash, access_scope = v.access_scope, access_issued_at = v.rotated_at, access_expires_at = v.access_expires_at,
 		refresh_hash = v.refresh_hash, sweep_after = v.sweep_after
-	from unnest($1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::bytea[], $8::bigint[], $9::bigint[],
-		$10::smallint[], $11::bigint[])
-		as v (id, rotated_at, key_id, access_hash, access_scope, access_expires_at, refresh_hash, previous_access_expires_at, sweep_after,
-			was_status, was_generation)
+	from (select unnest($1::bytea[]) as id, unnest($2::bigint[]) as rotated_at, unnest($3::bytea[]) as key_id,
+		unnest($4::bytea[]) as access_hash, unnest($5::text[]) as access_scope, unnest($6::bigint[]) as access_expires_at,
+		unnest($7::bytea[]) as refresh_hash, unnest($8::bigint[]) as previous_access_expires_at, unnest($9::bigint[]) as sweep_after,
+		unnest($10::smallint[]) as was_status, unnest($11::bigint[]) as was_generation) as v
 	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
 
 // advances reports whether advanceMany makes after of before.
@@ -122,14 +122,14 @@ const updateMany = `update authorizations as a set status = v.status,
 		previous_access_hash = v.previous_access_hash, previous_access_scope = v.previous_access_scope,
 		previous_access_issued_at = v.previous_access_issued_at, previous_access_expires_at = v.previous_access_expires_at,
 		previous_refresh_hash = v.previous_refresh_hash, revoked_at = v.revoked_at, revoked_reason = v.revoked_reason, sweep_after = v.sweep_after
-	from unnest($1::bytea[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[],
-		$7::bytea[], $8::text[], $9::bigint[], $10::bigint[], $11::bytea[],
-		$12::bytea[], $13::text[], $14::bigint[], $15::bigint[], $16::bytea[], $17::bigint[], $18::text[], $19::bigint[],
-		$20::smallint[], $21::bigint[])
-		as v (id, status, generation, rotated_at, replayed_at, key_id,
-			access_hash, access_scope, access_issued_at, access_expires_at, refresh_hash,
-			previous_access_hash, previous_access_scope, previous_access_issued_at, previous_access_expires_at,
-			previous_refresh_hash, revoked_at, revoked_reason, sweep_after, was_status, was_generation)
+	from (select unnest($1::bytea[]) as id, unnest($2::smallint[]) as status, unnest($3::bigint[]) as generation,
+		unnest($4::bigint[]) as rotated_at, unnest($5::bigint[]) as replayed_at, unnest($6::bytea[]) as key_id,
+		unnest($7::bytea[]) as access_hash, unnest($8::text[]) as access_scope, unnest($9::bigint[]) as access_issued_at,
+		unnest($10::bigint[]) as access_expires_at, unnest($11::bytea[]) as refresh_hash, unnest($12::bytea[]) as previous_access_hash,
+		unnest($13::text[]) as previous_access_scope, unnest($14::bigint[]) as previous_access_issued_at,
+		unnest($15::bigint[]) as previous_access_expires_at, unnest($16::bytea[]) as previous_refresh_hash,
+		unnest($17::bigint[]) as revoked_at, unnest($18::text[]) as revoked_reason, unnest($19::bigint[]) as sweep_after,
+		unnest($20::smallint[]) as was_status, unnest($21::bigint[]) as was_generation) as v
 	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
 
 func column[T any](rows []oauth.Authorization, value func(*oauth.Authorization) T) []T {
@@ -229,7 +229,7 @@ func (p *postgres) patiently(ctx context.Context, read func(context.Context) err
 // insertDeliveries is tellOne for several revocations.
 const insertDeliveries = `insert into deliveries (` + deliveryColumns + `)
 	select v.id, v.application_id, '` + string(oauth.EventAuthorizationRevoked) + `', replace(v.body, '` + oauth.ClientIDMark + `', client_id), 0, v.due_at, 0, 0, ''
-	from unnest($1::bytea[], $2::bytea[], $3::text[], $4::bigint[]) as v (id, application_id, body, due_at)
+	from (select unnest($1::bytea[]) as id, unnest($2::bytea[]) as application_id, unnest($3::text[]) as body, unnest($4::bigint[]) as due_at) as v
 	join webhooks on webhooks.application_id = v.application_id join applications on applications.id = v.application_id
 	where` + whereWanted + `'` + string(oauth.EventAuthorizationRevoked) + ` %'`
 

@@ -1,0 +1,83 @@
+package store
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	realpostgres "github.com/latchkey/latchkey/e2e/postgres"
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// TestReadsAreNeverPlannedAsScans looks at plans that are made while the tables are empty:
+// they are kept.
+func TestReadsAreNeverPlannedAsScans(t *testing.T) {
+	s, err := Open(t.Context(), Options{Database: realpostgres.Start(t).Database(t), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	for _, query := range []string{selectCheckByID, selectAccountByID} {
+		if plan := lines(t, s.engine.(*postgres).reads, `explain `+query, [][]byte{make([]byte, 16)}); !strings.Contains(plan, "Index Cond: (id = ANY (") {
+			t.Errorf("%s is planned as\n%s", query, plan)
+		}
+	}
+}
+
+// TestWritesArePlannedOnceOnlyWhereThereIsMuch looks at what batches run with, on an empty
+// table and on one of which nobody but its size says how much is in it.
+func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
+	s, err := Open(t.Context(), Options{Database: realpostgres.Start(t).Database(t), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	p := s.engine.(*postgres)
+	mode := func() string {
+		t.Helper()
+		p.batches = 0
+		must(t, s.Issue(t.Context(), oauth.Authorization{ID: surplusID(t), GrantType: oauth.GrantClientCredentials, SweepAfter: s.Now().Add(time.Hour)}))
+		return lines(t, p.writes, `show plan_cache_mode`)
+	}
+	if mode := mode(); mode != "force_custom_plan" {
+		t.Errorf("an empty table has %s", mode)
+	}
+	_, err = p.pool.Exec(t.Context(), `alter table authorizations set (autovacuum_enabled = false)`)
+	must(t, err)
+	_, err = p.pool.Exec(t.Context(), `insert into authorizations (`+wholeAuthorization+`)
+		select decode(lpad(to_hex(i), 32, '0'), 'hex'), '', '', 'authorization_code', 2, 'profile', 0, '', 0, repeat('a', 300), true, '', 1, 0, 0, '',
+			repeat('a', 32)::bytea, '', 0, 0, repeat('b', 32)::bytea, '', '', 0, 0, '', 0, '', 0, 0 from generate_series(1, 20000) as i`)
+	must(t, err)
+	if mode := mode(); mode != "force_generic_plan" {
+		t.Errorf("a large table has %s", mode)
+	}
+	for name, one := range map[string]struct {
+		query      string
+		parameters int
+		want       string
+	}{
+		"load":                        {selectForBatch, 1, "(id = ANY ($1))"},
+		"advance":                     {advanceMany, 11, "(id = v.id)"},
+		"revoke":                      {revokeMany, 6, "(id = v.id)"},
+		"update":                      {updateMany, 21, "(id = v.id)"},
+		"revoke by ids":               {endMany, 6, "(id = v.id)"},
+		"revoke by ids after locking": {endMany, 6, "(id = named.id)"},
+	} {
+		_, err := p.writes.Exec(t.Context(), `prepare "`+name+`" as `+one.query)
+		must(t, err)
+		plan := lines(t, p.writes, `explain execute "`+name+`" (null`+strings.Repeat(", null", one.parameters-1)+`)`)
+		if !strings.Contains(plan, "Index Cond: "+one.want) || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, " Join ") {
+			t.Errorf("%s is planned as\n%s", one.query, plan)
+		}
+	}
+}
+
+// lines are what a query found, each with one column.
+func lines(t *testing.T, on *pgxpool.Pool, query string, args ...any) string {
+	t.Helper()
+	rows, err := on.Query(t.Context(), query, args...)
+	must(t, err)
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	must(t, err)
+	return strings.Join(found, "\n")
+}
