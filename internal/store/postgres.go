@@ -27,12 +27,14 @@ import (
 type postgres struct {
 	pool  *pgxpool.Pool
 	small *sql.DB
-	// reads is for groups of checks and accounts, whose statements are planned once; writes
-	// is for batches, of which there have been so many.
-	reads, writes *pgxpool.Pool
-	batches       int
-	log           *slog.Logger
-	clock         func() time.Time
+	// reads is for groups of checks and accounts, whose statements are planned once.
+	reads *pgxpool.Pool
+	// writes is for batches, which the writing goroutine counts. It uses one connection after
+	// another: one that was lost may take long to close.
+	writes  *pgxpool.Pool
+	batches int
+	log     *slog.Logger
+	clock   func() time.Time
 	// skew is how far the database's clock is ahead of ours.
 	skew     atomic.Int64
 	ownClock bool
@@ -113,7 +115,6 @@ func (p *postgres) makePools(ctx context.Context, o Options) error {
 	// A plan that was made while a table was small must not read all of it.
 	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
-	config.MaxConns = 1
 	if p.writes, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return fmt.Errorf("prepare the connections to the database: %w", err)
 	}
