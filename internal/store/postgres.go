@@ -309,9 +309,9 @@ func (p *postgres) transact(ctx context.Context, f func(*transaction) error) err
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := p.attempt(limit, f)
-		if err == nil || errors.Is(err, errUnknownOutcome) || !isConflict(err) && !isLost(err) {
-			return err
+		refusal, err := p.attempt(limit, f)
+		if refusal != nil || err == nil || errors.Is(err, errUnknownOutcome) || !isConflict(err) && !isLost(err) {
+			return cmp.Or(refusal, err)
 		}
 		select {
 		case <-limit.Done():
@@ -324,7 +324,7 @@ func (p *postgres) transact(ctx context.Context, f func(*transaction) error) err
 // isLost is an outage, as opposed to what the functions of a transaction return
 // on their own.
 func isLost(err error) bool {
-	for _, own := range []error{ErrNotFound, ErrAnswered, ErrChanged, ErrEmailTaken, ErrUsernameTaken, context.Canceled} {
+	for _, own := range []error{ErrNotFound, ErrEmailTaken, ErrUsernameTaken, context.Canceled} {
 		if errors.Is(err, own) {
 			return false
 		}
@@ -333,27 +333,28 @@ func isLost(err error) bool {
 	return !errors.As(err, &refusal) && isOutage(err)
 }
 
-func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) error {
+// attempt runs f in a transaction. A refusal of its own is final; err may be of the database.
+func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) (refusal, err error) {
 	tx, err := p.small.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return nil, fmt.Errorf("begin: %w", err)
 	}
 	t := &transaction{ctx: ctx, conn: throughSQL{tx}, lock: " for update", byID: ` where id = $1`, rowName: "id", insert: insertByID}
-	if err = f(t); err == nil {
-		err = t.refusal
-	}
-	if err != nil {
-		// The error of f is the one to tell; a failed rollback ends the connection.
+	if err = f(t); err != nil || t.refusal != nil {
+		// What f says is what to tell; a failed rollback ends the connection.
 		_ = tx.Rollback()
-		return uniqueness(err)
+		if err != nil {
+			return nil, uniqueness(err)
+		}
+		return t.refusal, nil
 	}
 	if err := tx.Commit(); err != nil {
 		if isUndone(err) {
-			return fmt.Errorf("commit: %w", err)
+			return nil, fmt.Errorf("commit: %w", err)
 		}
-		return errors.Join(errUnknownOutcome, err)
+		return nil, errors.Join(errUnknownOutcome, err)
 	}
-	return nil
+	return nil, nil
 }
 
 // uniqueness names what two transactions wanted at the same time.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	realpostgres "github.com/latchkey/latchkey/e2e/postgres"
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
@@ -102,6 +103,19 @@ func TestAWriteThatFailsDoesNotHarmItsBatch(t *testing.T) {
 	}
 	if _, err := s.Setting(t.Context(), "broken"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("the broken write left something: %v", err)
+	}
+}
+
+func TestARefusalIsFinal(t *testing.T) {
+	for name, o := range map[string]Options{"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Start(t).Database(t)}} {
+		s, runs, refusal := openAt(t, o), 0, errors.New("refused")
+		err := s.write(t.Context(), func(tx *transaction) error {
+			runs++
+			return tx.refuse(refusal)
+		})
+		if err != refusal || runs != 1 {
+			t.Errorf("%s: a write that was refused ran %d times: %v", name, runs, err)
+		}
 	}
 }
 
