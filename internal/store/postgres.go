@@ -13,10 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
@@ -58,9 +56,6 @@ const (
 	startPatience = time.Minute
 	// endPatience is how long connections may take to close.
 	endPatience = 3 * time.Second
-	poolSize    = 12
-	// readPoolSize is one for each reader of groups.
-	readPoolSize = 2 * groupReaders
 )
 
 func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*postgres, error) {
@@ -89,66 +84,6 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	}
 	return p, nil
 }
-
-// makePools prepares the pools; they connect when they are used.
-func (p *postgres) makePools(ctx context.Context, o Options) error {
-	config, err := pgxpool.ParseConfig(o.Database)
-	if err != nil {
-		// The message of the driver leaves the password out.
-		return fmt.Errorf("the database URL is wrong: %w", err)
-	}
-	config.MaxConns = poolSize
-	config.ConnConfig.ConnectTimeout = 5 * time.Second
-	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
-	// A backend must not outlive the patience of those who wait for it.
-	config.ConnConfig.RuntimeParams["statement_timeout"] = "6000"
-	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
-	if o.statement != nil {
-		config.ConnConfig.Tracer = tracer(o.statement)
-	}
-	config.AfterConnect = p.bell.bePresent
-	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		return fmt.Errorf("prepare the connections to the database: %w", err)
-	}
-	p.small = stdlib.OpenDBFromPool(p.pool)
-	config = config.Copy()
-	// A plan that was made while a table was small must not read all of it.
-	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
-	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
-	if p.writes, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		return fmt.Errorf("prepare the connections to the database: %w", err)
-	}
-	config = config.Copy()
-	config.MaxConns = readPoolSize
-	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-	if p.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		return fmt.Errorf("prepare the connections to the database: %w", err)
-	}
-	return nil
-}
-
-// tracer hears of each statement.
-type tracer func(sql string)
-
-// TraceQueryStart hears of a statement of its own.
-func (t tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
-	t(q.SQL)
-	return ctx
-}
-
-// TraceQueryEnd is asked for by pgx.
-func (tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-// TraceBatchStart is asked for by pgx.
-func (tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
-	return ctx
-}
-
-// TraceBatchQuery hears of a statement of a batch.
-func (t tracer) TraceBatchQuery(_ context.Context, _ *pgx.Conn, q pgx.TraceBatchQueryData) { t(q.SQL) }
-
-// TraceBatchEnd is asked for by pgx.
-func (tracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 // start waits for the database, brings the schema up to date, and sets the clock.
 func (p *postgres) start(ctx context.Context) error {
@@ -248,24 +183,6 @@ func (p *postgres) close() error {
 	err := p.small.Close()
 	p.closePools()
 	return err
-}
-
-// closePools says farewell on all connections. One whose network has gone silent would wait
-// a quarter of a minute for an answer: the end of the process ends it.
-func (p *postgres) closePools() {
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		var all sync.WaitGroup
-		all.Go(p.pool.Close)
-		all.Go(p.reads.Close)
-		all.Go(p.writes.Close)
-		all.Wait()
-	}()
-	select {
-	case <-closed:
-	case <-time.After(endPatience):
-	}
 }
 
 // isOutage reports whether the database could not be reached, was shutting down,

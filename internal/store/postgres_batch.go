@@ -118,15 +118,6 @@ func (p *postgres) persist(batch []*work) {
 	}
 }
 
-// planOnce lets a connection keep the plans of its statements where there are so many
-// authorizations that rows are found by their ids. Otherwise it plans each time: what was
-// planned for a few rows would go through all of them when they are many.
-const (
-	planOnce = `select set_config('plan_cache_mode',
-		case when pg_relation_size('authorizations') > 8388608 then 'force_generic_plan' else 'force_custom_plan' end, false)`
-	planEvery = 1000 // batches
-)
-
 // commit runs one transaction of two round trips: begin, insert, lock and load;
 // then update and commit. It answers everybody, or returns an error and nobody is
 // answered.
@@ -136,13 +127,10 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 		return err
 	}
 	defer conn.Release()
-	if p.batches%planEvery == 0 {
-		if _, err := conn.Exec(ctx, planOnce); err != nil {
-			abandon(conn.Conn())
-			return fmt.Errorf("decide whether plans are kept: %w", err)
-		}
+	if err := p.choosePlans(ctx, conn.Conn()); err != nil {
+		abandon(conn.Conn())
+		return err
 	}
-	p.batches++
 	var inserts, events []*work
 	for _, w := range batch {
 		if w.event == nil {

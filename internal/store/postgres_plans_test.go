@@ -1,7 +1,6 @@
 package store
 
 import (
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +15,7 @@ import (
 // TestReadsAreNeverPlannedAsScans looks at plans that are made while the tables are empty:
 // they are kept.
 func TestReadsAreNeverPlannedAsScans(t *testing.T) {
-	s, err := Open(t.Context(), Options{Database: realpostgres.Start(t).Database(t), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	must(t, err)
-	t.Cleanup(func() { must(t, s.Close()) })
+	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
 	for _, query := range []string{selectCheckByID, selectAccountByID} {
 		if plan := lines(t, s.engine.(*postgres).reads, `explain `+query, [][]byte{make([]byte, 16)}); !strings.Contains(plan, "Index Cond: (id = ANY (") {
 			t.Errorf("%s is planned as\n%s", query, plan)
@@ -29,9 +26,7 @@ func TestReadsAreNeverPlannedAsScans(t *testing.T) {
 // TestWritesArePlannedOnceOnlyWhereThereIsMuch looks at what batches run with, on an empty
 // table and on one of which nobody but its size says how much is in it.
 func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
-	s, err := Open(t.Context(), Options{Database: realpostgres.Start(t).Database(t), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	must(t, err)
-	t.Cleanup(func() { must(t, s.Close()) })
+	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
 	p := s.engine.(*postgres)
 	mode := func() string {
 		t.Helper()
@@ -42,7 +37,7 @@ func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
 	if mode := mode(); mode != "force_custom_plan" {
 		t.Errorf("an empty table has %s", mode)
 	}
-	_, err = p.pool.Exec(t.Context(), `alter table authorizations set (autovacuum_enabled = false)`)
+	_, err := p.pool.Exec(t.Context(), `alter table authorizations set (autovacuum_enabled = false)`)
 	must(t, err)
 	_, err = p.pool.Exec(t.Context(), `insert into authorizations (`+wholeAuthorization+`)
 		select decode(lpad(to_hex(i), 32, '0'), 'hex'), '', '', 'authorization_code', 2, 'profile', 0, '', 0, repeat('a', 300), true, '', 1, 0, 0, '',
