@@ -18,8 +18,12 @@ import (
 // How deliveries go about.
 const (
 	// parallel is how many attempts a process makes at once, and perApplication how many of
-	// these are for one application, so that a slow one does not hold up the others.
-	parallel, perApplication = 32, 4
+	// these are for one application, so that a slow one does not hold up the others. One whose
+	// last attempt took slowTime gets perSlow: many of them do not either.
+	parallel, perApplication, perSlow = 256, 4, 1
+	slowTime                          = 2 * time.Second
+	// maxSlow is how many slow applications are remembered.
+	maxSlow = 10_000
 	// lease is how long nobody else takes a delivery that is attempted, and noteTime of it
 	// is for writing down how that went.
 	lease, noteTime = attemptTime + 5*time.Second, 4 * time.Second
@@ -52,7 +56,7 @@ func (w *Webhooks) Run(ctx context.Context) {
 	secrets.Go(func() { w.watchSecrets(ctx) })
 	attempts, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	r := &run{Webhooks: w, attempts: attempts, busy: map[oauth.ID]int{}, finished: make(chan oauth.ID, parallel)}
+	r := &run{Webhooks: w, attempts: attempts, busy: map[oauth.ID]int{}, slow: map[oauth.ID]bool{}, finished: make(chan finished, parallel)}
 	for ctx.Err() == nil {
 		r.wait(ctx, r.fill(ctx))
 	}
@@ -88,16 +92,41 @@ type run struct {
 	*Webhooks
 	attempts context.Context
 	// busy counts the attempts under way by application.
-	busy     map[oauth.ID]int
+	busy map[oauth.ID]int
+	// slow are the applications whose last attempt took long.
+	slow     map[oauth.ID]bool
 	underWay int
-	finished chan oauth.ID
+	finished chan finished
 }
 
-func (r *run) finish(application oauth.ID) {
+// finished is an attempt that is over.
+type finished struct {
+	application oauth.ID
+	took        time.Duration
+}
+
+func (r *run) finish(f finished) {
 	r.underWay--
-	if r.busy[application]--; r.busy[application] == 0 {
-		delete(r.busy, application)
+	if r.busy[f.application]--; r.busy[f.application] == 0 {
+		delete(r.busy, f.application)
 	}
+	delete(r.slow, f.application)
+	if f.took >= slowTime {
+		if len(r.slow) >= maxSlow {
+			clear(r.slow)
+		}
+		r.slow[f.application] = true
+	}
+}
+
+// full are the applications for which no more attempts may be made now.
+func (r *run) full() (full []oauth.ID) {
+	for id, n := range r.busy {
+		if n >= perApplication || r.slow[id] && n >= perSlow {
+			full = append(full, id)
+		}
+	}
+	return full
 }
 
 // fill begins as many attempts as there are due and may be made, and returns how long to
@@ -115,13 +144,7 @@ func (r *run) fill(ctx context.Context) time.Duration {
 		if soon := due.Sub(r.store.Now()); soon > 0 {
 			return min(soon, look)
 		}
-		var full []oauth.ID
-		for id, n := range r.busy {
-			if n >= perApplication {
-				full = append(full, id)
-			}
-		}
-		d, hook, err := r.store.ClaimDelivery(ctx, full, lease)
+		d, hook, err := r.store.ClaimDelivery(ctx, r.full(), lease)
 		if errors.Is(err, ErrNotFound) {
 			// What is due waits for an application that is busy, or somebody else has it.
 			return look
@@ -132,8 +155,9 @@ func (r *run) fill(ctx context.Context) time.Duration {
 		r.underWay++
 		r.busy[d.ApplicationID]++
 		go func() {
-			defer func() { r.finished <- d.ApplicationID }()
+			begun := r.store.Now()
 			r.attempt(r.attempts, d, hook)
+			r.finished <- finished{d.ApplicationID, r.store.Now().Sub(begun)}
 		}()
 	}
 	return look
@@ -152,8 +176,8 @@ func (r *run) wait(ctx context.Context, longest time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case id := <-r.finished:
-		r.finish(id)
+	case f := <-r.finished:
+		r.finish(f)
 	case <-r.wake:
 	case <-timer.C:
 	}

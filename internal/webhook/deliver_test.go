@@ -221,6 +221,22 @@ func TestASlowReceiverDoesNotHoldUpOthers(t *testing.T) {
 	w.settled(a, first)
 }
 
+func TestASlowApplicationGetsOneAttemptAtATime(t *testing.T) {
+	slow, quick := oauth.ID{1}, oauth.ID{2}
+	r := &run{busy: map[oauth.ID]int{slow: 2, quick: 2}, slow: map[oauth.ID]bool{}, underWay: 4}
+	r.finish(finished{slow, slowTime})
+	r.finish(finished{quick, slowTime / 2})
+	if full := r.full(); len(full) != 1 || full[0] != slow {
+		t.Errorf("no more for %v, want none for %v", full, slow)
+	}
+	r.busy[quick] = perApplication
+	r.finish(finished{slow, slowTime / 2})
+	r.busy[slow] = 1
+	if full := r.full(); len(full) != 1 || full[0] != quick {
+		t.Errorf("after a quick one, no more for %v, want none for %v", full, quick)
+	}
+}
+
 func TestEveryKeyThatCountsSigns(t *testing.T) {
 	signatures := make(chan string, 1)
 	w := newWorld(t, Config{Loopback: true})
