@@ -44,9 +44,11 @@ func testDraft(t *testing.T, s *server) {
 
 	tess := s.newAccount(t, "Tess Tester")
 	b.press(t, b.open(t, settings+"/people"), "Add test account", "tester", tess.email).reads(t, http.StatusOK, tess.name)
-	if to := s.browser(tess).authorize(t, app.request()); !to.Query().Has("code") {
-		t.Errorf("a test account is sent to %s", to)
-	}
+	theirs := s.redeem(t, app, s.browser(tess).authorize(t, app.request()).Query().Get("code")).tokens(t)
+	s.checkAlive(t, theirs.Access)
+	b.press(t, b.open(t, settings+"/people"), "Remove")
+	s.checkDead(t, app, theirs)
+	s.checkAlive(t, own.Access)
 
 	b.press(t, b.open(t, settings), "Submit for review").reads(t, http.StatusOK, "Submitted. An administrator will look at the application.")
 	checkDraft(t, s, app, name)

@@ -73,13 +73,14 @@ func (a *Applications) account(ctx context.Context, reference string) (oauth.Acc
 }
 
 // RemoveMember takes a role from an account: the owner, or the account itself, decides
-// that. ErrNotFound: it does not have the role.
-func (a *Applications) RemoveMember(ctx context.Context, application oauth.ID, account oauth.ID, role oauth.Role) error {
+// that. Where a review is required, what it approved of a draft ends with its last role.
+// ErrNotFound: it does not have the role.
+func (a *Applications) RemoveMember(ctx context.Context, application oauth.ID, account oauth.ID, role oauth.Role, review bool) error {
 	found, err := a.store.Account(ctx, account)
 	if err != nil {
 		return err
 	}
-	return a.store.RemoveMember(ctx, application, found, role)
+	return a.store.RemoveMember(ctx, application, found, role, review)
 }
 
 // Accept makes the account to which an application is offered its owner. Tokens of

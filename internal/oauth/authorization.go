@@ -36,6 +36,7 @@ const (
 	ReasonWornOut      Reason = "too many refreshes"
 	ReasonDeleted      Reason = "the application was deleted"
 	ReasonSurplus      Reason = "more authorizations than one application may have"
+	ReasonRemoved      Reason = "no test account any more"
 )
 
 // MaxGeneration bounds the walk that recognises old refresh tokens: a rotation

@@ -126,6 +126,8 @@ func (r Reason) wire() string {
 		return "worn_out"
 	case ReasonSurplus:
 		return "surplus"
+	case ReasonRemoved:
+		return "removed"
 	}
 	return "other"
 }

@@ -40,7 +40,9 @@ type Profile struct {
 	// Elsewhere is the address of a picture that another site keeps, which the page does
 	// not load.
 	Elsewhere string
-	Problems  map[string]oauth.Sentence
+	// Verified: an application of the account has the verified mark, which another name takes.
+	Verified bool
+	Problems map[string]oauth.Sentence
 }
 
 // Security changes the password and ends sessions.

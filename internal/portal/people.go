@@ -106,7 +106,7 @@ func (p *Portal) removeMember(w http.ResponseWriter, r *http.Request, person *si
 		return application.ErrNotFound
 	}
 	// Somebody who is no member any more is what was asked for.
-	if err := p.Applications.RemoveMember(r.Context(), a.ID, account, role); err != nil && !errors.Is(err, application.ErrNotFound) {
+	if err := p.Applications.RemoveMember(r.Context(), a.ID, account, role, p.Grants.ReviewRequired()); err != nil && !errors.Is(err, application.ErrNotFound) {
 		return err
 	}
 	redirect(w, applicationPath(a.ClientID)+"/people?done=saved")
@@ -117,7 +117,7 @@ func (p *Portal) removeMember(w http.ResponseWriter, r *http.Request, person *si
 func (p *Portal) leave(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err == nil {
-		err = p.Applications.RemoveMember(r.Context(), a.ID, person.Account.ID, oauth.RoleCoOwner)
+		err = p.Applications.RemoveMember(r.Context(), a.ID, person.Account.ID, oauth.RoleCoOwner, p.Grants.ReviewRequired())
 	}
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (p *Portal) acceptTransfer(w http.ResponseWriter, r *http.Request, person *
 func (p *Portal) declineTransfer(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	a, err := p.Applications.Find(r.Context(), r.PathValue("id"))
 	if err == nil {
-		err = p.Applications.RemoveMember(r.Context(), a.ID, person.Account.ID, oauth.RoleHeir)
+		err = p.Applications.RemoveMember(r.Context(), a.ID, person.Account.ID, oauth.RoleHeir, p.Grants.ReviewRequired())
 	}
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package portal
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/latchkey/latchkey/internal/account"
@@ -11,17 +12,22 @@ import (
 	"github.com/latchkey/latchkey/internal/signin"
 )
 
-func profilePage(r *http.Request, person *signin.Person) page.Profile {
+func (p *Portal) showProfile(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	return p.writeProfile(w, r, person, http.StatusOK, page.Profile{Name: person.Account.Name, Username: person.Account.Username})
+}
+
+func (p *Portal) writeProfile(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, content page.Profile) error {
 	a := person.Account
-	content := page.Profile{Frame: frame(r, person, "profile", oauth.Say("Profile")), Name: a.Name, Username: a.Username}
+	owned, err := p.Applications.Of(r.Context(), a.ID)
+	if err != nil {
+		return err
+	}
+	content.Frame = frame(r, person, "profile", oauth.Say("Profile"))
+	content.Verified = slices.ContainsFunc(owned, oauth.Application.Verified)
 	if a.Picture() == "" {
 		content.Elsewhere = a.AvatarURL
 	}
-	return content
-}
-
-func (p *Portal) showProfile(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	p.Pages.Write(w, r, http.StatusOK, profilePage(r, person))
+	p.Pages.Write(w, r, status, content)
 	return nil
 }
 
@@ -30,11 +36,8 @@ func (p *Portal) changeProfile(w http.ResponseWriter, r *http.Request, person *s
 	err := p.Accounts.ChangeProfile(r.Context(), person.Account, posted)
 	var problem *account.Problem
 	if errors.As(err, &problem) {
-		content := profilePage(r, person)
-		content.Name, content.Username = posted.Name, posted.Username
-		_, content.Problems = signin.Problems(problem)
-		p.Pages.Write(w, r, signin.Status(w, problem), content)
-		return nil
+		_, problems := signin.Problems(problem)
+		return p.writeProfile(w, r, person, signin.Status(w, problem), page.Profile{Name: posted.Name, Username: posted.Username, Problems: problems})
 	}
 	if err != nil {
 		return err
@@ -49,10 +52,9 @@ func (p *Portal) changePicture(w http.ResponseWriter, r *http.Request, person *s
 		wrong = oauth.Say("Choose a picture first.")
 	}
 	if !wrong.IsZero() {
-		content := profilePage(r, person)
-		content.Problems = map[string]oauth.Sentence{"picture": wrong}
-		p.Pages.Write(w, r, http.StatusUnprocessableEntity, content)
-		return nil
+		return p.writeProfile(w, r, person, http.StatusUnprocessableEntity, page.Profile{
+			Name: person.Account.Name, Username: person.Account.Username, Problems: map[string]oauth.Sentence{"picture": wrong},
+		})
 	}
 	if err := p.Accounts.PutPicture(r.Context(), person.Account.ID, made); err != nil {
 		return err

@@ -93,7 +93,8 @@ func (s *Store) Accounts(ctx context.Context) ([]oauth.Account, error) {
 	})
 }
 
-// ChangeProfile writes the name and the username of an account.
+// ChangeProfile writes the name and the username of an account. With another name its
+// applications lose the verified mark: people are shown whose they are.
 func (s *Store) ChangeProfile(ctx context.Context, a oauth.Account) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		if err := checkTaken(tx, a); err != nil || tx.refusal != nil {
@@ -110,6 +111,11 @@ func (s *Store) ChangeProfile(ctx context.Context, a oauth.Account) error {
 		err = tx.oneRow(`update accounts set name = $1, username = $2 where id = $3`, a.Name, a.Username, a.ID[:])
 		if err != nil || tx.refusal != nil {
 			return err
+		}
+		if before.Name != a.Name {
+			if err := tx.unmarkOwned(a.ID); err != nil {
+				return err
+			}
 		}
 		return tx.audit(oauth.AuditProfileChanged, aboutAccount(a), strings.TrimSuffix(changed, ", "))
 	})

@@ -11,26 +11,40 @@ import (
 // ErrLastAdministrator: without this account nobody could administer the platform.
 var ErrLastAdministrator = errors.New("the account is the last administrator")
 
-// onAccount makes something happen to an account and writes it down. act reports whether
-// it changed anything.
-func (s *Store) onAccount(ctx context.Context, id oauth.ID, kind oauth.AuditKind, act func(*transaction, oauth.Account) (bool, error)) error {
+// onAccount makes something happen to an account and writes it down. act hears whether
+// another account that is not disabled administers the platform, and reports whether it
+// changed anything.
+func (s *Store) onAccount(ctx context.Context, id oauth.ID, kind oauth.AuditKind, act func(tx *transaction, a oauth.Account, others bool) (bool, error)) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		a, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`+tx.lock, id[:]))
+		// All administrators are locked, in the order of their ids as everywhere, so that two
+		// do not undo each other.
+		rows, err := tx.query(selectAccount+` where administrator or id = $1 order by id`+tx.lock, id[:])
+		all, err := collect(rows, err, scanAccountOnly)
 		if err != nil {
-			return tx.absent(err)
+			return err
 		}
-		changed, err := act(tx, a)
+		self := slices.IndexFunc(all, func(a oauth.Account) bool { return a.ID == id })
+		if self < 0 {
+			return tx.refuse(ErrNotFound)
+		}
+		others := slices.ContainsFunc(all, func(a oauth.Account) bool { return a.Administrator && !a.Disabled && a.ID != id })
+		changed, err := act(tx, all[self], others)
 		if err != nil || !changed || tx.refusal != nil {
 			return err
 		}
-		return tx.audit(kind, oauth.AuditSubject{AccountID: a.ID, Name: a.Name}, "")
+		return tx.audit(kind, oauth.AuditSubject{AccountID: id, Name: all[self].Name}, "")
 	})
 	return s.afterwards(err, change{kind: accountChanged, id: id})
 }
 
 // DisableAccount switches an account off: no sign-in, no token, no session.
+// ErrLastAdministrator: another account wants it, and nobody would be left who could undo
+// it on the pages. A command may always.
 func (s *Store) DisableAccount(ctx context.Context, id oauth.ID) error {
-	return s.onAccount(ctx, id, oauth.AuditAccountDisabled, func(tx *transaction, a oauth.Account) (bool, error) {
+	return s.onAccount(ctx, id, oauth.AuditAccountDisabled, func(tx *transaction, a oauth.Account, others bool) (bool, error) {
+		if a.Administrator && !others && !tx.actor.AccountID.IsZero() {
+			return false, tx.refuse(ErrLastAdministrator)
+		}
 		// One that came meanwhile goes too, also where the account was disabled before.
 		if _, err := tx.exec(`delete from sessions where account_id = $1`, id[:]); err != nil || a.Disabled {
 			return false, err
@@ -45,7 +59,7 @@ func (s *Store) DisableAccount(ctx context.Context, id oauth.ID) error {
 
 // EnableAccount undoes DisableAccount; tokens that have not expired work again.
 func (s *Store) EnableAccount(ctx context.Context, id oauth.ID) error {
-	return s.onAccount(ctx, id, oauth.AuditAccountEnabled, func(tx *transaction, a oauth.Account) (bool, error) {
+	return s.onAccount(ctx, id, oauth.AuditAccountEnabled, func(tx *transaction, a oauth.Account, _ bool) (bool, error) {
 		if !a.Disabled {
 			return false, nil
 		}
@@ -59,7 +73,7 @@ func (s *Store) EnableAccount(ctx context.Context, id oauth.ID) error {
 
 // MakeAdministrator lets an account administer the platform.
 func (s *Store) MakeAdministrator(ctx context.Context, id oauth.ID) error {
-	return s.onAccount(ctx, id, oauth.AuditAdministratorMade, func(tx *transaction, a oauth.Account) (bool, error) {
+	return s.onAccount(ctx, id, oauth.AuditAdministratorMade, func(tx *transaction, a oauth.Account, _ bool) (bool, error) {
 		if a.Administrator {
 			return false, nil
 		}
@@ -70,29 +84,15 @@ func (s *Store) MakeAdministrator(ctx context.Context, id oauth.ID) error {
 // UnmakeAdministrator undoes MakeAdministrator. ErrLastAdministrator: no other account
 // that is not disabled could do it again.
 func (s *Store) UnmakeAdministrator(ctx context.Context, id oauth.ID) error {
-	err := s.write(ctx, func(tx *transaction) error {
-		// All of them are locked, in the order of their ids as everywhere, so that two do
-		// not unmake each other.
-		rows, err := tx.query(selectAccount+` where administrator or id = $1 order by id`+tx.lock, id[:])
-		all, err := collect(rows, err, scanAccountOnly)
-		if err != nil {
-			return err
-		}
-		self := slices.IndexFunc(all, func(a oauth.Account) bool { return a.ID == id })
+	return s.onAccount(ctx, id, oauth.AuditAdministratorUnmade, func(tx *transaction, a oauth.Account, others bool) (bool, error) {
 		switch {
-		case self < 0:
-			return tx.refuse(ErrNotFound)
-		case !all[self].Administrator:
-			return nil
-		case !slices.ContainsFunc(all, func(a oauth.Account) bool { return a.Administrator && !a.Disabled && a.ID != id }):
-			return tx.refuse(ErrLastAdministrator)
+		case !a.Administrator:
+			return false, nil
+		case !others:
+			return false, tx.refuse(ErrLastAdministrator)
 		}
-		if err := tx.oneRow(`update accounts set administrator = $1 where id = $2`, false, id[:]); err != nil {
-			return err
-		}
-		return tx.audit(oauth.AuditAdministratorUnmade, oauth.AuditSubject{AccountID: id, Name: all[self].Name}, "")
+		return true, tx.oneRow(`update accounts set administrator = $1 where id = $2`, false, id[:])
 	})
-	return s.afterwards(err, change{kind: accountChanged, id: id})
 }
 
 func scanAccountOnly(r row) (oauth.Account, error) {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,7 +30,10 @@ func TestAdministration(t *testing.T) {
 		{"what lives is counted before it is stopped", livingIsCounted},
 		{"an operator's revocation is written down", revocationsAreWrittenDown},
 		{"co-owners and testers may authorize a draft", membersMayTest},
+		{"who is removed from a draft loses what it approved", removedTestersAreCutOff},
+		{"another name takes the mark from the applications of an account", anotherNameTakesTheMark},
 		{"the last administrator stays", lastAdministratorStays},
+		{"administrators who disable each other leave one", administratorsDisableEachOther},
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		for _, c := range tests {
@@ -298,62 +300,5 @@ func revocationsAreWrittenDown(t *testing.T, s *Store) {
 	}
 	if all := walk(t, s, AuditFilter{Kind: "authorization"}, 10); len(all) != 1 || all[0].Subject.AccountID != ada.ID || !strings.Contains(all[0].Detail, row.ID.String()) {
 		t.Errorf("written down is %+v", all)
-	}
-}
-
-func lastAdministratorStays(t *testing.T, s *Store) {
-	ctx := t.Context()
-	for round := range 5 {
-		// All but one are unmade at once by each other.
-		var admins []oauth.Account
-		for i := range 3 {
-			name := fmt.Sprintf("admin%d-%d", round, i)
-			admins = append(admins, newAccount(t, s, name+"@x.example", name, name, true))
-		}
-		var done sync.WaitGroup
-		for _, a := range admins {
-			done.Go(func() {
-				if err := s.UnmakeAdministrator(ctx, a.ID); err != nil && !errors.Is(err, ErrLastAdministrator) {
-					t.Error(err)
-				}
-			})
-		}
-		done.Wait()
-		left, err := s.AccountPage(ctx, Administrators, Page{Limit: 10})
-		must(t, err)
-		if len(left) != 1 {
-			t.Fatalf("%d administrators are left, want 1", len(left))
-		}
-		next := newAccount(t, s, fmt.Sprintf("next%d@x.example", round), fmt.Sprintf("next%d", round), "Next", false)
-		must(t, s.MakeAdministrator(ctx, next.ID))
-		must(t, s.UnmakeAdministrator(ctx, left[0].ID))
-		must(t, s.DisableAccount(ctx, next.ID))
-		must(t, s.MakeAdministrator(ctx, admins[0].ID))
-		if err := s.UnmakeAdministrator(ctx, admins[0].ID); !errors.Is(err, ErrLastAdministrator) {
-			t.Errorf("one is unmade although the other administrator is disabled: %v", err)
-		}
-		must(t, s.EnableAccount(ctx, next.ID))
-		must(t, s.UnmakeAdministrator(ctx, next.ID))
-	}
-}
-
-func membersMayTest(t *testing.T, s *Store) {
-	ctx := t.Context()
-	owner := newAccount(t, s, "o@x.example", "olive", "Olive", false)
-	a := newApplication(t, s, owner, "App")
-	for role, want := range map[string]bool{"co-owner": true, "tester": true, "heir": false} {
-		member := newAccount(t, s, role+"@x.example", role, role, false)
-		must(t, s.write(ctx, func(tx *transaction) error {
-			_, err := tx.exec(`insert into application_members (application_id, account_id, role, created_at) values ($1, $2, $3, 0)`, a.ID[:], member.ID[:], role)
-			return err
-		}))
-		got, err := s.MayTest(ctx, a.ID, member.ID)
-		must(t, err)
-		if got != want {
-			t.Errorf("a %s may test: %v", role, got)
-		}
-	}
-	if got, err := s.MayTest(ctx, a.ID, newID(t, s.Now())); got || err != nil {
-		t.Errorf("a stranger may test: %v %v", got, err)
 	}
 }

@@ -47,6 +47,9 @@ func (s *Store) changeApplication(ctx context.Context, id oauth.ID, kind oauth.A
 	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }
 
+// verifiedMark is what the audit log calls it when an application lost its mark by an edit.
+const verifiedMark = "verified mark"
+
 // whatWasEdited names what differs, for the audit log.
 func whatWasEdited(before, after oauth.Application) string {
 	var edited []string
@@ -58,7 +61,7 @@ func whatWasEdited(before, after oauth.Application) string {
 		"redirect_uris":  !slices.Equal(before.RedirectURIs, after.RedirectURIs),
 		"scope":          before.Scope != after.Scope,
 		"optional_scope": before.OptionalScope != after.OptionalScope,
-		"verified mark":  before.Verified() && !after.Verified(),
+		verifiedMark:     before.Verified() && !after.Verified(),
 	} {
 		if differs {
 			edited = append(edited, name)

@@ -86,12 +86,27 @@ func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, acco
 	})
 }
 
-// RemoveMember takes a role from an account. ErrNotFound: it does not have it.
-func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role) error {
-	return s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction, _ oauth.Application) error {
-		return tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
+// RemoveMember takes a role from an account. Where a review is required, what the account
+// approved of a draft ends, unless another role lets it stay. ErrNotFound: it does not have
+// the role.
+func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role, review bool) error {
+	var ended []change
+	err := s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction, a oauth.Application) error {
+		err := tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
 			application[:], account.ID[:], string(role))
+		if err != nil || tx.refusal != nil || !review || a.Verified() || a.OwnerID == account.ID {
+			return err
+		}
+		var may bool
+		if err := tx.queryRow(mayTest, application[:], account.ID[:]).Scan(&may); err != nil || may {
+			return err
+		}
+		more, err := s.revokeAll(tx, application, account.ID, oauth.ReasonRemoved)
+		// An earlier attempt may have been committed although that was not heard.
+		ended = append(ended, more...)
+		return err
 	})
+	return s.afterwards(err, ended...)
 }
 
 // Inherit makes the heir of an application its owner. ErrNotFound: it is not offered to

@@ -131,6 +131,24 @@ func (s *Store) UnverifyApplication(ctx context.Context, id oauth.ID, note strin
 	}})
 }
 
+// unmarkOwned takes the mark from the applications of an account that changes its name.
+func (t *transaction) unmarkOwned(owner oauth.ID) error {
+	rows, err := t.query(selectApplication+` where owner_id = $1 and verified_at > 0 order by applications.id`+t.lockOf("applications"), owner[:])
+	marked, err := collect(rows, err, scanApplication)
+	if err != nil {
+		return err
+	}
+	for _, a := range marked {
+		if _, err := t.exec(`update applications set verified_at = 0 where id = $1`, a.ID[:]); err != nil {
+			return err
+		}
+		if err := t.audit(oauth.AuditApplicationEdited, subjectOf(a), verifiedMark); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // RequestScope asks for scopes that an administrator has to allow.
 func (s *Store) RequestScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
 	return s.decide(ctx, id, decided{kind: oauth.AuditScopeRequested, detail: string(scope), decide: func(a standing) standing {
@@ -159,7 +177,9 @@ func (s *Store) DeclineScope(ctx context.Context, id oauth.ID, scope oauth.Scope
 // MayTest reports whether an account is named as one that may authorize an application
 // before its review: a co-owner or a tester. The owner is not asked about here.
 func (s *Store) MayTest(ctx context.Context, application, account oauth.ID) (may bool, err error) {
-	err = s.engine.db().QueryRowContext(ctx, `select exists (select 1 from application_members
-		where application_id = $1 and account_id = $2 and role in ('co-owner', 'tester'))`, application[:], account[:]).Scan(&may)
+	err = s.engine.db().QueryRowContext(ctx, mayTest, application[:], account[:]).Scan(&may)
 	return may, fault(err)
 }
+
+const mayTest = `select exists (select 1 from application_members
+	where application_id = $1 and account_id = $2 and role in ('co-owner', 'tester'))`

@@ -182,6 +182,8 @@ func reason(r oauth.Reason) oauth.Sentence {
 		return oauth.Say("it was refreshed too often")
 	case oauth.ReasonSurplus:
 		return oauth.Say("the account has approved the application many times since")
+	case oauth.ReasonRemoved:
+		return oauth.Say("the account was taken from those that may use this draft")
 	}
 	return oauth.Say("it was revoked")
 }
