@@ -4,13 +4,17 @@
 build:
 	CGO_ENABLED=0 go build -trimpath -o latchkey ./cmd/latchkey
 
-# All tests: with the race detector, and once more without it those that need more room or
-# count allocations. Missing Debian packages are installed when run as root or with sudo. The
-# race detector leaves out SQLite itself, which it makes several times slower.
+# What is nothing but computing, and several times slower with the race detector, goes without it,
+# also in the binary that e2e builds.
+UNWATCHED = modernc.org/sqlite/lib image/... golang.org/x/image/... compress/...
+
+# All tests: with the race detector, and without it those that look at pages in a browser, need
+# more room or count allocations. Missing Debian packages are installed when run as root or
+# with sudo. Most tests wait for a disk, a browser or a time limit: four at a time keep two cores busy.
 test:
 	./scripts/install-test-packages
-	CGO_ENABLED=1 go test -race -gcflags=modernc.org/sqlite/lib=-race=false -timeout 30m ./...
-	go test -timeout 30m -run 'TestEngines|TestListsUseIndexes|TestRequestsAllocateLittle' ./internal/store ./cmd/latchkey
+	CGO_ENABLED=1 GOFLAGS="$$GOFLAGS $(UNWATCHED:%=-gcflags=%=-race=false)" go test -race -parallel 4 -timeout 30m ./...
+	go test -parallel 4 -timeout 30m -run 'TestBrowser|TestEngines|TestListsUseIndexes|TestRequestsAllocateLittle' ./e2e ./internal/store ./cmd/latchkey
 
 check:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
@@ -26,7 +30,7 @@ fuzz:
 
 # Renews the pictures of the documentation from those that the browser tests made.
 screenshots:
-	go test -count 1 -run Browser ./e2e
+	go test -count 1 -run Browser ./e2e -for-repository
 	mkdir -p docs/screenshots
 	cp e2e/screenshots/docs/*.png docs/screenshots/
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/base64"
+	"flag"
 	"image"
 	"image/color"
 	"image/draw"
@@ -118,6 +119,9 @@ func (g *gallery) beElsewhere(t *testing.T, l *listener) {
 		}
 	}
 }
+
+// forRepository is given when pictures are taken to be committed: to slim one takes a second.
+var forRepository = flag.Bool("for-repository", false, "make the pictures of the documentation small")
 
 // slim makes a screenshot small enough for a repository: what is far down is cut off, and 256
 // colours are left.

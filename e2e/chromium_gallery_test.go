@@ -131,7 +131,7 @@ func (b *tab) shows(t *testing.T, name string, w window, scheme string) {
 	b.do(t, chromedp.Evaluate[chromedp.Void](public))
 	picture := obtain(t, b, chromedp.FullScreenshot(100))
 	b.settle(t)
-	if !raceEnabled { // which makes this slow, and the documentation takes its pictures without
+	if *forRepository {
 		picture = slim(t, picture)
 	}
 	keepPicture(t, "docs/"+name, picture)

@@ -17,6 +17,9 @@ import (
 )
 
 func TestBrowser(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes this slow; the other tests ask for the same pages, many at once")
+	}
 	t.Parallel()
 	c := startChromium(t)
 	s := inhabited(t)
@@ -69,6 +72,8 @@ func startChromium(t *testing.T) *chromium {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-quic", true),
+		// Pages are short-lived: to optimise scripts takes longer than to run them.
+		chromedp.Flag("js-flags", "--no-turbofan --no-maglev"),
 		// Elements tell the name and the role that Chromium reads to people.
 		chromedp.Flag("enable-blink-features", "ComputedAccessibilityInfo"),
 		// Whatever Chromium wants of its own accord, it finds no host but this machine.

@@ -2,5 +2,5 @@
 
 package e2e_test
 
-// raceEnabled makes the binary under test as watchful as the test that drives it.
+// raceEnabled: what serves is as watchful as the test that drives it.
 const raceEnabled = false

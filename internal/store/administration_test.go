@@ -17,6 +17,7 @@ import (
 
 // TestAdministration demands of both engines what administrators see and decide.
 func TestAdministration(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		test func(*testing.T, *Store)
@@ -36,11 +37,13 @@ func TestAdministration(t *testing.T) {
 		{"administrators who disable each other leave one", administratorsDisableEachOther},
 	}
 	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
 		for _, c := range tests {
 			t.Run(c.name, func(t *testing.T) { c.test(t, openAt(t, Options{Folder: t.TempDir()})) })
 		}
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		server := realpostgres.Start(t)
 		for _, c := range tests {
 			t.Run(c.name, func(t *testing.T) { c.test(t, openAt(t, Options{Database: server.Database(t)})) })

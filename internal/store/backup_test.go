@@ -34,6 +34,7 @@ func (w *world) intact(folder string) {
 }
 
 func TestBackupWhileOthersWrite(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, store.Options{Folder: t.TempDir()})
 	s := w.open(true)
 	w.populate(s, 1)
@@ -189,6 +190,7 @@ func TestRestoreIgnoresTheLogOfTheOldDatabase(t *testing.T) {
 }
 
 func TestRestoreRefuses(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, words string
 		prepare     func(w *world, backup string)

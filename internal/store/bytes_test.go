@@ -64,7 +64,7 @@ func (w *world) beside() string {
 }
 
 // writers is how many requests are under way, so that commits are shared.
-const writers = 64
+const writers = 256
 
 func (w *world) redeemed(s *store.Store) []life {
 	w.Helper()

@@ -13,6 +13,7 @@ import (
 
 // TestEdits demands of both engines what those who manage an application do to it.
 func TestEdits(t *testing.T) {
+	t.Parallel()
 	tests := map[string]func(*testing.T, *Store){
 		"what is edited is in the audit log by its name": editsAreWrittenDown,
 		"a mark goes with what it was given for":         marksGo,

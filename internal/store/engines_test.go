@@ -36,6 +36,7 @@ func unlessRace[T any](whole, smaller T) T {
 // TestEngines runs what goes beyond the contract: several stores on one database,
 // what is measured, and what goes wrong.
 func TestEngines(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		test func(*world)
@@ -58,11 +59,13 @@ func TestEngines(t *testing.T) {
 		{"usage is swept when its time is over", usageIsSwept},
 	}
 	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
 		for _, c := range tests {
 			t.Run(c.name, func(t *testing.T) { c.test(newWorld(t, store.Options{Folder: t.TempDir()})) })
 		}
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		server := postgres.Start(t)
 		for _, c := range tests {
 			t.Run(c.name, func(t *testing.T) { c.test(newWorld(t, store.Options{Database: server.Database(t)})) })

@@ -30,7 +30,7 @@ func fillsRaceRevocations(w *world) {
 	if raceEnabled && w.onSQLite() {
 		n /= 4 // SQLite in Go is slowest under the race detector
 	}
-	each(32, n, func(int) {
+	each(96, n, func(int) {
 		l := w.active(w.accounts[0].ID)
 		if err := here.Issue(w.ctx, l.row); err != nil {
 			w.Error(err)

@@ -124,6 +124,7 @@ func (w *world) answered(row oauth.Authorization, err error, access oauth.Token)
 // The answer has to be right all the same, and no retry of ours may count as a
 // replay.
 func TestCommitsWithUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	server := postgres.Start(t)
 	for _, e := range unluckyEvents {
 		for name, fate := range map[string]accident{"never arrives": lostBefore, "is done": lostAfter, "arrives late": late} {
@@ -207,6 +208,7 @@ func (w *world) checkAnswer(s *store.Store, e unlucky, l life, answer error) {
 // TestBackendsAreTerminated ends the connections again and again while tokens are
 // refreshed: every answer is right or 503, and nothing is revoked by our retries.
 func TestBackendsAreTerminated(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
 	s := w.open(false)
 	w.populate(s, 1)
@@ -227,7 +229,7 @@ func TestBackendsAreTerminated(t *testing.T) {
 		}
 	}()
 	// They end each time so many events were answered, however long that takes.
-	const refreshes, every = 20, 16
+	const refreshes, every = 20, 40
 	var answered atomic.Int64
 	progress := func() {
 		if answered.Add(1)%every == 0 {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestWhatPeopleDoIsInTheAuditLog(t *testing.T) {
+	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) { auditsPeople(t, Options{Folder: t.TempDir()}) })
 	t.Run("PostgreSQL", func(t *testing.T) { auditsPeople(t, Options{Database: realpostgres.Start(t).Database(t)}) })
 }

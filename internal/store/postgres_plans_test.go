@@ -15,6 +15,7 @@ import (
 // TestReadsAreNeverPlannedAsScans looks at plans that are made while the tables are empty:
 // they are kept.
 func TestReadsAreNeverPlannedAsScans(t *testing.T) {
+	t.Parallel()
 	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
 	for _, query := range []string{selectCheckByID, selectAccountByID} {
 		if plan := lines(t, s.engine.(*postgres).reads, `explain `+query, [][]byte{make([]byte, 16)}); !strings.Contains(plan, "Index Cond: (id = ANY (") {
@@ -26,12 +27,17 @@ func TestReadsAreNeverPlannedAsScans(t *testing.T) {
 // TestWritesArePlannedOnceOnlyWhereThereIsMuch looks at what batches run with, on an empty
 // table and on one of which nobody but its size says how much is in it.
 func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
+	t.Parallel()
 	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
 	p := s.engine.(*postgres)
 	mode := func() string {
 		t.Helper()
 		p.batches = 0
 		must(t, s.Issue(t.Context(), oauth.Authorization{ID: surplusID(t), GrantType: oauth.GrantClientCredentials, SweepAfter: s.Now().Add(time.Hour)}))
+		// The answer comes before the connection is given back.
+		for p.writes.Stat().AcquiredConns() > 0 {
+			<-time.After(time.Millisecond)
+		}
 		return lines(t, p.writes, `show plan_cache_mode`)
 	}
 	if mode := mode(); mode != "force_custom_plan" {

@@ -18,6 +18,7 @@ func bound(t *testing.T) *connection {
 	if err := createPrivate(path); err != nil {
 		t.Fatal(err)
 	}
+	must(t, usePages())
 	c, err := openConnection(path, "", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -69,6 +69,7 @@ func TestIDsThatBeginAlikeAreToldApart(t *testing.T) {
 // TestTheMigrationMakesKeysAsTheStoreDoes compares the two ways to make a key of an id,
 // and that rows whose ids begin alike survive the way up and down.
 func TestTheMigrationMakesKeysAsTheStoreDoes(t *testing.T) {
+	t.Parallel()
 	s := openForTest(t)
 	var ids []oauth.ID
 	for range 300 {

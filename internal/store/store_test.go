@@ -26,12 +26,14 @@ func open(t *testing.T, at store.Options) *store.Store {
 }
 
 func TestSQLite(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) *store.Store {
 		return open(t, store.Options{Folder: t.TempDir(), Now: clock.Now})
 	})
 }
 
 func TestPostgreSQL(t *testing.T) {
+	t.Parallel()
 	server := postgres.Start(t)
 	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) *store.Store {
 		return open(t, store.Options{Database: server.Database(t), Now: clock.Now, OwnClock: true})

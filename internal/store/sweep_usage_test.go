@@ -10,6 +10,7 @@ import (
 )
 
 func TestUsesOfEndedConnectionsAreForgotten(t *testing.T) {
+	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) { forgetsUses(t, Options{Folder: t.TempDir()}) })
 	t.Run("PostgreSQL", func(t *testing.T) { forgetsUses(t, Options{Database: realpostgres.Start(t).Database(t)}) })
 }

@@ -16,6 +16,7 @@ import (
 )
 
 func TestOutbox(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		test func(*world)

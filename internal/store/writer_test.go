@@ -107,6 +107,7 @@ func TestAWriteThatFailsDoesNotHarmItsBatch(t *testing.T) {
 }
 
 func TestARefusalIsFinal(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]Options{"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Start(t).Database(t)}} {
 		s, runs, refusal := openAt(t, o), 0, errors.New("refused")
 		err := s.write(t.Context(), func(tx *transaction) error {
