@@ -291,6 +291,10 @@ func (b *tab) fill(t *testing.T, pairs ...string) {
 		field := fmt.Sprintf(`//*[@id=//label[normalize-space()=%q]/@for]`, pairs[i])
 		selectAll := chromedp.KeyEvent("a", chromedp.KeyModifiers(chromedp.ModifierCtrl))
 		b.do(t, chromedp.WaitVisible(field), chromedp.Focus(field), selectAll, paste(pairs[i+1]))
+		if typed := strings.Fields(pairs[i+1]); pairs[i] == "Redirect URLs" && len(typed) > 0 && !b.scriptless {
+			// What the server thinks of them comes a moment later, and moves what is below.
+			b.do(t, chromedp.WaitVisible(fmt.Sprintf(`//*[@data-checks]/p[.=%q]`, typed[len(typed)-1])))
+		}
 	}
 }
 
