@@ -40,7 +40,7 @@ limits:
 
 // binary is the command under test, built once by TestMain. watched is the same, as watchful as
 // the test that drives it: it serves. Commands that end at once have nothing to race with, and
-// take six times as long to start when they are watched.
+// take several times as long to start when they are watched.
 var binary, watched string
 
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }

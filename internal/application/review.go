@@ -56,6 +56,11 @@ func (a *Applications) VerifySeen(ctx context.Context, id oauth.ID, seen string)
 	return a.store.VerifySeen(ctx, id, seen)
 }
 
+// OwnsVerified reports whether an application of an account has the mark that Verify gives.
+func (a *Applications) OwnsVerified(ctx context.Context, account oauth.ID) (bool, error) {
+	return a.store.OwnsVerified(ctx, account)
+}
+
 // Return answers a review with no; the owner is shown the note.
 func (a *Applications) Return(ctx context.Context, id oauth.ID, note string) error {
 	return a.store.ReturnApplication(ctx, id, note)

@@ -3,7 +3,6 @@ package portal
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/latchkey/latchkey/internal/account"
@@ -18,12 +17,11 @@ func (p *Portal) showProfile(w http.ResponseWriter, r *http.Request, person *sig
 
 func (p *Portal) writeProfile(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, content page.Profile) error {
 	a := person.Account
-	owned, err := p.Applications.Of(r.Context(), a.ID)
-	if err != nil {
+	var err error
+	if content.Verified, err = p.Applications.OwnsVerified(r.Context(), a.ID); err != nil {
 		return err
 	}
 	content.Frame = frame(r, person, "profile", oauth.Say("Profile"))
-	content.Verified = slices.ContainsFunc(owned, oauth.Application.Verified)
 	if a.Picture() == "" {
 		content.Elsewhere = a.AvatarURL
 	}

@@ -9,15 +9,21 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
+// newAdministrators are three whose names a round tells apart from those of others.
+func newAdministrators(t *testing.T, s *Store, round int) (admins []oauth.Account) {
+	t.Helper()
+	for i := range 3 {
+		name := fmt.Sprintf("admin%d-%d", round, i)
+		admins = append(admins, newAccount(t, s, name+"@x.example", name, name, true))
+	}
+	return admins
+}
+
 func lastAdministratorStays(t *testing.T, s *Store) {
 	ctx := t.Context()
 	for round := range 5 {
 		// All but one are unmade at once by each other.
-		var admins []oauth.Account
-		for i := range 3 {
-			name := fmt.Sprintf("admin%d-%d", round, i)
-			admins = append(admins, newAccount(t, s, name+"@x.example", name, name, true))
-		}
+		admins := newAdministrators(t, s, round)
 		var done sync.WaitGroup
 		for _, a := range admins {
 			done.Go(func() {
@@ -48,11 +54,7 @@ func lastAdministratorStays(t *testing.T, s *Store) {
 func administratorsDisableEachOther(t *testing.T, s *Store) {
 	ctx := t.Context()
 	for round := range 5 {
-		var admins []oauth.Account
-		for i := range 3 {
-			name := fmt.Sprintf("admin%d-%d", round, i)
-			admins = append(admins, newAccount(t, s, name+"@x.example", name, name, true))
-		}
+		admins := newAdministrators(t, s, round)
 		var done sync.WaitGroup
 		for i, a := range admins {
 			done.Go(func() {

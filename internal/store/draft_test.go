@@ -40,6 +40,7 @@ func removedTestersAreCutOff(t *testing.T, s *Store) {
 		{"a tester of a draft", []oauth.Role{oauth.RoleTester}, true, false, true},
 		{"a co-owner of a draft", []oauth.Role{oauth.RoleCoOwner}, true, false, true},
 		{"a co-owner who is a tester too", []oauth.Role{oauth.RoleTester, oauth.RoleCoOwner}, true, false, false},
+		{"an heir, who approved it before it was a draft", []oauth.Role{oauth.RoleHeir}, true, false, false},
 		{"a tester of what everybody may use", []oauth.Role{oauth.RoleTester}, true, true, false},
 		{"a tester where no review is required", []oauth.Role{oauth.RoleTester}, false, false, false},
 	} {
@@ -81,12 +82,20 @@ func anotherNameTakesTheMark(t *testing.T, s *Store) {
 			t.Errorf("%s: %s is verified: %v", what, a.Name, read.Verified())
 		}
 	}
+	warned := func(want bool) {
+		t.Helper()
+		if owns, err := s.OwnsVerified(ctx, olive.ID); err != nil || owns != want {
+			t.Errorf("one of the account's is verified: %v (%v)", owns, err)
+		}
+	}
+	warned(true)
 	olive.Username = "olive2"
 	must(t, s.ChangeProfile(ctx, olive))
 	verified("another username", true, marked)
 	olive.Name = "The Platform"
 	must(t, s.ChangeProfile(ctx, olive))
 	verified("another name", false, marked)
+	warned(false)
 	verified("another name of somebody else", true, foreign)
 	kinds, details := kindsOf(t, s, AuditFilter{ApplicationID: marked.ID})
 	if want := "application.registered application.verified application.edited"; kinds != want || details != "||verified mark" {

@@ -87,14 +87,14 @@ func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, acco
 }
 
 // RemoveMember takes a role from an account. Where a review is required, what the account
-// approved of a draft ends, unless another role lets it stay. ErrNotFound: it does not have
-// the role.
+// approved of a draft ends, unless another role lets it stay; an heir never approved as one.
+// ErrNotFound: it does not have the role.
 func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role, review bool) error {
 	var ended []change
 	err := s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction, a oauth.Application) error {
 		err := tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
 			application[:], account.ID[:], string(role))
-		if err != nil || tx.refusal != nil || !review || a.Verified() || a.OwnerID == account.ID {
+		if err != nil || tx.refusal != nil || !review || role == oauth.RoleHeir || a.Verified() || a.OwnerID == account.ID {
 			return err
 		}
 		var may bool

@@ -131,17 +131,25 @@ func (s *Store) UnverifyApplication(ctx context.Context, id oauth.ID, note strin
 	}})
 }
 
+const whereVerifiedOf = ` where owner_id = $1 and verified_at > 0`
+
+// OwnsVerified reports whether an application of an account has the verified mark.
+func (s *Store) OwnsVerified(ctx context.Context, account oauth.ID) (owns bool, err error) {
+	err = s.engine.db().QueryRowContext(ctx, `select exists (select 1 from applications`+whereVerifiedOf+`)`, account[:]).Scan(&owns)
+	return owns, fault(err)
+}
+
 // unmarkOwned takes the mark from the applications of an account that changes its name.
 func (t *transaction) unmarkOwned(owner oauth.ID) error {
-	rows, err := t.query(selectApplication+` where owner_id = $1 and verified_at > 0 order by applications.id`+t.lockOf("applications"), owner[:])
+	rows, err := t.query(selectApplication+whereVerifiedOf+` order by applications.id`+t.lockOf("applications"), owner[:])
 	marked, err := collect(rows, err, scanApplication)
-	if err != nil {
+	if err != nil || len(marked) == 0 {
+		return err
+	}
+	if _, err := t.exec(`update applications set verified_at = 0`+whereVerifiedOf, owner[:]); err != nil {
 		return err
 	}
 	for _, a := range marked {
-		if _, err := t.exec(`update applications set verified_at = 0 where id = $1`, a.ID[:]); err != nil {
-			return err
-		}
 		if err := t.audit(oauth.AuditApplicationEdited, subjectOf(a), verifiedMark); err != nil {
 			return err
 		}
