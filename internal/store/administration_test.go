@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	realpostgres "github.com/latchkey/latchkey/e2e/postgres"
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -63,7 +65,7 @@ func openAt(t *testing.T, o Options) *Store {
 	return s
 }
 
-func must(t *testing.T, err error) {
+func must(t rapid.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

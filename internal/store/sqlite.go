@@ -83,9 +83,14 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
+// databaseURL is how SQLite names the file where something is asked for along with it.
+func databaseURL(path string) string {
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path}).String()
+}
+
 // connectSQLite opens the file for what is not in a hurry: migrations and backups.
 func connectSQLite(path string) (*sql.DB, error) {
-	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path}).String() + "?_pragma=busy_timeout(5000)"
+	dsn := databaseURL(path) + "?_pragma=busy_timeout(5000)"
 	for pragma := range strings.FieldsSeq(sqlitePragmas) {
 		dsn += "&_pragma=" + pragma
 	}

@@ -30,7 +30,10 @@ const sqlitePragmas = `journal_mode(WAL) synchronous(FULL) foreign_keys(1) wal_a
 
 // openConnection opens a database that exists.
 func openConnection(path, extraPragmas string, ran func(string)) (*connection, error) {
-	opened, err := binding.OpenConn(path, binding.OpenReadWrite)
+	if err := provideLogFileSystem(); err != nil {
+		return nil, err
+	}
+	opened, err := binding.OpenConn(databaseURL(path)+"?vfs="+logFileSystemName, binding.OpenReadWrite, binding.OpenURI)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
