@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -204,6 +205,18 @@ func (r rows) row(number int) oauth.Authorization {
 		a.RefreshHash = r.token(oauth.KindRefreshToken, number).Hash(oauth.KindRefreshToken)
 	}
 	return a.UntilIdle(refreshTokenIdle)
+}
+
+// credentials is what client_credentials leave of an application, and nobody asks for again.
+func (r rows) credentials(number int) oauth.Authorization {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	a := oauth.Authorization{
+		ID: idOf(sha256.Sum256([]byte(rand.Text())), now), ApplicationID: r.application(applicationOf(number)), AccountID: r.account(applicationOf(number)),
+		GrantType: oauth.GrantClientCredentials, Status: oauth.StatusActive, Scope: grantedScope, CreatedAt: now,
+		Generation: 1, RotatedAt: now,
+		Access: oauth.AccessToken{Hash: digest("credentials", number), Scope: grantedScope, IssuedAt: now, ExpiresAt: now.Add(2 * time.Hour)},
+	}
+	return a.Issued()
 }
 
 // together calls f for every number from one to below another, roughly in their

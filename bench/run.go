@@ -128,6 +128,9 @@ func (b *bench) fill(ctx context.Context, e *engine, r rows, from int) error {
 		return r.fill(ctx, s, from, func(done int) { b.told("%s: %d of %d authorizations are prepared", e.name, done, r.all()) })
 	})
 	if err == nil {
+		err = e.occupy(ctx, r)
+	}
+	if err == nil {
 		b.told("%s: %d authorizations prepared in %v", e.name, r.all()-from, time.Since(began).Round(time.Second))
 	}
 	return err
