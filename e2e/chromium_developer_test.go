@@ -33,6 +33,21 @@ func testTyping(t *testing.T, c *chromium, s *server) {
 	b.do(t, chromedp.WaitNotVisible(chromedp.CSS("[data-checks]")))
 }
 
+// testPressing gets an answer that would move the button while the mouse is down on it.
+func testPressing(t *testing.T, c *chromium, s *server) {
+	b := c.signedIn(t, s, s.newAccount(t, "Petra Pressing"))
+	b.follow(t, "New application")
+	b.fill(t, "Name", "Pressed", "Redirect URLs", "https://app.example/callback")
+	b.do(t, chromedp.WaitVisible(`//*[@data-checks]//p[contains(., "This can be registered.")]`), chromedp.ScrollIntoView(button("Create application")))
+	at := obtain(t, b, chromedp.Evaluate[struct{ X, Y float64 }](
+		`(r => ({x: r.x + r.width / 2, y: r.y + r.height / 2}))(document.querySelector("main form button:not([name])").getBoundingClientRect())`))
+	b.do(t, chromedp.MouseEvent(chromedp.MousePressed, at.X, at.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	obtain(t, b, chromedp.Evaluate[bool](`redirect_uris.value += " https://app.example/other/"; redirect_uris.dispatchEvent(new Event("input"))`))
+	obtain(t, b, chromedp.Poll[bool](`document.querySelector("[data-checks]").ariaBusy === "false"`))
+	b.load(t, chromedp.MouseEvent(chromedp.MouseReleased, at.X, at.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	b.reads(t, "Pressed", "Token endpoint")
+}
+
 // testStart follows the authorize link of a new application, and runs the code that stands beside.
 func testStart(t *testing.T, c *chromium, s *server) {
 	for name, kind := range map[string]string{"a confidential application": "Confidential", "a public application": "Public"} {

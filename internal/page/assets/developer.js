@@ -7,10 +7,10 @@ for (const place of document.querySelectorAll("[data-checks]")) {
   let turn = 0;
   let timer;
 
-  const ask = async (uri, isPublic) => {
-    const key = isPublic + " " + uri;
+  const ask = async (uri, kind) => {
+    const key = kind + " " + uri;
     if (!answers.has(key)) {
-      const query = new URLSearchParams({ uri, public: isPublic });
+      const query = new URLSearchParams({ uri, public: kind });
       const answer = await fetch("/settings/applications/check-redirect-uri?" + query);
       if (!answer.ok) throw new Error(answer.status);
       answers.set(key, await answer.json());
@@ -25,29 +25,55 @@ for (const place of document.querySelectorAll("[data-checks]")) {
     return p;
   };
 
-  const check = async () => {
-    const mine = ++turn;
+  const typed = () => [...new Set(field.value.split(/\s+/).filter(Boolean))].slice(0, 20);
+
+  const isPublic = () => {
     const chosen = document.querySelector("[name=kind]:checked");
-    const isPublic = chosen ? chosen.value === "public" : place.dataset.public === "true";
-    const uris = [...new Set(field.value.split(/\s+/).filter(Boolean))].slice(0, 20);
-    let found;
-    try {
-      found = await Promise.all(uris.map((uri) => ask(uri, isPublic)));
-    } catch {
-      found = [];
-    }
-    if (mine !== turn) return;
+    return chosen ? chosen.value === "public" : place.dataset.public === "true";
+  };
+
+  // Nothing below moves while somebody presses on it, or the press would meet something else.
+  let pressed = false;
+  let held;
+  const show = (found) => {
+    held = pressed ? found : undefined;
+    if (pressed) return;
     place.replaceChildren(...found.flatMap(({ uri, problem, good, advice }) => [
       line("uri", uri),
-      line(problem ? "problem" : "good", problem || good),
+      line(problem ? "problem" : good ? "good" : "waiting", problem || good || "…"),
       ...advice.map((text) => line("hint", text)),
     ]));
     place.hidden = found.length === 0;
   };
+  const release = () => setTimeout(() => {
+    pressed = false;
+    if (held) show(held);
+  });
+  addEventListener("pointerdown", () => { pressed = true; });
+  addEventListener("pointerup", release);
+  addEventListener("pointercancel", release);
+
+  const check = async (mine) => {
+    let found;
+    try {
+      const kind = isPublic();
+      found = await Promise.all(typed().map((uri) => ask(uri, kind)));
+    } catch {
+      found = [];
+    }
+    if (mine !== turn) return;
+    place.ariaBusy = "false";
+    show(found);
+  };
 
   const soon = () => {
     clearTimeout(timer);
-    timer = setTimeout(check, 250);
+    const mine = ++turn;
+    timer = setTimeout(check, 250, mine);
+    // The answers have their place while the hands are still on the keyboard.
+    const kind = isPublic();
+    place.ariaBusy = "true";
+    show(typed().map((uri) => answers.get(kind + " " + uri) || { uri, advice: [] }));
   };
   field.addEventListener("input", soon);
   for (const kind of kinds) kind.addEventListener("change", soon);
