@@ -93,14 +93,13 @@ func (j *journey) secret(t *testing.T) string {
 // checkSecretOnce demands that the secret can be copied now, and is seen never again.
 func (j *journey) checkSecretOnce(t *testing.T) {
 	t.Helper()
-	// Reading the clipboard needs a permission; writing to it on a click, as the page does, needs none.
-	_, err := chromedp.CallBrowser(j.ctx, cdpbrowser.SetPermission, cdpbrowser.SetPermissionParams{
-		BrowserContextID: chromedp.FromContext(j.ctx).BrowserContextID, Origin: j.s.url,
-		Permission: &cdpbrowser.PermissionDescriptor{Name: "clipboard-read"}, Setting: cdpbrowser.PermissionSettingGranted,
-	})
-	if err != nil {
-		t.Fatal(err)
+	obtain(t, j.tab, chromedp.Evaluate[bool]("getSelection().empty(), true"))
+	j.permit(t, cdpbrowser.PermissionSettingDenied, "clipboard-write")
+	j.do(t, click(`//button[@data-copy="client_secret"]`))
+	if selected := obtain(t, j.tab, chromedp.Poll[string]("getSelection().toString()")); selected != j.app.ClientSecret {
+		t.Errorf("the Copy button that may not copy selects %q", selected)
 	}
+	j.permit(t, cdpbrowser.PermissionSettingGranted, "clipboard-write", "clipboard-read")
 	j.do(t, click(`//button[@data-copy="client_secret"]`), chromedp.WaitVisible(`//button[@data-copy="client_secret"][text()="Copied"]`))
 	copied := obtain(t, j.tab, chromedp.Evaluate[string]("navigator.clipboard.readText()", chromedp.EvalAwaitPromise))
 	if copied != j.app.ClientSecret {

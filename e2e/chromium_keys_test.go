@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -196,6 +197,7 @@ func keysOfDeveloper(t *testing.T, b *tab, s *server, l *landing) {
 		redirect:     l.URL + "/callback",
 	}
 	s.vault.add("client secret", app.ClientSecret)
+	b.permit(t, cdpbrowser.PermissionSettingGranted, "clipboard-write")
 	b.reach(t, "Copy")
 	b.reach(t, "Copy")
 	b.hit(t, kb.Enter)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/audits"
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -101,7 +102,7 @@ func startChromium(t *testing.T) *chromium {
 
 func findChromium(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+	for _, name := range []string{"chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
@@ -264,6 +265,20 @@ func (b *tab) withoutScripts(t *testing.T) {
 	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// permit decides what pages may do. The smaller browser allows less by itself.
+func (b *tab) permit(t *testing.T, setting cdpbrowser.PermissionSetting, permissions ...string) {
+	t.Helper()
+	for _, name := range permissions {
+		_, err := chromedp.CallBrowser(b.ctx, cdpbrowser.SetPermission, cdpbrowser.SetPermissionParams{
+			BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
+			Permission:       &cdpbrowser.PermissionDescriptor{Name: name}, Setting: setting,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -5,13 +5,18 @@ addEventListener("pageshow", (event) => {
 });
 
 // Shows the copy buttons where the browser can copy; without it, the text is
-// selected as a whole by one click.
+// selected as a whole by one click, as it is where the browser refuses.
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-    button.textContent = button.dataset.copied;
+    const text = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      button.textContent = button.dataset.copied;
+    } catch {
+      getSelection().selectAllChildren(text);
+    }
   });
 }
 
