@@ -85,7 +85,7 @@ func (s *Server) found() error {
 			return err
 		}
 	}
-	initdb := s.command("initdb", "-D", s.data(), "-U", "latchkey", "-A", "trust", "-E", "UTF8", "--no-locale")
+	initdb := s.command("initdb", "--no-sync", "-D", s.data(), "-U", "latchkey", "-A", "trust", "-E", "UTF8", "--no-locale")
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
