@@ -10,8 +10,12 @@ func (s *Store) Setting(ctx context.Context, name string) (value string, err err
 	return value, notFound(err)
 }
 
-// PutSetting keeps a value under a name.
+// PutSetting keeps a value under a name. What is there already is not written again: each
+// start of a server says the same.
 func (s *Store) PutSetting(ctx context.Context, name, value string) error {
+	if stored, err := s.Setting(ctx, name); err == nil && stored == value {
+		return nil
+	}
 	return s.write(ctx, func(tx *transaction) error { return putSetting(tx, name, value) })
 }
 
