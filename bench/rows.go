@@ -210,8 +210,10 @@ func (r rows) row(number int) oauth.Authorization {
 // credentials is what client_credentials leave of an application, and nobody asks for again.
 func (r rows) credentials(number int) oauth.Authorization {
 	now := time.Now().UTC().Truncate(time.Millisecond)
+	var drawn [sha256.Size]byte
+	_, _ = rand.Read(drawn[:]) // never fails
 	a := oauth.Authorization{
-		ID: idOf(sha256.Sum256([]byte(rand.Text())), now), ApplicationID: r.application(applicationOf(number)), AccountID: r.account(applicationOf(number)),
+		ID: idOf(drawn, now), ApplicationID: r.application(applicationOf(number)), AccountID: r.account(applicationOf(number)),
 		GrantType: oauth.GrantClientCredentials, Status: oauth.StatusActive, Scope: grantedScope, CreatedAt: now,
 		Generation: 1, RotatedAt: now,
 		Access: oauth.AccessToken{Hash: digest("credentials", number), Scope: grantedScope, IssuedAt: now, ExpiresAt: now.Add(2 * time.Hour)},

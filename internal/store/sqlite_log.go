@@ -123,36 +123,37 @@ func (l *logFile) flush(tls *libc.TLS, file uintptr) int32 {
 	return code
 }
 
-func readLog(tls *libc.TLS, file, buffer uintptr, length int32, offset int64) int32 {
+// flushed writes what is gathered, and then lets SQLite's own method of the file do its part.
+func flushed(tls *libc.TLS, file uintptr, rest func(original *lib.Tsqlite3_io_methods) int32) int32 {
 	l := logOf(file)
 	if code := l.flush(tls, file); code != lib.SQLITE_OK {
 		return code
 	}
-	return method[rangeMethod](l.original.FxRead)(tls, file, buffer, length, offset)
+	return rest(l.original)
+}
+
+func readLog(tls *libc.TLS, file, buffer uintptr, length int32, offset int64) int32 {
+	return flushed(tls, file, func(original *lib.Tsqlite3_io_methods) int32 {
+		return method[rangeMethod](original.FxRead)(tls, file, buffer, length, offset)
+	})
 }
 
 func truncateLog(tls *libc.TLS, file uintptr, size int64) int32 {
-	l := logOf(file)
-	if code := l.flush(tls, file); code != lib.SQLITE_OK {
-		return code
-	}
-	return method[resizeMethod](l.original.FxTruncate)(tls, file, size)
+	return flushed(tls, file, func(original *lib.Tsqlite3_io_methods) int32 {
+		return method[resizeMethod](original.FxTruncate)(tls, file, size)
+	})
 }
 
 func syncLog(tls *libc.TLS, file uintptr, flags int32) int32 {
-	l := logOf(file)
-	if code := l.flush(tls, file); code != lib.SQLITE_OK {
-		return code
-	}
-	return method[syncMethod](l.original.FxSync)(tls, file, flags)
+	return flushed(tls, file, func(original *lib.Tsqlite3_io_methods) int32 {
+		return method[syncMethod](original.FxSync)(tls, file, flags)
+	})
 }
 
 func sizeOfLog(tls *libc.TLS, file, size uintptr) int32 {
-	l := logOf(file)
-	if code := l.flush(tls, file); code != lib.SQLITE_OK {
-		return code
-	}
-	return method[sizeMethod](l.original.FxFileSize)(tls, file, size)
+	return flushed(tls, file, func(original *lib.Tsqlite3_io_methods) int32 {
+		return method[sizeMethod](original.FxFileSize)(tls, file, size)
+	})
 }
 
 func closeLog(tls *libc.TLS, file uintptr) int32 {

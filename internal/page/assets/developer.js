@@ -7,10 +7,12 @@ for (const place of document.querySelectorAll("[data-checks]")) {
   let turn = 0;
   let timer;
 
-  const ask = async (uri, kind) => {
-    const key = kind + " " + uri;
+  const keyOf = (uri, isPublic) => isPublic + " " + uri;
+
+  const ask = async (uri, isPublic) => {
+    const key = keyOf(uri, isPublic);
     if (!answers.has(key)) {
-      const query = new URLSearchParams({ uri, public: kind });
+      const query = new URLSearchParams({ uri, public: isPublic });
       const answer = await fetch("/settings/applications/check-redirect-uri?" + query);
       if (!answer.ok) throw new Error(answer.status);
       answers.set(key, await answer.json());
@@ -23,13 +25,6 @@ for (const place of document.querySelectorAll("[data-checks]")) {
     p.className = className;
     p.textContent = text;
     return p;
-  };
-
-  const typed = () => [...new Set(field.value.split(/\s+/).filter(Boolean))].slice(0, 20);
-
-  const isPublic = () => {
-    const chosen = document.querySelector("[name=kind]:checked");
-    return chosen ? chosen.value === "public" : place.dataset.public === "true";
   };
 
   // Nothing below moves while somebody presses on it, or the press would meet something else.
@@ -53,11 +48,10 @@ for (const place of document.querySelectorAll("[data-checks]")) {
   addEventListener("pointerup", release);
   addEventListener("pointercancel", release);
 
-  const check = async (mine) => {
+  const check = async (mine, uris, isPublic) => {
     let found;
     try {
-      const kind = isPublic();
-      found = await Promise.all(typed().map((uri) => ask(uri, kind)));
+      found = await Promise.all(uris.map((uri) => ask(uri, isPublic)));
     } catch {
       found = [];
     }
@@ -68,12 +62,13 @@ for (const place of document.querySelectorAll("[data-checks]")) {
 
   const soon = () => {
     clearTimeout(timer);
-    const mine = ++turn;
-    timer = setTimeout(check, 250, mine);
+    const chosen = document.querySelector("[name=kind]:checked");
+    const isPublic = chosen ? chosen.value === "public" : place.dataset.public === "true";
+    const uris = [...new Set(field.value.split(/\s+/).filter(Boolean))].slice(0, 20);
+    timer = setTimeout(check, 250, ++turn, uris, isPublic);
     // The answers have their place while the hands are still on the keyboard.
-    const kind = isPublic();
     place.ariaBusy = "true";
-    show(typed().map((uri) => answers.get(kind + " " + uri) || { uri, advice: [] }));
+    show(uris.map((uri) => answers.get(keyOf(uri, isPublic)) || { uri, advice: [] }));
   };
   field.addEventListener("input", soon);
   for (const kind of kinds) kind.addEventListener("change", soon);
