@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,10 +25,12 @@ type cacheShard[V any] struct {
 	mu sync.Mutex
 	// drops counts what was dropped: a read that began before one must not be kept.
 	drops uint64
-	// places says where in records an id is; free are the places that were dropped.
-	places  map[oauth.ID]uint32
+	// index says where in records an id is: a table with open addressing, of places from 1
+	// on. A map would need four times as much room.
+	index   []uint32
 	records []cached[V]
-	free    []uint32
+	// free are the places that were dropped.
+	free []uint32
 	// hand is where the search for a record to replace goes on.
 	hand int
 }
@@ -45,11 +48,7 @@ const used = 1
 const cacheShards = 64
 
 func newCache[V any](limit int, life func() time.Duration) *cache[V] {
-	c := &cache[V]{limit: max(1, limit/cacheShards), life: life}
-	for i := range c.shards {
-		c.shards[i].places = map[oauth.ID]uint32{}
-	}
-	return c
+	return &cache[V]{limit: max(1, limit/cacheShards), life: life}
 }
 
 // shard goes by the last byte, which is random.
@@ -59,11 +58,11 @@ func (c *cache[V]) get(id oauth.ID) (value V, ok bool) {
 	s := c.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	place, ok := s.places[id]
+	slot, ok := s.find(id)
 	if !ok {
 		return value, false
 	}
-	record := &s.records[place]
+	record := &s.records[s.index[slot]-1]
 	if c.life != nil && time.Now().UnixNano()-record.read > int64(c.life()) {
 		return value, false
 	}
@@ -100,12 +99,14 @@ func (c *cache[V]) keep(id oauth.ID, began ticket, value V) {
 	if drops != began.drops {
 		return
 	}
-	place, known := s.places[id]
-	if !known {
-		place = s.place(c.limit)
-		s.places[id] = place
+	record := cached[V]{value: value, id: id, read: began.at.UnixNano() &^ used}
+	if slot, known := s.find(id); known {
+		s.records[s.index[slot]-1] = record
+		return
 	}
-	s.records[place] = cached[V]{value: value, id: id, read: began.at.UnixNano() &^ used}
+	place := s.place(c.limit)
+	s.records[place] = record
+	s.enter(place)
 }
 
 // place finds room for a record: what was dropped, or new room up to the limit, or
@@ -116,9 +117,13 @@ func (s *cacheShard[V]) place(limit int) uint32 {
 		s.free = s.free[:last]
 		return place
 	}
-	if len(s.records) < limit {
-		s.records = append(s.records, cached[V]{})
-		return uint32(len(s.records) - 1)
+	if n := len(s.records); n < limit {
+		if n == cap(s.records) {
+			// append would make more room than the limit allows.
+			s.records = append(make([]cached[V], 0, min(max(8, n+n/2), limit)), s.records...)
+		}
+		s.records = s.records[:n+1]
+		return uint32(n)
 	}
 	for s.records[s.hand].read&used != 0 {
 		s.records[s.hand].read &^= used
@@ -126,8 +131,59 @@ func (s *cacheShard[V]) place(limit int) uint32 {
 	}
 	place := s.hand
 	s.hand = (s.hand + 1) % limit
-	delete(s.places, s.records[place].id)
+	if slot, ok := s.find(s.records[place].id); ok {
+		s.leave(slot)
+	}
 	return uint32(place)
+}
+
+// home is where in the index the search for an id begins.
+func (s *cacheShard[V]) home(id oauth.ID) int {
+	sum := (binary.BigEndian.Uint64(id[:8]) ^ binary.BigEndian.Uint64(id[8:])) * 0x9e3779b97f4a7c15
+	return int(sum>>32) & (len(s.index) - 1)
+}
+
+// find returns where in the index an id is.
+func (s *cacheShard[V]) find(id oauth.ID) (slot int, ok bool) {
+	if len(s.index) == 0 {
+		return 0, false
+	}
+	for slot = s.home(id); s.index[slot] != 0; slot = (slot + 1) & (len(s.index) - 1) {
+		if s.records[s.index[slot]-1].id == id {
+			return slot, true
+		}
+	}
+	return slot, false
+}
+
+// enter puts a record that the index does not have into it. A quarter of the index stays
+// empty, so that searches are short.
+func (s *cacheShard[V]) enter(place uint32) {
+	if 4*len(s.records) > 3*len(s.index) {
+		old := s.index
+		s.index = make([]uint32, max(16, 2*len(old)))
+		for _, entry := range old {
+			if entry != 0 {
+				s.enter(entry - 1)
+			}
+		}
+	}
+	slot, _ := s.find(s.records[place].id)
+	s.index[slot] = place + 1
+}
+
+// leave takes an entry out of the index, and moves those up that were put behind it for
+// want of room.
+func (s *cacheShard[V]) leave(slot int) {
+	last := len(s.index) - 1
+	for next := (slot + 1) & last; s.index[next] != 0; next = (next + 1) & last {
+		home := s.home(s.records[s.index[next]-1].id)
+		if (next-home)&last >= (next-slot)&last {
+			s.index[slot] = s.index[next]
+			slot = next
+		}
+	}
+	s.index[slot] = 0
 }
 
 // fill reads a record and keeps it.
@@ -146,8 +202,9 @@ func (c *cache[V]) drop(id oauth.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drops++
-	if place, ok := s.places[id]; ok {
-		delete(s.places, id)
+	if slot, ok := s.find(id); ok {
+		place := s.index[slot] - 1
+		s.leave(slot)
 		s.records[place] = cached[V]{}
 		s.free = append(s.free, place)
 	}
@@ -159,170 +216,7 @@ func (c *cache[V]) empty() {
 		s := &c.shards[i]
 		s.mu.Lock()
 		s.drops++
-		clear(s.places)
-		s.records, s.free, s.hand = nil, nil, 0
+		s.index, s.records, s.free, s.hand = nil, nil, nil, 0
 		s.mu.Unlock()
 	}
-}
-
-// memory is what a store remembers of its database.
-type memory struct {
-	authorizations *cache[checkRecord]
-	scopes         scopeNumbers
-	applications   *cache[oauth.Application]
-	accounts       *cache[accountRecord]
-	// accountChanges tell how long what a record of an authorization says of its account
-	// holds.
-	accountChanges accountChanges
-	// trusted reports whether every drop has reached us; otherwise everything is
-	// read again.
-	trusted func() bool
-}
-
-// How long a record is trusted on PostgreSQL: briefly where several replicas write, because a
-// rotation tells nobody, and longer by the only one. A command always tells, but it may be
-// killed between its commit and that.
-const (
-	cachedLife      = 10 * time.Second
-	cachedLifeAlone = time.Minute
-)
-
-// The bounds of the memory in records.
-const (
-	maxCachedAuthorizations = 120_000
-	maxCachedApplications   = 10_000
-	maxCachedAccounts       = 100_000
-)
-
-func newMemory(life func() time.Duration, trusted func() bool) *memory {
-	return &memory{
-		authorizations: newCache[checkRecord](maxCachedAuthorizations, life),
-		applications:   newCache[oauth.Application](maxCachedApplications, life),
-		accounts:       newCache[accountRecord](maxCachedAccounts, life),
-		trusted:        trusted,
-	}
-}
-
-func (m *memory) empty() {
-	m.authorizations.empty()
-	m.applications.empty()
-	m.accounts.empty()
-}
-
-// change names a row that others may have cached.
-type change struct {
-	kind changeKind
-	id   oauth.ID
-}
-
-type changeKind byte
-
-const (
-	authorizationChanged changeKind = 'a'
-	applicationChanged   changeKind = 'p'
-	accountChanged       changeKind = 'c'
-	// everythingChanged has no id: too much changed to name it.
-	everythingChanged changeKind = 'e'
-)
-
-func (m *memory) drop(c change) {
-	switch c.kind {
-	case authorizationChanged:
-		m.authorizations.drop(c.id)
-	case applicationChanged:
-		m.applications.drop(c.id)
-	case accountChanged:
-		m.accounts.drop(c.id)
-		m.accountChanges.add(c.id)
-		// Applications carry their owner's name and state.
-		m.applications.empty()
-	case everythingChanged:
-		m.empty()
-	}
-}
-
-// recall is what is remembered to judge the access tokens of an authorization.
-func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
-	if !m.trusted() {
-		return c, false
-	}
-	r, ok := m.authorizations.get(id)
-	if !ok {
-		return c, false
-	}
-	return checked{check: m.scopes.open(r), disabled: r.disabled}, r.changes == m.accountChanges.at(r.account).Load()
-}
-
-// account returns what is remembered of an account, or reads it.
-func (m *memory) account(id oauth.ID, read func() (oauth.Account, error)) (oauth.Account, error) {
-	r, err := m.accountRecord(id, true, func() (accountRecord, error) {
-		a, err := read()
-		return sealAccount(a), err
-	})
-	if err != nil {
-		return oauth.Account{}, err
-	}
-	return r.open(id), nil
-}
-
-// accountDisabled is account for what every event wants to know.
-func (m *memory) accountDisabled(id oauth.ID, read func() (bool, error)) (bool, error) {
-	r, err := m.accountRecord(id, false, func() (accountRecord, error) {
-		disabled, err := read()
-		return accountRecord{disabled: disabled}, err
-	})
-	return r.disabled, err
-}
-
-// accountRecord is remembered, but for a record that is not whole where that is needed.
-func (m *memory) accountRecord(id oauth.ID, whole bool, read func() (accountRecord, error)) (accountRecord, error) {
-	if !m.trusted() {
-		return read()
-	}
-	if r, ok := m.accounts.get(id); ok && (r.whole || !whole) {
-		return r, nil
-	}
-	return m.accounts.fill(id, read)
-}
-
-// knownDisabled is accountDisabled for a transaction that has begun: what that reads may be
-// older than a drop, so that only learn, which looked before it began, may keep it.
-func (m *memory) knownDisabled(id oauth.ID) (disabled, known bool) {
-	if !m.trusted() {
-		return false, false
-	}
-	r, known := m.accounts.get(id)
-	return r.disabled, known
-}
-
-// learn reads what recall does not know, and keeps it.
-func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, error) {
-	trusted := m.trusted()
-	began, beganAccount := m.authorizations.begin(id), m.accounts.beginAny()
-	before := m.accountChanges.all.Load()
-	c, err := read()
-	if err != nil || !trusted {
-		return c, err
-	}
-	changes := m.accountChanges.at(c.check.AccountID).Load()
-	if r, ok := m.scopes.seal(c, changes); ok && before == m.accountChanges.all.Load() {
-		m.authorizations.keep(id, began, r)
-	}
-	if !c.account.ID.IsZero() {
-		m.accounts.keep(c.account.ID, beganAccount, sealAccount(c.account))
-	} else if _, known := m.accounts.get(c.check.AccountID); !known {
-		m.accounts.keep(c.check.AccountID, beganAccount, accountRecord{disabled: c.disabled})
-	}
-	return c, nil
-}
-
-// remembered returns a record from the cache where that can be trusted, or reads it.
-func remembered[V any](m *memory, c *cache[V], id oauth.ID, read func() (V, error)) (V, error) {
-	if !m.trusted() {
-		return read()
-	}
-	if value, ok := c.get(id); ok {
-		return value, nil
-	}
-	return c.fill(id, read)
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
@@ -68,11 +70,57 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	total := 0
 	for i := range records.shards {
-		total += len(records.shards[i].places)
+		total += len(records.shards[i].records) - len(records.shards[i].free)
 	}
 	if total != limit {
 		t.Errorf("%d records are kept; the limit is %d", total, limit)
 	}
+}
+
+// A map is the model. Ids share few homes in the index, and the limit is small, so that
+// entries are moved all the time.
+func TestCacheKnowsWhatAMapWouldKnow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const limit = 24 * cacheShards
+		records, model := newCache[int](limit, nil), map[oauth.ID]int{}
+		for step := range rapid.IntRange(1, 300).Draw(t, "steps") {
+			id := oauth.ID{7: byte(rapid.IntRange(0, 40).Draw(t, "id")), 15: 3}
+			switch rapid.IntRange(0, 9).Draw(t, "what") {
+			case 0:
+				records.empty()
+				clear(model)
+			case 1, 2, 3:
+				records.drop(id)
+				delete(model, id)
+			default:
+				records.keep(id, records.begin(id), step)
+				model[id] = step
+				if value, ok := records.get(id); !ok || value != step {
+					t.Fatalf("what was kept just now is %d, %v; want %d", value, ok, step)
+				}
+			}
+			known := 0
+			for n := range 41 {
+				id := oauth.ID{7: byte(n), 15: 3}
+				value, ok := records.get(id)
+				if want, kept := model[id]; ok && (!kept || value != want) {
+					t.Fatalf("record %d is %d; the model has %d, %v", n, value, want, kept)
+				}
+				if ok {
+					known++
+				}
+			}
+			if want := min(len(model), limit/cacheShards); known != want {
+				t.Fatalf("%d records are known; want %d", known, want)
+			}
+			// What made way is no longer in the model.
+			for id := range model {
+				if _, ok := records.get(id); !ok {
+					delete(model, id)
+				}
+			}
+		}
+	})
 }
 
 func TestCacheTrustsARecordForAWhile(t *testing.T) {

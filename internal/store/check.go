@@ -32,32 +32,37 @@ func scanCheck(r row) (id oauth.ID, c checked, err error) {
 	return id, c, err
 }
 
-// checkRecord is an oauth.Check as the memory keeps it: without pointers, a quarter of the
+// checkRecord is an oauth.Check as the memory keeps it: without pointers, a fifth of the
 // size of a row. Of the previous access token, which lives for half a minute, it knows
 // nothing: whoever comes with that is answered from the database.
 type checkRecord struct {
 	application, account oauth.ID
-	access               accessRecord
-	status               oauth.Status
-	// alone tells the grants apart: an application's own, or a person's.
-	alone bool
-	// disabled tells of the account as it was when it had changed so many times.
-	disabled bool
-	changes  uint32
-}
-
-type accessRecord struct {
-	hash oauth.Hash
+	access               oauth.Hash
 	// issued and expires are Unix milliseconds.
 	issued, expires int64
-	scope           uint32
+	// changes is how often the account had changed when it was read whether it is disabled.
+	changes uint32
+	scope   scopeNumber
+	status  oauth.Status
+	flags   checkFlags
 }
+
+// scopeNumber stands for a scope.
+type scopeNumber uint16
+
+type checkFlags uint8
+
+const (
+	// forItself tells the grants apart: an application's own, or a person's.
+	forItself checkFlags = 1 << iota
+	ofDisabledAccount
+)
 
 // scopeNumbers gives scopes numbers, by which records name them. It is safe for
 // concurrent use.
 type scopeNumbers struct {
 	mu      sync.Mutex
-	numbers map[oauth.Scope]uint32
+	numbers map[oauth.Scope]scopeNumber
 	// scopes by their numbers; what is in it never changes.
 	scopes atomic.Pointer[[]oauth.Scope]
 }
@@ -67,7 +72,7 @@ type scopeNumbers struct {
 const maxScopes = 4096
 
 // number returns false for a scope that has no number and gets none.
-func (n *scopeNumbers) number(s oauth.Scope) (uint32, bool) {
+func (n *scopeNumbers) number(s oauth.Scope) (scopeNumber, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if number, ok := n.numbers[s]; ok {
@@ -81,9 +86,9 @@ func (n *scopeNumbers) number(s oauth.Scope) (uint32, bool) {
 		return 0, false
 	}
 	if n.numbers == nil {
-		n.numbers = map[oauth.Scope]uint32{}
+		n.numbers = map[oauth.Scope]scopeNumber{}
 	}
-	number := uint32(len(scopes))
+	number := scopeNumber(len(scopes))
 	n.numbers[s] = number
 	// Readers of the old slice end before what is appended.
 	scopes = append(scopes, s)
@@ -93,34 +98,34 @@ func (n *scopeNumbers) number(s oauth.Scope) (uint32, bool) {
 
 // seal makes the record of a check, without the previous token; false where it cannot be kept.
 func (n *scopeNumbers) seal(c checked, changes uint32) (checkRecord, bool) {
-	access, ok := n.sealAccess(c.check.Access)
-	return checkRecord{
-		application: c.check.ApplicationID, account: c.check.AccountID, access: access,
-		status: c.check.Status, alone: c.check.GrantType == oauth.GrantClientCredentials,
-		disabled: c.disabled, changes: changes,
-	}, ok
-}
-
-func (n *scopeNumbers) sealAccess(t oauth.AccessToken) (accessRecord, bool) {
-	scope, ok := n.number(t.Scope)
-	return accessRecord{hash: t.Hash, issued: toMillis(t.IssuedAt), expires: toMillis(t.ExpiresAt), scope: scope}, ok
+	access := c.check.Access
+	scope, ok := n.number(access.Scope)
+	r := checkRecord{
+		application: c.check.ApplicationID, account: c.check.AccountID, access: access.Hash,
+		issued: toMillis(access.IssuedAt), expires: toMillis(access.ExpiresAt),
+		changes: changes, scope: scope, status: c.check.Status,
+	}
+	if c.check.GrantType == oauth.GrantClientCredentials {
+		r.flags |= forItself
+	}
+	if c.disabled {
+		r.flags |= ofDisabledAccount
+	}
+	return r, ok
 }
 
 // open is the check of a record that seal made.
-func (n *scopeNumbers) open(r checkRecord) oauth.Check {
-	scopes := *n.scopes.Load()
-	c := oauth.Check{
+func (n *scopeNumbers) open(r *checkRecord) checked {
+	c := checked{disabled: r.flags&ofDisabledAccount != 0, check: oauth.Check{
 		ApplicationID: r.application, AccountID: r.account, GrantType: oauth.GrantAuthorizationCode, Status: r.status,
-		Access: r.access.open(scopes),
-	}
-	if r.alone {
-		c.GrantType = oauth.GrantClientCredentials
+		Access: oauth.AccessToken{
+			Hash: r.access, Scope: (*n.scopes.Load())[r.scope], IssuedAt: fromMillis(r.issued), ExpiresAt: fromMillis(r.expires),
+		},
+	}}
+	if r.flags&forItself != 0 {
+		c.check.GrantType = oauth.GrantClientCredentials
 	}
 	return c
-}
-
-func (r accessRecord) open(scopes []oauth.Scope) oauth.AccessToken {
-	return oauth.AccessToken{Hash: r.hash, Scope: scopes[r.scope], IssuedAt: fromMillis(r.issued), ExpiresAt: fromMillis(r.expires)}
 }
 
 // accountChanges counts how often accounts were changed, many of them together: so a

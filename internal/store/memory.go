@@ -1,0 +1,169 @@
+package store
+
+import (
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// memory is what a store remembers of its database.
+type memory struct {
+	authorizations *cache[checkRecord]
+	scopes         scopeNumbers
+	applications   *cache[oauth.Application]
+	accounts       *cache[accountRecord]
+	// accountChanges tell how long what a record of an authorization says of its account
+	// holds.
+	accountChanges accountChanges
+	// trusted reports whether every drop has reached us; otherwise everything is
+	// read again.
+	trusted func() bool
+}
+
+// How long a record is trusted on PostgreSQL: briefly where several replicas write, because a
+// rotation tells nobody, and longer by the only one. A command always tells, but it may be
+// killed between its commit and that.
+const (
+	cachedLife      = 10 * time.Second
+	cachedLifeAlone = time.Minute
+)
+
+// The bounds of the memory in records.
+const (
+	maxCachedAuthorizations = 240_000
+	maxCachedApplications   = 10_000
+	maxCachedAccounts       = 100_000
+)
+
+func newMemory(life func() time.Duration, trusted func() bool) *memory {
+	return &memory{
+		authorizations: newCache[checkRecord](maxCachedAuthorizations, life),
+		applications:   newCache[oauth.Application](maxCachedApplications, life),
+		accounts:       newCache[accountRecord](maxCachedAccounts, life),
+		trusted:        trusted,
+	}
+}
+
+func (m *memory) empty() {
+	m.authorizations.empty()
+	m.applications.empty()
+	m.accounts.empty()
+}
+
+// change names a row that others may have cached.
+type change struct {
+	kind changeKind
+	id   oauth.ID
+}
+
+type changeKind byte
+
+const (
+	authorizationChanged changeKind = 'a'
+	applicationChanged   changeKind = 'p'
+	accountChanged       changeKind = 'c'
+	// everythingChanged has no id: too much changed to name it.
+	everythingChanged changeKind = 'e'
+)
+
+func (m *memory) drop(c change) {
+	switch c.kind {
+	case authorizationChanged:
+		m.authorizations.drop(c.id)
+	case applicationChanged:
+		m.applications.drop(c.id)
+	case accountChanged:
+		m.accounts.drop(c.id)
+		m.accountChanges.add(c.id)
+		// Applications carry their owner's name and state.
+		m.applications.empty()
+	case everythingChanged:
+		m.empty()
+	}
+}
+
+// recall is what is remembered to judge the access tokens of an authorization.
+func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
+	if !m.trusted() {
+		return c, false
+	}
+	r, ok := m.authorizations.get(id)
+	if !ok {
+		return c, false
+	}
+	return m.scopes.open(&r), r.changes == m.accountChanges.at(r.account).Load()
+}
+
+// account returns what is remembered of an account, or reads it.
+func (m *memory) account(id oauth.ID, read func() (oauth.Account, error)) (oauth.Account, error) {
+	r, err := m.accountRecord(id, true, func() (accountRecord, error) {
+		a, err := read()
+		return sealAccount(a), err
+	})
+	if err != nil {
+		return oauth.Account{}, err
+	}
+	return r.open(id), nil
+}
+
+// accountDisabled is account for what every event wants to know.
+func (m *memory) accountDisabled(id oauth.ID, read func() (bool, error)) (bool, error) {
+	r, err := m.accountRecord(id, false, func() (accountRecord, error) {
+		disabled, err := read()
+		return accountRecord{disabled: disabled}, err
+	})
+	return r.disabled, err
+}
+
+// accountRecord is remembered, but for a record that is not whole where that is needed.
+func (m *memory) accountRecord(id oauth.ID, whole bool, read func() (accountRecord, error)) (accountRecord, error) {
+	if !m.trusted() {
+		return read()
+	}
+	if r, ok := m.accounts.get(id); ok && (r.whole || !whole) {
+		return r, nil
+	}
+	return m.accounts.fill(id, read)
+}
+
+// knownDisabled is accountDisabled for a transaction that has begun: what that reads may be
+// older than a drop, so that only learn, which looked before it began, may keep it.
+func (m *memory) knownDisabled(id oauth.ID) (disabled, known bool) {
+	if !m.trusted() {
+		return false, false
+	}
+	r, known := m.accounts.get(id)
+	return r.disabled, known
+}
+
+// learn reads what recall does not know, and keeps it.
+func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, error) {
+	trusted := m.trusted()
+	began, beganAccount := m.authorizations.begin(id), m.accounts.beginAny()
+	before := m.accountChanges.all.Load()
+	c, err := read()
+	if err != nil || !trusted {
+		return c, err
+	}
+	changes := m.accountChanges.at(c.check.AccountID).Load()
+	if r, ok := m.scopes.seal(c, changes); ok && before == m.accountChanges.all.Load() {
+		m.authorizations.keep(id, began, r)
+	}
+	if !c.account.ID.IsZero() {
+		m.accounts.keep(c.account.ID, beganAccount, sealAccount(c.account))
+	} else if _, known := m.accounts.get(c.check.AccountID); !known {
+		m.accounts.keep(c.check.AccountID, beganAccount, accountRecord{disabled: c.disabled})
+	}
+	return c, nil
+}
+
+// remembered returns a record from the cache where that can be trusted, or reads it.
+func remembered[V any](m *memory, c *cache[V], id oauth.ID, read func() (V, error)) (V, error) {
+	if !m.trusted() {
+		return read()
+	}
+	if value, ok := c.get(id); ok {
+		return value, nil
+	}
+	return c.fill(id, read)
+}
