@@ -21,11 +21,11 @@ type memory struct {
 }
 
 // How long a record is trusted on PostgreSQL: briefly where several replicas write, because a
-// rotation tells nobody, and longer by the only one. A command always tells, but it may be
-// killed between its commit and that.
+// rotation tells nobody. The only one knows all that happens, unless somebody changes rows by
+// other means.
 const (
 	cachedLife      = 10 * time.Second
-	cachedLifeAlone = time.Minute
+	cachedLifeAlone = 10 * time.Minute
 )
 
 // The bounds of the memory in records.
@@ -64,6 +64,8 @@ const (
 	accountChanged       changeKind = 'c'
 	// everythingChanged has no id: too much changed to name it.
 	everythingChanged changeKind = 'e'
+	// arrived names a process that has opened a connection, and changed nothing yet.
+	arrived changeKind = 'h'
 )
 
 func (m *memory) drop(c change) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,8 +33,9 @@ const (
 type bell struct {
 	p     *postgres
 	queue chan announcement
-	// own is the channel of this replica's heartbeat, and number the lock that its
-	// connections share: both are of one random id.
+	// id is random: of it are own, the channel of this replica's heartbeat, and number, the
+	// lock that its connections share.
+	id     oauth.ID
 	own    string
 	number int32
 	// Times are nanoseconds since started: heard is when the last heartbeat came, listening
@@ -41,6 +43,10 @@ type bell struct {
 	// there were none.
 	heard, listening, alone atomic.Int64
 	started                 time.Time
+	// counting is held while it is settled whether there are others; arrivals are those that
+	// said so themselves.
+	counting sync.Mutex
+	arrivals int
 }
 
 // announcement is what one write changed. told is closed when all have been told.
@@ -56,7 +62,7 @@ func newBell(p *postgres) (*bell, error) {
 	}
 	b := &bell{
 		p: p, queue: make(chan announcement, maxQueue), started: time.Now(),
-		own: bellChannel + "_" + hex.EncodeToString(id[:]), number: int32(binary.BigEndian.Uint32(id[12:]) >> 1),
+		id: id, own: bellChannel + "_" + hex.EncodeToString(id[:]), number: int32(binary.BigEndian.Uint32(id[12:]) >> 1),
 	}
 	b.heard.Store(int64(-silence))
 	b.alone.Store(int64(-silence))
@@ -210,12 +216,28 @@ func parsePayload(payload string) []change {
 // connection of a replica shares the lock of its number.
 const presence = 1_281_454_180
 
-// bePresent is done on every connection before it is used.
+// bePresent is done on every connection before it is used: it shares the lock of the replica,
+// and says so. Whoever is alone hears of a process before that has changed anything, however
+// short it lives.
 func (b *bell) bePresent(ctx context.Context, conn *pgx.Conn) error {
-	if _, err := conn.Exec(ctx, `select pg_advisory_lock_shared($1, $2)`, presence, b.number); err != nil {
+	arrival := payloads([]change{{kind: arrived, id: b.id}})[0]
+	_, err := conn.Exec(ctx, `select pg_advisory_lock_shared($1, $2), set_config('synchronous_commit', 'off', true),
+		case when not pg_is_in_recovery() then pg_notify($3, $4)::text end`, presence, b.number, bellChannel, arrival)
+	if err != nil {
 		return fmt.Errorf("tell other replicas of a connection: %w", err)
 	}
 	return nil
+}
+
+// greet is called when a process has come.
+func (b *bell) greet(id oauth.ID) {
+	if id == b.id {
+		return
+	}
+	b.counting.Lock()
+	defer b.counting.Unlock()
+	b.arrivals++
+	b.alone.Store(int64(-silence))
 }
 
 // countOthers counts the connections of other replicas, and of commands.
@@ -246,9 +268,14 @@ func (b *bell) beat() {
 
 // lookAround makes a heartbeat and counts the others.
 func (b *bell) lookAround(ctx context.Context) error {
+	b.counting.Lock()
+	arrivals := b.arrivals
+	b.counting.Unlock()
 	asked, others := b.elapsed(), 0
 	err := b.p.pool.QueryRow(ctx, `select pg_notify($1, ''), `+countOthers, b.own, presence, b.number).Scan(nil, &others)
-	if err != nil || others > 0 {
+	b.counting.Lock()
+	defer b.counting.Unlock()
+	if err != nil || others > 0 || b.arrivals != arrivals {
 		b.alone.Store(int64(-silence))
 		return err
 	}
@@ -322,6 +349,10 @@ func (b *bell) hear(ctx context.Context) error {
 			continue
 		}
 		for _, c := range parsePayload(n.Payload) {
+			if c.kind == arrived {
+				b.greet(c.id)
+				continue
+			}
 			b.p.memory.drop(c)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	realpostgres "github.com/latchkey/latchkey/e2e/postgres"
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -70,4 +72,25 @@ func TestACommandEndsTheSolitudeOfAReplica(t *testing.T) {
 	if command.isAlone(command.elapsed()) {
 		t.Error("a command thinks that there is no server")
 	}
+}
+
+// A process may be killed between a commit and its announcement, before anybody has counted it.
+func TestAVisitBetweenTwoBeatsEndsWhatIsRemembered(t *testing.T) {
+	database := realpostgres.Start(t).Database(t)
+	s, one, _ := replica(t, database, true)
+	await(t, "the only replica trusts its memory", one.trusted)
+	account := oauth.ID{1}
+	_, err := s.memory.account(account, func() (oauth.Account, error) { return oauth.Account{ID: account}, nil })
+	must(t, err)
+	visitor, err := newBell(one.p)
+	must(t, err)
+	conn, err := pgx.Connect(t.Context(), database)
+	must(t, err)
+	must(t, visitor.bePresent(t.Context(), conn))
+	must(t, conn.Close(t.Context()))
+	await(t, "the replica forgets what it remembered", func() bool {
+		_, remembered := s.memory.accounts.get(account)
+		return !remembered
+	})
+	await(t, "the replica is alone again", func() bool { return one.isAlone(one.elapsed()) })
 }
