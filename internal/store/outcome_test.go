@@ -143,6 +143,24 @@ func TestCommitsWithUnknownOutcome(t *testing.T) {
 	}
 }
 
+// TestConnectionsThatDieSilently: whoever reads waits for one, and then goes on with another.
+func TestConnectionsThatDieSilently(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w.populate(w.open(false), 1)
+	p, through := startProxy(t, w.at.Database)
+	w.at.Database = through
+	s := w.open(false)
+	l := w.issuedActive(s)
+	if !w.accepts(s, l.access) {
+		t.Error("a token that lives is not accepted")
+	}
+	p.silence()
+	if !w.accepts(s, l.access) {
+		t.Error("a token that lives is not accepted by way of a new connection")
+	}
+}
+
 // play lets the event happen through the proxy, and looks at it from the calm side.
 func (e unlucky) play(w *world, p *proxy, fate accident, calm, s *store.Store) {
 	w.Helper()

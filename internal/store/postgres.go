@@ -52,6 +52,9 @@ type postgres struct {
 const (
 	// patience is how long an operation may wait for a database that comes back.
 	patience = 6 * time.Second
+	// readPatience is how long one attempt to read may take: a connection may have died
+	// silently, and all who read wait for it.
+	readPatience = 2 * time.Second
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
 	// endPatience is how long connections may take to close.
@@ -78,10 +81,9 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	}
 	p.workers.Go(p.bell.announce)
 	p.workers.Go(p.writeLoop)
-	for range groupReaders {
-		p.workers.Go(p.checks.loop)
-		p.workers.Go(p.accounts.loop)
-	}
+	// One at a time of each: with a second one groups are smaller, and cost more.
+	p.workers.Go(p.checks.loop)
+	p.workers.Go(p.accounts.loop)
 	return p, nil
 }
 

@@ -15,7 +15,7 @@ import (
 const (
 	poolSize = 12
 	// readPoolSize is one for each reader of groups.
-	readPoolSize = 2 * groupReaders
+	readPoolSize = 2
 )
 
 // makePools prepares the pools; they connect when they are used.

@@ -212,7 +212,9 @@ func (p *postgres) patiently(ctx context.Context, read func(context.Context) err
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
-		err := read(ctx)
+		attempt, stop := context.WithTimeout(ctx, readPatience)
+		err := read(attempt)
+		stop()
 		if err == nil || !isOutage(err) {
 			return err
 		}

@@ -37,7 +37,7 @@ type proxy struct {
 	// deliver lets a commit that is late go on.
 	deliver chan struct{}
 	mu      sync.Mutex
-	open    []net.Conn
+	open    []*conversation
 	running sync.WaitGroup
 }
 
@@ -58,7 +58,7 @@ func startProxy(t *testing.T, database string) (*proxy, string) {
 		_ = p.listener.Close()
 		p.mu.Lock()
 		for _, c := range p.open {
-			_ = c.Close()
+			c.hangUp()
 		}
 		p.mu.Unlock()
 		p.running.Wait()
@@ -77,12 +77,21 @@ func (p *proxy) accept() {
 			_ = client.Close()
 			continue
 		}
-		p.mu.Lock()
-		p.open = append(p.open, client, server)
-		p.mu.Unlock()
 		c := &conversation{proxy: p, client: client, server: server, statements: map[string]string{}, committed: make(chan struct{})}
+		p.mu.Lock()
+		p.open = append(p.open, c)
+		p.mu.Unlock()
 		p.running.Go(c.clientToServer)
 		p.running.Go(c.serverToClient)
+	}
+}
+
+// silence lets nothing more through on the connections that are open, and keeps them.
+func (p *proxy) silence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.open {
+		c.silent.Store(true)
 	}
 }
 
@@ -92,7 +101,8 @@ type conversation struct {
 	client, server net.Conn
 	// statements are the prepared ones by their names.
 	statements map[string]string
-	deaf       atomic.Bool
+	// silent connections lose what the client says.
+	deaf, silent atomic.Bool
 	// committed is closed when the server has answered an ill-fated commit.
 	committed chan struct{}
 }
@@ -127,6 +137,9 @@ func (c *conversation) clientToServer() {
 		kind, message, err := readMessage(r, first)
 		if err != nil {
 			return
+		}
+		if c.silent.Load() {
+			continue
 		}
 		if c.isCommit(kind, message) {
 			if fate := accident(c.next.Swap(int32(none))); fate != none {

@@ -7,9 +7,6 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// groupReaders is how many groups are read at a time.
-const groupReaders = 2
-
 // grouped reads rows by their ids, in groups of those that are wanted at the same time.
 type grouped[V any] struct {
 	wanted  chan *lookup[V]

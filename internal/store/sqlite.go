@@ -67,7 +67,7 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 	}
 	e.readers, e.writer, e.memory = newReaders(e.path, statement), startWriter(writing), newMemory(nil, e.trusted)
 	e.checks = newGrouped(e.closing, e.readChecks)
-	for range groupReaders {
+	for range checkReaders {
 		e.workers.Go(e.checks.loop)
 	}
 	return e, nil

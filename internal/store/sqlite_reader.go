@@ -7,8 +7,12 @@ import (
 	"sync"
 )
 
-// maxReaders is how many connections read.
-const maxReaders = 4
+const (
+	// maxReaders is how many connections read.
+	maxReaders = 4
+	// checkReaders is how many of them may read groups of checks.
+	checkReaders = 2
+)
 
 // readers are the reading connections of SQLite. The one that was used last is used
 // next: its pages are still in the processor's cache.
