@@ -137,15 +137,15 @@ func (b *bench) fill(ctx context.Context, e *engine, r rows, from int) error {
 }
 
 // remember lets a server that was just started have in memory what is asked for
-// often, as one has that has run for a while: it is asked as many times as there are
-// living authorizations, up to a million.
+// often, as one has that has run for a while: it is asked twice as many times as there are
+// living authorizations, up to two million times. By then it has nearly all that fits.
 func (b *bench) remember(p *process, all []workload, connections, living int) error {
 	i := slices.IndexFunc(all, func(w workload) bool { return w.name == forMeZipf })
 	clients := make([]client, connections)
 	for j := range clients {
 		clients[j] = all[i].client(j)
 	}
-	for asked := 0; asked < min(living, 1_000_000); {
+	for asked := 0; asked < 2*min(living, 1_000_000); {
 		r, err := closed(p.addresses(), clients, 0, time.Second)
 		if err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", all[i].name, err), p.died())
