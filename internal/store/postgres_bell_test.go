@@ -76,6 +76,7 @@ func TestACommandEndsTheSolitudeOfAReplica(t *testing.T) {
 
 // A process may be killed between a commit and its announcement, before anybody has counted it.
 func TestAVisitBetweenTwoBeatsEndsWhatIsRemembered(t *testing.T) {
+	t.Parallel()
 	database := realpostgres.Start(t).Database(t)
 	s, one, _ := replica(t, database, true)
 	await(t, "the only replica trusts its memory", one.trusted)
