@@ -58,11 +58,10 @@ func (c *cache[V]) get(id oauth.ID) (value V, ok bool) {
 	s := c.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slot, ok := s.find(id)
-	if !ok {
+	_, record := s.find(id)
+	if record == nil {
 		return value, false
 	}
-	record := &s.records[s.index[slot]-1]
 	if c.life != nil && time.Now().UnixNano()-record.read > int64(c.life()) {
 		return value, false
 	}
@@ -99,13 +98,13 @@ func (c *cache[V]) keep(id oauth.ID, began ticket, value V) {
 	if drops != began.drops {
 		return
 	}
-	record := cached[V]{value: value, id: id, read: began.at.UnixNano() &^ used}
-	if slot, known := s.find(id); known {
-		s.records[s.index[slot]-1] = record
+	fresh := cached[V]{value: value, id: id, read: began.at.UnixNano() &^ used}
+	if _, record := s.find(id); record != nil {
+		*record = fresh
 		return
 	}
 	place := s.place(c.limit)
-	s.records[place] = record
+	s.records[place] = fresh
 	s.enter(place)
 }
 
@@ -131,9 +130,8 @@ func (s *cacheShard[V]) place(limit int) uint32 {
 	}
 	place := s.hand
 	s.hand = (s.hand + 1) % limit
-	if slot, ok := s.find(s.records[place].id); ok {
-		s.leave(slot)
-	}
+	slot, _ := s.find(s.records[place].id)
+	s.leave(slot)
 	return uint32(place)
 }
 
@@ -143,17 +141,18 @@ func (s *cacheShard[V]) home(id oauth.ID) int {
 	return int(sum>>32) & (len(s.index) - 1)
 }
 
-// find returns where in the index an id is.
-func (s *cacheShard[V]) find(id oauth.ID) (slot int, ok bool) {
+// find returns the record of an id and where in the index it is; nil and where it would be,
+// if there is none.
+func (s *cacheShard[V]) find(id oauth.ID) (slot int, record *cached[V]) {
 	if len(s.index) == 0 {
-		return 0, false
+		return 0, nil
 	}
 	for slot = s.home(id); s.index[slot] != 0; slot = (slot + 1) & (len(s.index) - 1) {
-		if s.records[s.index[slot]-1].id == id {
-			return slot, true
+		if record = &s.records[s.index[slot]-1]; record.id == id {
+			return slot, record
 		}
 	}
-	return slot, false
+	return slot, nil
 }
 
 // enter puts a record that the index does not have into it. A quarter of the index stays
@@ -202,10 +201,10 @@ func (c *cache[V]) drop(id oauth.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drops++
-	if slot, ok := s.find(id); ok {
+	if slot, record := s.find(id); record != nil {
 		place := s.index[slot] - 1
 		s.leave(slot)
-		s.records[place] = cached[V]{}
+		*record = cached[V]{}
 		s.free = append(s.free, place)
 	}
 }

@@ -50,6 +50,7 @@ type checkRecord struct {
 // scopeNumber stands for a scope.
 type scopeNumber uint16
 
+// checkFlags are in one byte, so that a record has 88.
 type checkFlags uint8
 
 const (

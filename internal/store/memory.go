@@ -64,8 +64,6 @@ const (
 	accountChanged       changeKind = 'c'
 	// everythingChanged has no id: too much changed to name it.
 	everythingChanged changeKind = 'e'
-	// arrived names a process that has opened a connection, and changed nothing yet.
-	arrived changeKind = 'h'
 )
 
 func (m *memory) drop(c change) {

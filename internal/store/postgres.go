@@ -52,9 +52,9 @@ type postgres struct {
 const (
 	// patience is how long an operation may wait for a database that comes back.
 	patience = 6 * time.Second
-	// readPatience is how long one attempt to read may take: a connection may have died
-	// silently, and all who read wait for it.
-	readPatience = 2 * time.Second
+	// attemptPatience is how long one attempt may take of what can be tried again: a
+	// connection may have died silently, and many may wait for it.
+	attemptPatience = 2 * time.Second
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
 	// endPatience is how long connections may take to close.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +20,10 @@ import (
 // the conversation.
 const (
 	bellChannel = "latchkey"
-	maxPayload  = 7900 // bytes; PostgreSQL allows 8,000
-	beatEvery   = time.Second
+	// arrivalChannel is where each connection says whose it is, by the channel of its replica.
+	arrivalChannel = "latchkey_arrivals"
+	maxPayload     = 7900 // bytes; PostgreSQL allows 8,000
+	beatEvery      = time.Second
 	// silence is how long the listener may hear nothing, not even its own beat,
 	// before it is taken for dead.
 	silence = 3 * time.Second
@@ -33,9 +34,8 @@ const (
 type bell struct {
 	p     *postgres
 	queue chan announcement
-	// id is random: of it are own, the channel of this replica's heartbeat, and number, the
-	// lock that its connections share.
-	id     oauth.ID
+	// own is the channel of this replica's heartbeat, and number the lock that its
+	// connections share: both are of one random id.
 	own    string
 	number int32
 	// Times are nanoseconds since started: heard is when the last heartbeat came, listening
@@ -43,10 +43,6 @@ type bell struct {
 	// there were none.
 	heard, listening, alone atomic.Int64
 	started                 time.Time
-	// counting is held while it is settled whether there are others; arrivals are those that
-	// said so themselves.
-	counting sync.Mutex
-	arrivals int
 }
 
 // announcement is what one write changed. told is closed when all have been told.
@@ -62,10 +58,10 @@ func newBell(p *postgres) (*bell, error) {
 	}
 	b := &bell{
 		p: p, queue: make(chan announcement, maxQueue), started: time.Now(),
-		id: id, own: bellChannel + "_" + hex.EncodeToString(id[:]), number: int32(binary.BigEndian.Uint32(id[12:]) >> 1),
+		own: bellChannel + "_" + hex.EncodeToString(id[:]), number: int32(binary.BigEndian.Uint32(id[12:]) >> 1),
 	}
 	b.heard.Store(int64(-silence))
-	b.alone.Store(int64(-silence))
+	b.notAlone()
 	return b, nil
 }
 
@@ -165,7 +161,7 @@ func (b *bell) tell(changes []change) {
 	defer cancel()
 	for _, payload := range payloads(changes) {
 		for {
-			attempt, stop := context.WithTimeout(limit, 2*time.Second)
+			attempt, stop := context.WithTimeout(limit, attemptPatience)
 			_, err := b.p.pool.Exec(attempt, `select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`, bellChannel, payload)
 			stop()
 			if err == nil {
@@ -220,25 +216,17 @@ const presence = 1_281_454_180
 // and says so. Whoever is alone hears of a process before that has changed anything, however
 // short it lives.
 func (b *bell) bePresent(ctx context.Context, conn *pgx.Conn) error {
-	arrival := payloads([]change{{kind: arrived, id: b.id}})[0]
 	_, err := conn.Exec(ctx, `select pg_advisory_lock_shared($1, $2), set_config('synchronous_commit', 'off', true),
-		case when not pg_is_in_recovery() then pg_notify($3, $4)::text end`, presence, b.number, bellChannel, arrival)
+		case when not pg_is_in_recovery() then pg_notify($3, $4)::text end`, presence, b.number, arrivalChannel, b.own)
 	if err != nil {
 		return fmt.Errorf("tell other replicas of a connection: %w", err)
 	}
 	return nil
 }
 
-// greet is called when a process has come.
-func (b *bell) greet(id oauth.ID) {
-	if id == b.id {
-		return
-	}
-	b.counting.Lock()
-	defer b.counting.Unlock()
-	b.arrivals++
-	b.alone.Store(int64(-silence))
-}
+// notAlone notes that there may be others, by another value each time: whoever looks around
+// notices that somebody has come meanwhile.
+func (b *bell) notAlone() { b.alone.Store(int64(-silence - b.elapsed())) }
 
 // countOthers counts the connections of other replicas, and of commands.
 const countOthers = `(select count(*) from pg_locks where locktype = 'advisory' and objsubid = 2
@@ -249,7 +237,7 @@ func (b *bell) beat() {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
 	for {
-		limit, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		limit, cancel := context.WithTimeout(context.Background(), attemptPatience)
 		err := b.lookAround(limit)
 		if err == nil {
 			err = b.p.setClock(limit)
@@ -268,22 +256,18 @@ func (b *bell) beat() {
 
 // lookAround makes a heartbeat and counts the others.
 func (b *bell) lookAround(ctx context.Context) error {
-	b.counting.Lock()
-	arrivals := b.arrivals
-	b.counting.Unlock()
-	asked, others := b.elapsed(), 0
+	before, asked, others := b.alone.Load(), b.elapsed(), 0
 	err := b.p.pool.QueryRow(ctx, `select pg_notify($1, ''), `+countOthers, b.own, presence, b.number).Scan(nil, &others)
-	b.counting.Lock()
-	defer b.counting.Unlock()
-	if err != nil || others > 0 || b.arrivals != arrivals {
-		b.alone.Store(int64(-silence))
+	if err != nil || others > 0 {
+		b.notAlone()
 		return err
 	}
 	if !b.isAlone(asked) {
 		// Whoever was there may have been killed before it told of what it did.
 		b.p.memory.empty()
 	}
-	b.alone.Store(int64(asked))
+	// It stays as it is where somebody has come meanwhile.
+	b.alone.CompareAndSwap(before, int64(asked))
 	return nil
 }
 
@@ -324,7 +308,7 @@ func (b *bell) hear(ctx context.Context) error {
 	if err := b.bePresent(limit, conn); err != nil {
 		return err
 	}
-	if _, err := conn.Exec(limit, `listen `+bellChannel+`; listen `+b.own); err != nil {
+	if _, err := conn.Exec(limit, `listen `+bellChannel+`; listen `+arrivalChannel+`; listen `+b.own); err != nil {
 		return err
 	}
 	b.listening.Store(int64(b.elapsed()))
@@ -343,17 +327,18 @@ func (b *bell) hear(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("wait for a notification: %w", err)
 		}
-		if n.Channel == b.own {
+		switch n.Channel {
+		case b.own:
 			last = time.Now()
 			b.heard.Store(int64(b.elapsed()))
-			continue
-		}
-		for _, c := range parsePayload(n.Payload) {
-			if c.kind == arrived {
-				b.greet(c.id)
-				continue
+		case arrivalChannel:
+			if n.Payload != b.own {
+				b.notAlone()
 			}
-			b.p.memory.drop(c)
+		default:
+			for _, c := range parsePayload(n.Payload) {
+				b.p.memory.drop(c)
+			}
 		}
 	}
 }

@@ -212,7 +212,7 @@ func (p *postgres) patiently(ctx context.Context, read func(context.Context) err
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
-		attempt, stop := context.WithTimeout(ctx, readPatience)
+		attempt, stop := context.WithTimeout(ctx, attemptPatience)
 		err := read(attempt)
 		stop()
 		if err == nil || !isOutage(err) {

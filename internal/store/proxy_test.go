@@ -86,12 +86,12 @@ func (p *proxy) accept() {
 	}
 }
 
-// silence lets nothing more through on the connections that are open, and keeps them.
+// silence loses every answer on the connections that are open, and keeps them.
 func (p *proxy) silence() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.open {
-		c.silent.Store(true)
+		c.deaf.Store(true)
 	}
 }
 
@@ -101,8 +101,7 @@ type conversation struct {
 	client, server net.Conn
 	// statements are the prepared ones by their names.
 	statements map[string]string
-	// silent connections lose what the client says.
-	deaf, silent atomic.Bool
+	deaf       atomic.Bool
 	// committed is closed when the server has answered an ill-fated commit.
 	committed chan struct{}
 }
@@ -137,9 +136,6 @@ func (c *conversation) clientToServer() {
 		kind, message, err := readMessage(r, first)
 		if err != nil {
 			return
-		}
-		if c.silent.Load() {
-			continue
 		}
 		if c.isCommit(kind, message) {
 			if fate := accident(c.next.Swap(int32(none))); fate != none {
