@@ -30,9 +30,11 @@ type options struct {
 	rounds      int
 	folder      string
 	// grow are the sizes of the growth run; replicas is how many servers share a
-	// database at last. Where either is given, nothing else is measured.
+	// database at last; against is a binary to compare with. Where one of them is given,
+	// nothing else is measured.
 	grow     []int
 	replicas int
+	against  string
 }
 
 func main() {
@@ -63,6 +65,7 @@ func parse() (o options, err error) {
 	flag.IntVar(&o.rounds, "rounds", 5, "how often each workload is measured where it has a floor; the median counts")
 	flag.StringVar(&o.folder, "report", "bench/report", "folder for the report and the plot")
 	flag.IntVar(&o.replicas, "replicas", 0, "measure 1 to this many servers on one PostgreSQL, nothing else")
+	flag.StringVar(&o.against, "against", "", "another binary: measure both in turn on the same store, nothing else")
 	engines := flag.String("engines", onSQLite+","+onPostgreSQL, "engines to measure")
 	connections := flag.String("connections", "1,16,64", "numbers of connections, ascending")
 	grow := flag.String("grow", "", "numbers of living authorizations, ascending: measure what growth costs, nothing else")
@@ -131,6 +134,8 @@ func run(ctx context.Context, o options) (err error) {
 		r.Authorizations = o.grow[len(o.grow)-1]
 	case o.replicas > 0:
 		name, measure = "replicas", b.replicas
+	case o.against != "":
+		name, measure = "turns", b.compare
 	}
 	failed := measure(ctx, o, r)
 	r.Floors = r.judge()

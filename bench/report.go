@@ -31,6 +31,7 @@ type report struct {
 	Peers    []*engineReport `json:"peers,omitempty"`
 	Growth   []growthPoint   `json:"growth,omitempty"`
 	Replicas []replicaPoint  `json:"replicas,omitempty"`
+	Turns    []turn          `json:"turns,omitempty"`
 	Floors   []floor         `json:"floors"`
 	// Unmeasured are the workloads that ran out of rows or stood still, and which it was.
 	Unmeasured []string `json:"unmeasured,omitempty"`

@@ -46,6 +46,7 @@ func (r *report) print(w io.Writer) {
 	}
 	r.printGrowth(w)
 	r.printReplicas(w)
+	r.printTurns(w)
 	r.printFigures(w)
 }
 

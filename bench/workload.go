@@ -70,6 +70,11 @@ func workloads(r rows) []workload {
 	}
 }
 
+// usingUp tells which workloads leave rows that no other one can read afterwards.
+func usingUp(workload string) bool {
+	return workload == forRefreshRandom || workload == forRevokeInOrder || workload == forRevokeRandom
+}
+
 // draws hands out rows to the clients of all connections. No two workloads share a
 // sequence of draws: the later one would find in memory what the earlier one read.
 type draws struct {
