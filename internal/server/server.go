@@ -64,12 +64,13 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	e, paths := rooms.Endpoints, config.Paths
 
 	programs := http.NewServeMux()
-	programs.Handle(paths.Token, e.Token())
-	programs.Handle(paths.Revoke, e.Revoke())
-	programs.Handle(paths.Introspect, e.Introspect())
-	programs.Handle(paths.Check, e.Check())
-	programs.Handle(paths.Me, e.Me())
-	programs.Handle(endpoint.Metadata, e.Metadata())
+	protocol := map[string]http.Handler{
+		paths.Token: e.Token(), paths.Revoke: e.Revoke(), paths.Introspect: e.Introspect(),
+		paths.Check: e.Check(), paths.Me: e.Me(), endpoint.Metadata: e.Metadata(),
+	}
+	for path, h := range protocol {
+		programs.Handle(path, h)
+	}
 	programs.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	programs.HandleFunc("GET /readyz", s.ready(rooms.Ready))
 
@@ -89,52 +90,21 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	}
 
 	programs.Handle("/", guarded)
-	s.handler = bounded(believeProxies(programs, config.TrustedProxies))
+	s.handler = newBounds().around(believeProxies(directly(protocol, programs), config.TrustedProxies))
 	return s, nil
 }
 
-// answerTime is how long a request may take, whatever it waits for.
-const answerTime = 9 * time.Second
-
-func bounded(next http.Handler) http.Handler {
+// directly leads to what has a path of its own. A search through all patterns costs a
+// request that is answered from memory as much as its answer.
+func directly(paths map[string]http.Handler, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limit := answerTime
-		if r.ContentLength > maxForm {
-			// It takes a while until a picture has come.
-			limit = requestTime
+		// A path that is written in another way than it reads is for the rest to judge.
+		if h := paths[r.URL.Path]; h != nil && r.URL.RawPath == "" {
+			h.ServeHTTP(w, r)
+			return
 		}
-		b := &bound{Context: r.Context(), until: time.Now().Add(limit)}
-		defer b.release()
-		next.ServeHTTP(w, r.WithContext(b))
+		rest.ServeHTTP(w, r)
 	})
-}
-
-// bound is a context with a deadline whose timer is not made before somebody waits:
-// most requests are answered without.
-type bound struct {
-	context.Context
-	until  time.Time
-	once   sync.Once
-	timed  context.Context
-	cancel context.CancelFunc
-}
-
-func (b *bound) Deadline() (time.Time, bool) { return b.until, true }
-
-func (b *bound) wait() context.Context {
-	b.once.Do(func() { b.timed, b.cancel = context.WithDeadline(b.Context, b.until) })
-	return b.timed
-}
-
-func (b *bound) Done() <-chan struct{} { return b.wait().Done() }
-
-func (b *bound) Err() error { return b.wait().Err() }
-
-// release lets go of the timer. Whoever asks later sees the request's own context,
-// which ends with its handler.
-func (b *bound) release() {
-	b.once.Do(func() { b.timed, b.cancel = b.Context, func() {} })
-	b.cancel()
 }
 
 // maxForm is the size of a form of the pages in bytes, unless it has a picture.
@@ -344,6 +314,10 @@ type unusedConns struct {
 }
 
 func (u *unusedConns) observe(c net.Conn, state http.ConnState) {
+	if state == http.StateIdle {
+		// It was active before.
+		return
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if state == http.StateNew {
