@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -79,18 +78,24 @@ func (e *Endpoints) serve(r rules, h handler) http.Handler {
 		allowed = append(allowed, http.MethodHead)
 	}
 	allow := strings.Join(allowed, ", ")
-	common := http.Header{
-		"Cache-Control":          {"no-store"},
-		"Pragma":                 {"no-cache"}, // RFC 6749 §5.1
-		"X-Content-Type-Options": {"nosniff"},
+	type field struct {
+		name   string
+		values []string
+	}
+	common := []field{
+		{"Cache-Control", []string{"no-store"}},
+		{"Pragma", []string{"no-cache"}}, // RFC 6749 §5.1
+		{"X-Content-Type-Options", []string{"nosniff"}},
 	}
 	if r.open {
-		common.Set("Access-Control-Allow-Origin", "*")
-		common.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
+		common = append(common, field{"Access-Control-Allow-Origin", []string{"*"}},
+			field{"Access-Control-Expose-Headers", []string{"WWW-Authenticate, Retry-After"}})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		header := w.Header()
-		maps.Copy(header, common)
+		for _, f := range common {
+			header[f.name] = f.values
+		}
 		switch {
 		case r.open && q.Method == http.MethodOptions:
 			header.Set("Allow", allow)

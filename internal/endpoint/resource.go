@@ -27,7 +27,7 @@ func (e *Endpoints) bearer(r *http.Request, scope oauth.Scope) (grant.Access, er
 	}
 	if err := access.Require(scope); err != nil {
 		e.meter.Called(access.Application.ID, access.Person())
-		return access, &refused{usage.Attempt{Application: access.Application, Proven: true, Scope: scope, Held: access.Scope}, err}
+		return access, &refused{usage.Attempt{Application: *access.Application, Proven: true, Scope: scope, Held: access.Scope}, err}
 	}
 	e.called(r, access, scope)
 	return access, nil

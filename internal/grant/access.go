@@ -10,7 +10,8 @@ import (
 
 // Access is what a living access token stands for.
 type Access struct {
-	Application oauth.Application
+	// Application is shared with others, and must not be changed.
+	Application *oauth.Application
 	// AccountID names the account, which is not disabled; Account reads it.
 	AccountID oauth.ID
 	GrantType oauth.GrantType
@@ -64,11 +65,11 @@ func (g *Grants) access(ctx context.Context, presented oauth.Token) (Access, err
 		return Access{}, err
 	}
 	if dead || application.Suspended() {
-		return Access{}, &Refused{Application: application, Presented: presented, err: errDead(), Authorization: oauth.Authorization{
+		return Access{}, &Refused{Application: *application, Presented: presented, err: errDead(), Authorization: oauth.Authorization{
 			ApplicationID: check.ApplicationID, Status: check.Status, Access: check.Access, PreviousAccess: check.PreviousAccess,
 		}}
 	}
-	scope := living.Scope.Within(g.Allowed(application))
+	scope := living.Scope.Within(g.Allowed(*application))
 	if check.GrantType == oauth.GrantClientCredentials {
 		// The application belongs to somebody else now.
 		if check.AccountID != application.OwnerID {

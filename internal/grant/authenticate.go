@@ -19,13 +19,13 @@ type Credentials struct {
 // one, so whatever asks for a Client cannot be reached without; a Trial holds one that
 // nobody else gets.
 type Client struct {
-	application oauth.Application
+	application *oauth.Application
 	// inherited: the secret that proved it is from before the application had its owner.
 	inherited bool
 }
 
 // Application is the one that has proved itself.
-func (c Client) Application() oauth.Application { return c.application }
+func (c Client) Application() oauth.Application { return *c.application }
 
 // Claimed is the application that a request says it is from, which is not proved.
 func (g *Grants) Claimed(ctx context.Context, clientID string) (oauth.Application, bool) {
@@ -34,7 +34,10 @@ func (g *Grants) Claimed(ctx context.Context, clientID string) (oauth.Applicatio
 		return oauth.Application{}, false
 	}
 	a, err := g.store.RememberedApplication(ctx, id)
-	return a, err == nil && a.ClientID == clientID
+	if err != nil || a.ClientID != clientID {
+		return oauth.Application{}, false
+	}
+	return *a, true
 }
 
 // Authenticate checks the credentials of an application (RFC 6749 §2.3). A
@@ -57,14 +60,14 @@ func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error
 		return Client{}, errUnknownClient()
 	}
 	if refusal := g.prove(a, c.Secret); refusal != nil {
-		return Client{}, &Refused{Application: a, err: refusal}
+		return Client{}, &Refused{Application: *a, err: refusal}
 	}
 	inherited := !a.InheritedAt.IsZero() && !a.Public && !a.KnownToOwnerAlone(c.Secret, g.now())
 	return Client{application: a, inherited: inherited}, nil
 }
 
 // prove decides whether an application is who it says it is, and may act.
-func (g *Grants) prove(a oauth.Application, secret string) *oauth.Error {
+func (g *Grants) prove(a *oauth.Application, secret string) *oauth.Error {
 	switch {
 	case a.Public && secret != "":
 		return oauth.NewError(oauth.InvalidClient, "this is a public application: it has no client_secret, send client_id alone")

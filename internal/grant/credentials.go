@@ -16,7 +16,7 @@ func (g *Grants) ClientCredentials(ctx context.Context, c Client, scope string) 
 	if c.inherited {
 		return Tokens{}, oauth.NewError(oauth.UnauthorizedClient, "the application has another owner since this client_secret was made: replace the secret in the settings of the application")
 	}
-	granted, refusal := g.Catalogue().Request(scope, g.Allowed(c.application))
+	granted, refusal := g.Catalogue().Request(scope, g.Allowed(*c.application))
 	if refusal != nil {
 		return Tokens{}, refusal
 	}

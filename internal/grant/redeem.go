@@ -28,7 +28,7 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 	if err != nil {
 		return Tokens{}, oauth.Internal(err)
 	}
-	allowed := g.Allowed(c.application)
+	allowed := g.Allowed(*c.application)
 	a, err := g.store.RedeemCode(ctx, oauth.Redemption{
 		Code: code, ApplicationID: c.application.ID, RedirectURI: r.RedirectURI, Verifier: r.Verifier, Allowed: allowed,
 		AccessHash: access.Hash(oauth.KindAccessToken), RefreshHash: refresh.Hash(oauth.KindRefreshToken),
@@ -42,7 +42,7 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 		if a.CreatedAt.IsZero() && !a.CodeExpiresAt.IsZero() { // the redemption does not read it
 			a.CreatedAt = a.CodeExpiresAt.Add(-g.config.CodeLifetime)
 		}
-		return Tokens{}, &Refused{Application: c.application, Authorization: a, Presented: code, err: failure(err)}
+		return Tokens{}, &Refused{Application: *c.application, Authorization: a, Presented: code, err: failure(err)}
 	}
 	g.meter.Issued(c.application.ID, a.AccountID)
 	tokens := g.answer(a, access, allowed)

@@ -33,7 +33,7 @@ func (g *Grants) Refresh(ctx context.Context, c Client, r RefreshRequest) (Token
 		return Tokens{}, oauth.ErrUnknownRefreshToken()
 	}
 	access, next := g.key.Successors(presented)
-	allowed := g.Allowed(c.application)
+	allowed := g.Allowed(*c.application)
 	a, err := g.store.RotateRefresh(ctx, oauth.Rotation{
 		Refresh: presented, ApplicationID: c.application.ID, Public: c.application.Public, Scope: scope, Allowed: allowed,
 		AccessHash: access.Hash(oauth.KindAccessToken), RefreshHash: next.Hash(oauth.KindRefreshToken), KeyID: g.keyID,
@@ -44,10 +44,10 @@ func (g *Grants) Refresh(ctx context.Context, c Client, r RefreshRequest) (Token
 		return Tokens{}, oauth.ErrUnknownRefreshToken()
 	case errors.Is(err, oauth.ErrUnrecognised):
 		err = g.judgeUnrecognised(ctx, a, presented, r.Address)
-		return Tokens{}, &Refused{Application: c.application, Authorization: a, Presented: presented, err: err}
+		return Tokens{}, &Refused{Application: *c.application, Authorization: a, Presented: presented, err: err}
 	case err != nil:
 		g.logEnd(a, err)
-		return Tokens{}, &Refused{Application: c.application, Authorization: a, Presented: presented, err: failure(err)}
+		return Tokens{}, &Refused{Application: *c.application, Authorization: a, Presented: presented, err: failure(err)}
 	}
 	g.meter.Refreshed(c.application.ID, a.AccountID)
 	tokens := g.answer(a, access, allowed)

@@ -39,7 +39,7 @@ func (g *Grants) Try(ctx context.Context, application oauth.Application, account
 	case a.Suspended():
 		return Trial{}, oauth.NewError(oauth.InvalidClient, "this application is suspended; ask those who run this platform")
 	}
-	return Trial{grants: g, client: Client{application: a}, account: account, callback: callback}, nil
+	return Trial{grants: g, client: Client{application: &a}, account: account, callback: callback}, nil
 }
 
 // owns reports whether a code or token belongs to an authorization of this trial. Whose

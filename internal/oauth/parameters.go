@@ -80,6 +80,10 @@ func (p Parameters) RefuseRepeated() *Error {
 
 func (p *Parameters) add(name, value string) {
 	i, known := p.find(name)
+	if p.pairs == nil {
+		// Most requests have no more.
+		p.pairs = make([]pair, 0, 5)
+	}
 	p.pairs = append(p.pairs, pair{Parameter: Parameter{name, value}})
 	switch {
 	case known:
@@ -183,7 +187,12 @@ func parsePlainJSON(s string) (p Parameters, ok bool) {
 }
 
 // skipSpace leaves out what RFC 8259 §2 allows between tokens.
-func skipSpace(s string) string { return strings.TrimLeft(s, " \t\r\n") }
+func skipSpace(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t' || s[0] == '\r' || s[0] == '\n') {
+		s = s[1:]
+	}
+	return s
+}
 
 func cutByte(s string, c byte) (rest string, ok bool) {
 	s = skipSpace(s)

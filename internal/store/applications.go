@@ -45,9 +45,13 @@ func (s *Store) Application(ctx context.Context, id oauth.ID) (oauth.Application
 	return scanApplication(s.engine.db().QueryRowContext(ctx, selectApplication+` where applications.id = $1`, id[:]))
 }
 
-// RememberedApplication is Application, from memory where that can be trusted.
-func (s *Store) RememberedApplication(ctx context.Context, id oauth.ID) (oauth.Application, error) {
-	return remembered(s.memory, s.memory.applications, id, func() (oauth.Application, error) { return s.Application(ctx, id) })
+// RememberedApplication is Application, from memory where that can be trusted. Others read
+// the same one, so it must not be changed.
+func (s *Store) RememberedApplication(ctx context.Context, id oauth.ID) (*oauth.Application, error) {
+	return remembered(s.memory, s.memory.applications, id, func() (*oauth.Application, error) {
+		a, err := s.Application(ctx, id)
+		return &a, err
+	})
 }
 
 // Applications lists the applications of an owner, or of everybody when owner is

@@ -9,25 +9,28 @@ import (
 // operation is an event or a new row that waits for PostgreSQL.
 type operation struct {
 	claim
-	// event is nil for a new row.
+	// event is nil for a new row, and row for an event.
 	event oauth.Event
-	row   oauth.Authorization
+	row   *oauth.Authorization
 	until time.Time
 	done  chan outcome
 }
 
+// outcome is what became of an operation. The row is nil where there is none, and may have been
+// given to others too.
 type outcome struct {
-	row oauth.Authorization
+	row *oauth.Authorization
 	err error
 }
 
 // work is one event or new row of a batch, with all who wait for it.
 type work struct {
 	event   oauth.Event
-	row     oauth.Authorization
+	row     *oauth.Authorization
 	waiters []*operation
-	// before and after are the row around the event; refusal is the event's error.
-	before, after oauth.Authorization
+	// before and after are the row around the event, nil where there is none, and the same
+	// where it changes nothing; refusal is the event's error.
+	before, after *oauth.Authorization
 	refusal       error
 	// tried: a commit with this after was under way when the connection was lost.
 	tried *oauth.Authorization
@@ -80,7 +83,7 @@ func until(batch []*work) time.Time {
 }
 
 // answer tells everybody who waits for the work.
-func (w *work) answer(row oauth.Authorization, err error) {
+func (w *work) answer(row *oauth.Authorization, err error) {
 	for _, op := range w.waiters {
 		op.done <- outcome{row: row, err: err}
 	}
@@ -103,18 +106,21 @@ func (w *work) expire(now time.Time, cause error) (left bool) {
 
 // decide lets the event decide on the row as it is now. After a commit whose
 // outcome is unknown, finding our own hashes in the row means that it won.
-func (w *work) decide(row oauth.Authorization, disabled bool, now time.Time) {
-	if w.tried != nil && (row == *w.tried || holds(row, *w.tried)) {
-		w.before, w.after = row, row
+func (w *work) decide(row *oauth.Authorization, disabled bool, now time.Time) {
+	w.before, w.after = row, row
+	if w.tried != nil && (*row == *w.tried || holds(row, w.tried)) {
 		return
 	}
-	w.before = row
-	w.after, w.refusal = w.event.Decide(row, disabled, now)
+	after, refusal := w.event.Decide(*row, disabled, now)
+	w.refusal = refusal
+	if after != *row {
+		w.after = &after
+	}
 }
 
 // holds reports whether the row went on from tried: the access token that tried
 // brought is its current or its previous one.
-func holds(row, tried oauth.Authorization) bool {
+func holds(row, tried *oauth.Authorization) bool {
 	return row.Access.Hash.Matches(tried.Access.Hash) && row.Generation == tried.Generation && row.Status >= tried.Status ||
 		row.PreviousAccess.Hash.Matches(tried.Access.Hash)
 }

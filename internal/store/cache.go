@@ -65,7 +65,9 @@ func (c *cache[V]) get(id oauth.ID) (value V, ok bool) {
 	if c.life != nil && time.Now().UnixNano()-record.read > int64(c.life()) {
 		return value, false
 	}
-	record.read |= used
+	if record.read&used == 0 {
+		record.read |= used
+	}
 	return record.value, true
 }
 

@@ -13,8 +13,8 @@ type checked struct {
 	check    oauth.Check
 	disabled bool
 	// account is read along where that costs less than to read it afterwards; otherwise
-	// its ID is zero.
-	account oauth.Account
+	// it is nil.
+	account *oauth.Account
 }
 
 // checkColumns are those of the check of an authorization.
@@ -24,7 +24,8 @@ const checkColumns = `application_id, account_id, grant_type, status,
 
 const selectCheckByID = `select id, ` + checkColumns + ` from authorizations where id = any($1)`
 
-func scanCheck(r row) (id oauth.ID, c checked, err error) {
+func scanCheck(r row) (id oauth.ID, c *checked, err error) {
+	c = new(checked)
 	access, previous := &c.check.Access, &c.check.PreviousAccess
 	err = r.Scan(fixed(id[:]), fixed(c.check.ApplicationID[:]), fixed(c.check.AccountID[:]), &c.check.GrantType, &c.check.Status,
 		fixed(access.Hash[:]), &access.Scope, millis{&access.IssuedAt}, millis{&access.ExpiresAt},
@@ -146,35 +147,40 @@ func (c *accountChanges) add(id oauth.ID) {
 	c.at(id).Add(1)
 }
 
-// accountRecord is an oauth.Account as the memory keeps it, in half of the room.
+// accountRecord is an oauth.Account as the memory keeps it, without pointers.
 type accountRecord struct {
-	// texts are the email address, the username, the name and the picture, one behind the
-	// other; ends are where the first three end.
-	texts   string
+	// The email address, the username, the name and the picture lie one behind the other at a
+	// place among the texts; ends are where each of them ends.
+	at      uint64
+	ends    [4]uint32
 	created int64
-	ends    [3]uint32
 	// whole: more is known than whether the account is disabled.
 	whole, administrator, disabled bool
 }
 
 // sealAccount makes the record of an account.
-func sealAccount(a oauth.Account) accountRecord {
-	r := accountRecord{
-		texts: a.Email + a.Username + a.Name + a.AvatarURL, created: toMillis(a.CreatedAt),
-		whole: true, administrator: a.Administrator, disabled: a.Disabled,
-	}
+func (m *memory) sealAccount(a *oauth.Account) accountRecord {
+	r := accountRecord{created: toMillis(a.CreatedAt), administrator: a.Administrator, disabled: a.Disabled}
 	end := 0
-	for i, text := range [...]string{a.Email, a.Username, a.Name} {
+	for i, text := range [...]string{a.Email, a.Username, a.Name, a.AvatarURL} {
 		end += len(text)
 		r.ends[i] = uint32(end)
 	}
+	r.at, r.whole = m.texts.put(a.ID, a.Email+a.Username+a.Name+a.AvatarURL)
 	return r
 }
 
-// open is the account of a record that sealAccount made.
-func (r accountRecord) open(id oauth.ID) oauth.Account {
-	return oauth.Account{
-		ID: id, Email: r.texts[:r.ends[0]], Username: r.texts[r.ends[0]:r.ends[1]], Name: r.texts[r.ends[1]:r.ends[2]], AvatarURL: r.texts[r.ends[2]:],
-		Administrator: r.administrator, Disabled: r.disabled, CreatedAt: fromMillis(r.created),
+// openAccount is the account of a record that sealAccount made, if it is whole.
+func (m *memory) openAccount(id oauth.ID, r accountRecord) (a oauth.Account, ok bool) {
+	if !r.whole {
+		return a, false
 	}
+	text, ok := m.texts.get(id, r.at, int(r.ends[3]))
+	if !ok {
+		return a, false
+	}
+	return oauth.Account{
+		ID: id, Email: text[:r.ends[0]], Username: text[r.ends[0]:r.ends[1]], Name: text[r.ends[1]:r.ends[2]], AvatarURL: text[r.ends[2]:],
+		Administrator: r.administrator, Disabled: r.disabled, CreatedAt: fromMillis(r.created),
+	}, true
 }

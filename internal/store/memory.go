@@ -10,8 +10,9 @@ import (
 type memory struct {
 	authorizations *cache[checkRecord]
 	scopes         scopeNumbers
-	applications   *cache[oauth.Application]
+	applications   *cache[*oauth.Application]
 	accounts       *cache[accountRecord]
+	texts          *texts
 	// accountChanges tell how long what a record of an authorization says of its account
 	// holds.
 	accountChanges accountChanges
@@ -33,13 +34,16 @@ const (
 	maxCachedAuthorizations = 240_000
 	maxCachedApplications   = 10_000
 	maxCachedAccounts       = 100_000
+	// textsOfAccount is how many bytes the texts of an account mostly take at the most.
+	textsOfAccount = 128
 )
 
 func newMemory(life func() time.Duration, trusted func() bool) *memory {
 	return &memory{
 		authorizations: newCache[checkRecord](maxCachedAuthorizations, life),
-		applications:   newCache[oauth.Application](maxCachedApplications, life),
+		applications:   newCache[*oauth.Application](maxCachedApplications, life),
 		accounts:       newCache[accountRecord](maxCachedAccounts, life),
+		texts:          newTexts(maxCachedAccounts * textsOfAccount),
 		trusted:        trusted,
 	}
 }
@@ -96,34 +100,29 @@ func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
 
 // account returns what is remembered of an account, or reads it.
 func (m *memory) account(id oauth.ID, read func() (oauth.Account, error)) (oauth.Account, error) {
-	r, err := m.accountRecord(id, true, func() (accountRecord, error) {
-		a, err := read()
-		return sealAccount(a), err
-	})
-	if err != nil {
-		return oauth.Account{}, err
+	if !m.trusted() {
+		return read()
 	}
-	return r.open(id), nil
+	if r, ok := m.accounts.get(id); ok {
+		if a, ok := m.openAccount(id, r); ok {
+			return a, nil
+		}
+	}
+	began := m.accounts.begin(id)
+	a, err := read()
+	if err == nil {
+		m.accounts.keep(id, began, m.sealAccount(&a))
+	}
+	return a, err
 }
 
 // accountDisabled is account for what every event wants to know.
 func (m *memory) accountDisabled(id oauth.ID, read func() (bool, error)) (bool, error) {
-	r, err := m.accountRecord(id, false, func() (accountRecord, error) {
+	r, err := remembered(m, m.accounts, id, func() (accountRecord, error) {
 		disabled, err := read()
 		return accountRecord{disabled: disabled}, err
 	})
 	return r.disabled, err
-}
-
-// accountRecord is remembered, but for a record that is not whole where that is needed.
-func (m *memory) accountRecord(id oauth.ID, whole bool, read func() (accountRecord, error)) (accountRecord, error) {
-	if !m.trusted() {
-		return read()
-	}
-	if r, ok := m.accounts.get(id); ok && (r.whole || !whole) {
-		return r, nil
-	}
-	return m.accounts.fill(id, read)
 }
 
 // knownDisabled is accountDisabled for a transaction that has begun: what that reads may be
@@ -149,8 +148,8 @@ func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, erro
 	if r, ok := m.scopes.seal(c, changes); ok && before == m.accountChanges.all.Load() {
 		m.authorizations.keep(id, began, r)
 	}
-	if !c.account.ID.IsZero() {
-		m.accounts.keep(c.account.ID, beganAccount, sealAccount(c.account))
+	if c.account != nil {
+		m.accounts.keep(c.account.ID, beganAccount, m.sealAccount(c.account))
 	} else if _, known := m.accounts.get(c.check.AccountID); !known {
 		m.accounts.keep(c.check.AccountID, beganAccount, accountRecord{disabled: c.disabled})
 	}

@@ -15,30 +15,34 @@ import (
 )
 
 func (p *postgres) change(ctx context.Context, e oauth.Event) (oauth.Authorization, error) {
-	return p.submit(ctx, &operation{event: e})
+	row, err := p.submit(ctx, &operation{event: e})
+	if row == nil {
+		return oauth.Authorization{}, err
+	}
+	return *row, err
 }
 
 func (p *postgres) issue(ctx context.Context, a oauth.Authorization) error {
-	_, err := p.submit(ctx, &operation{row: a})
+	_, err := p.submit(ctx, &operation{row: &a})
 	return err
 }
 
-func (p *postgres) submit(ctx context.Context, op *operation) (oauth.Authorization, error) {
+func (p *postgres) submit(ctx context.Context, op *operation) (*oauth.Authorization, error) {
 	if err := ctx.Err(); err != nil {
-		return oauth.Authorization{}, err
+		return nil, err
 	}
 	op.until, op.done = time.Now().Add(patience), make(chan outcome, 1)
 	select {
 	case p.events <- op:
 	default:
-		return oauth.Authorization{}, errBusy()
+		return nil, errBusy()
 	}
 	select {
 	case o := <-op.done:
 		return o.row, o.err
 	case <-ctx.Done():
 		if op.leave() {
-			return oauth.Authorization{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 	o := <-op.done
@@ -103,14 +107,14 @@ func (p *postgres) persist(batch []*work) {
 		}
 		if !isOutage(err) && !isConflict(err) {
 			for _, w := range batch {
-				w.answer(oauth.Authorization{}, err)
+				w.answer(nil, err)
 			}
 			return
 		}
 		select {
 		case <-p.closing:
 			for _, w := range batch {
-				w.answer(oauth.Authorization{}, errDown(err))
+				w.answer(nil, errDown(err))
 			}
 			return
 		case <-time.After(wait):
@@ -157,8 +161,7 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 	if err := p.finish(ctx, conn.Conn(), changed); err != nil {
 		if !isUndone(err) {
 			for _, w := range changed {
-				w.tried = new(oauth.Authorization)
-				*w.tried = w.after
+				w.tried = w.after
 			}
 		}
 		abandon(conn.Conn())
@@ -168,8 +171,8 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 		w.answer(w.row, nil)
 	}
 	for _, w := range events {
-		if w.before.ID.IsZero() {
-			w.answer(oauth.Authorization{}, ErrNotFound)
+		if w.before == nil {
+			w.answer(nil, ErrNotFound)
 		} else {
 			w.answer(w.after, w.refusal)
 		}
@@ -219,7 +222,7 @@ func (p *postgres) endByID(ctx context.Context, conn *pgx.Conn, events []*work) 
 	return slices.DeleteFunc(events, func(w *work) bool {
 		done := slices.Contains(ended, w.id())
 		if done {
-			w.answer(oauth.Authorization{}, nil)
+			w.answer(nil, nil)
 		}
 		return done
 	}), nil
@@ -228,7 +231,7 @@ func (p *postgres) endByID(ctx context.Context, conn *pgx.Conn, events []*work) 
 // queueInserts adds the statements for new rows. A row that is there already is our
 // own, from a commit whose outcome was unknown: its id has 74 random bits.
 func queueInserts(b *pgx.Batch, inserts []*work) {
-	var credentials, others, early []oauth.Authorization
+	var credentials, others, early []*oauth.Authorization
 	for _, w := range inserts {
 		if !w.row.EarlySweep().IsZero() {
 			early = append(early, w.row)
@@ -258,7 +261,7 @@ func abandon(conn *pgx.Conn) {
 // load begins, inserts the new rows, and locks and reads those of the events, in
 // the order of their ids: whoever locks several rows does it in this order, so
 // replicas never wait for each other in a circle.
-func (p *postgres) load(ctx context.Context, conn *pgx.Conn, inserts, events []*work) (map[oauth.ID]loaded, error) {
+func (p *postgres) load(ctx context.Context, conn *pgx.Conn, inserts, events []*work) (map[oauth.ID]*loaded, error) {
 	var b pgx.Batch
 	b.Queue("begin")
 	queueInserts(&b, inserts)
@@ -276,7 +279,7 @@ func (p *postgres) load(ctx context.Context, conn *pgx.Conn, inserts, events []*
 }
 
 // readLoaded reads the rows behind the statements that come before them.
-func readLoaded(results pgx.BatchResults, before int) (map[oauth.ID]loaded, error) {
+func readLoaded(results pgx.BatchResults, before int) (map[oauth.ID]*loaded, error) {
 	for range before {
 		if _, err := results.Exec(); err != nil {
 			return nil, fmt.Errorf("begin and insert: %w", err)
@@ -303,11 +306,11 @@ const selectLoaded = `select ` + wholeAuthorization + `,
 // selectForBatch locks, too.
 const selectForBatch = selectLoaded + ` where id = any($1) order by id for update`
 
-func scanMany(rows pgx.Rows) (map[oauth.ID]loaded, error) {
+func scanMany(rows pgx.Rows) (map[oauth.ID]*loaded, error) {
 	defer rows.Close()
-	found := map[oauth.ID]loaded{}
+	found := map[oauth.ID]*loaded{}
 	for rows.Next() {
-		var l loaded
+		l := new(loaded)
 		if err := rows.Scan(append(authorizationDestinations(&l.row), &l.disabled)...); err != nil {
 			return nil, err
 		}
@@ -317,13 +320,13 @@ func scanMany(rows pgx.Rows) (map[oauth.ID]loaded, error) {
 }
 
 // decide lets every event decide on its row.
-func (p *postgres) decide(events []*work, found map[oauth.ID]loaded) {
+func (p *postgres) decide(events []*work, found map[oauth.ID]*loaded) {
 	now := p.now()
 	for _, w := range events {
 		if l, ok := found[w.id()]; ok {
-			w.decide(l.row, l.disabled, now)
+			w.decide(&l.row, l.disabled, now)
 		} else {
-			w.before, w.after = oauth.Authorization{}, oauth.Authorization{}
+			w.before, w.after = nil, nil
 		}
 	}
 }
@@ -332,10 +335,10 @@ func (p *postgres) decide(events []*work, found map[oauth.ID]loaded) {
 // decision was made on, and commits.
 func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) error {
 	var revoked, advanced, others []*work
-	var ended []oauth.Authorization
+	var ended []*oauth.Authorization
 	var told []oauth.Occurrence
 	for _, w := range changed {
-		if w.after == w.before.Revoked(w.after.RevokedReason, w.after.RevokedAt) && w.after.SweepAfter == w.before.SweepAfter {
+		if *w.after == w.before.Revoked(w.after.RevokedReason, w.after.RevokedAt) && w.after.SweepAfter == w.before.SweepAfter {
 			revoked = append(revoked, w)
 		} else if advances(w.before, w.after) {
 			advanced = append(advanced, w)
@@ -345,7 +348,7 @@ func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) 
 		if w.after.Status != w.before.Status && !w.after.EarlySweep().IsZero() {
 			ended = append(ended, w.after)
 		}
-		if o, ok := oauth.RevocationOf(w.before, w.after); ok {
+		if o, ok := oauth.RevocationOf(*w.before, *w.after); ok {
 			told = append(told, o)
 		}
 	}
@@ -376,18 +379,18 @@ func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) 
 }
 
 // queueUpdate adds a conditional update of the rows, if there are any.
-func queueUpdate(b *pgx.Batch, update string, of []*work, columns func([]oauth.Authorization) []any) {
+func queueUpdate(b *pgx.Batch, update string, of []*work, columns func([]*oauth.Authorization) []any) {
 	if len(of) == 0 {
 		return
 	}
-	rows, statuses, generations := make([]oauth.Authorization, len(of)), make([]int16, len(of)), make([]int64, len(of))
+	rows, statuses, generations := make([]*oauth.Authorization, len(of)), make([]int16, len(of)), make([]int64, len(of))
 	for i, w := range of {
 		rows[i], statuses[i], generations[i] = w.after, int16(w.before.Status), int64(w.before.Generation)
 	}
 	b.Queue(update, append(columns(rows), statuses, generations)...)
 }
 
-func queueEarlySweeps(b *pgx.Batch, rows []oauth.Authorization) {
+func queueEarlySweeps(b *pgx.Batch, rows []*oauth.Authorization) {
 	if len(rows) == 0 {
 		return
 	}

@@ -2,15 +2,20 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
+// readsApart is some two round trips: what a few reads gain when they come together is more
+// than what the first of them waits.
+const readsApart = time.Millisecond
+
 // readInGroups reads each group with read, which is given the ids.
 func readInGroups[V any](p *postgres, read func(context.Context, [][]byte) (map[oauth.ID]V, error)) *grouped[V] {
-	return newGrouped(p.closing, func(group []*lookup[V]) {
+	return newGrouped(p.closing, readsApart, func(group []*lookup[V]) {
 		ids := make([][]byte, len(group))
 		for i, l := range group {
 			ids[i] = l.id[:]
@@ -37,20 +42,20 @@ func readInGroups[V any](p *postgres, read func(context.Context, [][]byte) (map[
 const selectAccountByID = selectAccount + ` where id = any($1)`
 
 // readAccounts reads accounts by their ids.
-func (p *postgres) readAccounts(ctx context.Context, ids [][]byte) (map[oauth.ID]oauth.Account, error) {
+func (p *postgres) readAccounts(ctx context.Context, ids [][]byte) (map[oauth.ID]*oauth.Account, error) {
 	rows, err := p.reads.Query(ctx, selectAccountByID, ids)
 	if err != nil {
 		return nil, err
 	}
-	return byID(rows, func(r row) (oauth.ID, oauth.Account, error) {
+	return byID(rows, func(r row) (oauth.ID, *oauth.Account, error) {
 		a, _, err := scanAccount(r)
-		return a.ID, a, err
+		return a.ID, &a, err
 	})
 }
 
 // readChecks reads what decides about access tokens by the ids of authorizations, and the
 // accounts of which it is not remembered whether they are disabled.
-func (p *postgres) readChecks(ctx context.Context, ids [][]byte) (map[oauth.ID]checked, error) {
+func (p *postgres) readChecks(ctx context.Context, ids [][]byte) (map[oauth.ID]*checked, error) {
 	rows, err := p.reads.Query(ctx, selectCheckByID, ids)
 	if err != nil {
 		return nil, err
@@ -60,14 +65,11 @@ func (p *postgres) readChecks(ctx context.Context, ids [][]byte) (map[oauth.ID]c
 		return nil, err
 	}
 	var unknown [][]byte
-	for id, c := range checks {
-		disabled, known := p.memory.knownDisabled(c.check.AccountID)
-		if !known {
+	for _, c := range checks {
+		var known bool
+		if c.disabled, known = p.memory.knownDisabled(c.check.AccountID); !known {
 			unknown = append(unknown, c.check.AccountID[:])
-			continue
 		}
-		c.disabled = disabled
-		checks[id] = c
 	}
 	if len(unknown) == 0 {
 		return checks, nil
@@ -76,10 +78,9 @@ func (p *postgres) readChecks(ctx context.Context, ids [][]byte) (map[oauth.ID]c
 	if err != nil {
 		return nil, err
 	}
-	for id, c := range checks {
-		if a, ok := accounts[c.check.AccountID]; ok {
+	for _, c := range checks {
+		if a := accounts[c.check.AccountID]; a != nil {
 			c.account, c.disabled = a, a.Disabled
-			checks[id] = c
 		}
 	}
 	return checks, nil
@@ -99,9 +100,17 @@ func byID[V any](rows pgx.Rows, scan func(row) (oauth.ID, V, error)) (map[oauth.
 }
 
 func (p *postgres) check(ctx context.Context, id oauth.ID) (checked, error) {
-	return p.checks.read(ctx, id)
+	c, err := p.checks.read(ctx, id)
+	if err != nil {
+		return checked{}, err
+	}
+	return *c, nil
 }
 
 func (p *postgres) account(ctx context.Context, id oauth.ID) (oauth.Account, error) {
-	return p.accounts.read(ctx, id)
+	a, err := p.accounts.read(ctx, id)
+	if err != nil {
+		return oauth.Account{}, err
+	}
+	return *a, nil
 }

@@ -32,7 +32,7 @@ const insertCredentialsRows = `insert into authorizations (` + authorizationColu
 		unnest($10::bigint[]) as access_expires_at, unnest($11::bigint[]) as sweep_after) as v
 	on conflict (id) do nothing`
 
-func credentialsColumnsOf(rows []oauth.Authorization) []any {
+func credentialsColumnsOf(rows []*oauth.Authorization) []any {
 	return []any{
 		column(rows, func(a *authorization) []byte { return a.ID[:] }),
 		column(rows, func(a *authorization) []byte { return a.ApplicationID[:] }),
@@ -67,7 +67,7 @@ const revokeMany = `update authorizations as a set status = v.status, revoked_at
 		unnest($4::text[]) as revoked_reason, unnest($5::smallint[]) as was_status, unnest($6::bigint[]) as was_generation) as v
 	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
 
-func revokingColumnsOf(rows []oauth.Authorization) []any {
+func revokingColumnsOf(rows []*oauth.Authorization) []any {
 	return []any{
 		column(rows, func(a *authorization) []byte { return a.ID[:] }),
 		column(rows, func(a *authorization) int16 { return int16(a.Status) }),
@@ -90,17 +90,17 @@ const advanceMany = `update authorizations as a set status = 2, generation = v.w
 	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
 
 // advances reports whether advanceMany makes after of before.
-func advances(before, after oauth.Authorization) bool {
-	a := before
+func advances(before, after *oauth.Authorization) bool {
+	a := *before
 	a.Status, a.Generation = oauth.StatusActive, before.Generation+1
 	a.RotatedAt, a.ReplayedAt, a.KeyID = after.RotatedAt, time.Time{}, after.KeyID
 	a.PreviousAccess, a.PreviousRefreshHash = before.Access, before.RefreshHash
 	a.PreviousAccess.ExpiresAt = after.PreviousAccess.ExpiresAt
 	a.Access, a.RefreshHash, a.SweepAfter = after.Access, after.RefreshHash, after.SweepAfter
-	return a == after && after.Access.IssuedAt.Equal(after.RotatedAt)
+	return a == *after && after.Access.IssuedAt.Equal(after.RotatedAt)
 }
 
-func advancingColumnsOf(rows []oauth.Authorization) []any {
+func advancingColumnsOf(rows []*oauth.Authorization) []any {
 	return []any{
 		column(rows, func(a *authorization) []byte { return a.ID[:] }),
 		column(rows, func(a *authorization) int64 { return toMillis(a.RotatedAt) }),
@@ -132,10 +132,10 @@ const updateMany = `update authorizations as a set status = v.status,
 		unnest($20::smallint[]) as was_status, unnest($21::bigint[]) as was_generation) as v
 	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
 
-func column[T any](rows []oauth.Authorization, value func(*oauth.Authorization) T) []T {
+func column[T any](rows []*oauth.Authorization, value func(*oauth.Authorization) T) []T {
 	values := make([]T, len(rows))
 	for i := range rows {
-		values[i] = value(&rows[i])
+		values[i] = value(rows[i])
 	}
 	return values
 }
@@ -143,7 +143,7 @@ func column[T any](rows []oauth.Authorization, value func(*oauth.Authorization) 
 // authorization shortens the columns below.
 type authorization = oauth.Authorization
 
-func columnsOf(rows []oauth.Authorization) []any {
+func columnsOf(rows []*oauth.Authorization) []any {
 	stable := []any{
 		column(rows, func(a *authorization) []byte { return a.ID[:] }),
 		column(rows, func(a *authorization) []byte { return a.ApplicationID[:] }),
@@ -164,7 +164,7 @@ func columnsOf(rows []oauth.Authorization) []any {
 
 // changingColumnsOf begins with the id and the status; the others stand in the
 // same order as in a whole row.
-func changingColumnsOf(rows []oauth.Authorization) []any {
+func changingColumnsOf(rows []*oauth.Authorization) []any {
 	millisOf := func(value func(*authorization) time.Time) []int64 {
 		return column(rows, func(a *authorization) int64 { return toMillis(value(a)) })
 	}
@@ -192,7 +192,7 @@ func changingColumnsOf(rows []oauth.Authorization) []any {
 }
 
 func (p *postgres) authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {
-	var found map[oauth.ID]loaded
+	var found map[oauth.ID]*loaded
 	err := p.patiently(ctx, func(ctx context.Context) error {
 		rows, err := p.pool.Query(ctx, selectLoaded+` where id = $1`, id[:])
 		if err == nil {
@@ -200,11 +200,14 @@ func (p *postgres) authorization(ctx context.Context, id oauth.ID) (oauth.Author
 		}
 		return err
 	})
-	l, ok := found[id]
-	if err == nil && !ok {
-		err = ErrNotFound
+	if err != nil {
+		return oauth.Authorization{}, err
 	}
-	return l.row, err
+	l := found[id]
+	if l == nil {
+		return oauth.Authorization{}, ErrNotFound
+	}
+	return l.row, nil
 }
 
 // patiently reads again after an outage, once the pool has a new connection.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"runtime"
+	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -11,6 +12,9 @@ import (
 type grouped[V any] struct {
 	wanted  chan *lookup[V]
 	closing <-chan struct{}
+	// apart is how long after another a small group begins at the earliest. A read that comes
+	// alone does not wait.
+	apart time.Duration
 	// answer reads a group, all of it after it was asked for, and answers each.
 	answer func(group []*lookup[V])
 }
@@ -26,8 +30,11 @@ type found[V any] struct {
 	err   error
 }
 
-func newGrouped[V any](closing <-chan struct{}, answer func(group []*lookup[V])) *grouped[V] {
-	return &grouped[V]{wanted: make(chan *lookup[V], maxQueue), closing: closing, answer: answer}
+// small is how many reads are too few to go alone.
+const small = 8
+
+func newGrouped[V any](closing <-chan struct{}, apart time.Duration, answer func(group []*lookup[V])) *grouped[V] {
+	return &grouped[V]{wanted: make(chan *lookup[V], maxQueue), closing: closing, apart: apart, answer: answer}
 }
 
 // read waits for the group that the row is read with. ErrNotFound: there is none.
@@ -52,14 +59,26 @@ func (g *grouped[V]) read(ctx context.Context, id oauth.ID) (V, error) {
 // loop reads until the store is closed.
 func (g *grouped[V]) loop() {
 	group := make([]*lookup[V], 0, maxBatch)
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	var last time.Time
 	for {
 		select {
 		case first := <-g.wanted:
 			// Those who are about to read get the chance to come along.
 			runtime.Gosched()
 			group = g.gather(append(group[:0], first))
+			if rest := g.apart - time.Since(last); rest > 0 && len(group) < small {
+				pause.Reset(rest)
+				select {
+				case <-pause.C:
+					group = g.gather(group)
+				case <-g.closing:
+				}
+			}
 			g.answer(group)
 			clear(group)
+			last = time.Now()
 		case <-g.closing:
 			return
 		}

@@ -36,7 +36,7 @@ type sqlite struct {
 	workers sync.WaitGroup
 	random  io.Reader
 	// checks are read in groups.
-	checks *grouped[checked]
+	checks *grouped[*checked]
 	// memory is the store's.
 	memory *memory
 }
@@ -66,7 +66,7 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 		return nil, err
 	}
 	e.readers, e.writer, e.memory = newReaders(e.path, statement), startWriter(writing), newMemory(nil, e.trusted)
-	e.checks = newGrouped(e.closing, e.readChecks)
+	e.checks = newGrouped(e.closing, 0, e.readChecks)
 	for range checkReaders {
 		e.workers.Go(e.checks.loop)
 	}
@@ -147,12 +147,16 @@ func (e *sqlite) authorization(ctx context.Context, id oauth.ID) (oauth.Authoriz
 }
 
 func (e *sqlite) check(ctx context.Context, id oauth.ID) (checked, error) {
-	return e.checks.read(ctx, id)
+	c, err := e.checks.read(ctx, id)
+	if err != nil {
+		return checked{}, err
+	}
+	return *c, nil
 }
 
 // readChecks reads a group in one transaction, so that SQLite looks only once at what
 // others have written.
-func (e *sqlite) readChecks(group []*lookup[checked]) {
+func (e *sqlite) readChecks(group []*lookup[*checked]) {
 	conn, err := e.readers.borrow(context.Background())
 	if err == nil {
 		defer e.readers.giveBack(conn)
@@ -162,7 +166,7 @@ func (e *sqlite) readChecks(group []*lookup[checked]) {
 		}
 	}
 	for _, l := range group {
-		f := found[checked]{err: err}
+		f := found[*checked]{err: err}
 		if err == nil {
 			f.value, f.err = e.readCheck(conn, l.id)
 		}

@@ -135,7 +135,8 @@ func (c *connection) accountDisabled(id oauth.ID) (disabled bool, err error) {
 
 // readCheck reads what of a row decides about access tokens. Whether the account is
 // disabled is mostly remembered.
-func (e *sqlite) readCheck(conn *connection, id oauth.ID) (c checked, err error) {
+func (e *sqlite) readCheck(conn *connection, id oauth.ID) (c *checked, err error) {
+	c = new(checked)
 	s := conn.statement(selectCheck).keyed(&id)
 	if !s.next() {
 		s.fail(ErrNotFound)
