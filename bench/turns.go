@@ -20,7 +20,7 @@ type turn struct {
 }
 
 // pairs is how often each of two servers is measured. The one that begins changes each time.
-const pairs = 2
+const pairs = 3
 
 // compare measures two servers in turn on each engine.
 func (b *bench) compare(ctx context.Context, o options, r *report) error {

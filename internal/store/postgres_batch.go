@@ -311,7 +311,7 @@ func scanMany(rows pgx.Rows) (map[oauth.ID]*loaded, error) {
 	found := map[oauth.ID]*loaded{}
 	for rows.Next() {
 		l := new(loaded)
-		if err := rows.Scan(append(authorizationDestinations(&l.row), &l.disabled)...); err != nil {
+		if err := (rawRow{rows}).Scan(append(authorizationDestinations(&l.row), &l.disabled)...); err != nil {
 			return nil, err
 		}
 		found[l.row.ID] = l

@@ -90,7 +90,7 @@ func byID[V any](rows pgx.Rows, scan func(row) (oauth.ID, V, error)) (map[oauth.
 	defer rows.Close()
 	values := map[oauth.ID]V{}
 	for rows.Next() {
-		id, value, err := scan(rows)
+		id, value, err := scan(rawRow{rows})
 		if err != nil {
 			return nil, err
 		}
