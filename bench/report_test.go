@@ -118,6 +118,7 @@ func TestTheReportCanBeReadBack(t *testing.T) {
 	r := reported()
 	r.Growth = []growthPoint{{onSQLite, 1000, r.Engines[0].Measurements[1], 1}}
 	r.Replicas = []replicaPoint{{2, r.Engines[1].Measurements[1], 0.9}}
+	r.Turns = []turn{{onSQLite, true, r.Engines[0].Measurements[1]}}
 	folder := filepath.Join(t.TempDir(), "new")
 	if err := r.write(folder, "report"); err != nil {
 		t.Fatal(err)
@@ -169,13 +170,16 @@ func TestTheTableShowsWhatWasMissed(t *testing.T) {
 	r := reported()
 	r.Growth = []growthPoint{{onSQLite, 1000, r.Engines[0].Measurements[1], 1}}
 	r.Replicas = []replicaPoint{{2, r.Engines[1].Measurements[1], 0.9}}
+	first, again := r.Engines[0].Measurements[1], r.Engines[0].Measurements[1]
+	first.Ratio, again.Ratio = 0.31, 0.33
+	r.Turns = []turn{{onSQLite, false, first}, {onSQLite, true, r.Engines[0].Measurements[1]}, {onSQLite, false, again}}
 	r.Floors = r.judge()
 	var b strings.Builder
 	r.print(&b)
 	if got := strings.Count(b.String(), "MISSED"); got != 18 {
 		t.Errorf("%d floors are marked, not 18:\n%s", got, b.String())
 	}
-	for _, text := range []string{"45,000/s", "exec to first answer", "2.00 (1.0)", "growth, at 64 connections", "servers on one PostgreSQL"} {
+	for _, text := range []string{"45,000/s", "exec to first answer", "2.00 (1.0)", "growth, at 64 connections", "servers on one PostgreSQL", "0.31 0.33             0.90"} {
 		if !strings.Contains(b.String(), text) {
 			t.Errorf("the table has no %q:\n%s", text, b.String())
 		}

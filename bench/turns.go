@@ -114,7 +114,7 @@ func (r *report) printTurns(w io.Writer) {
 		for _, cell := range []func(measurement) string{
 			func(m measurement) string { return fmt.Sprintf("%.2f", m.Ratio) },
 			func(m measurement) string { return fmt.Sprintf("%.1f", m.CPU) },
-			func(m measurement) string { return fmt.Sprintf("%.1f", m.Open.P99) },
+			measurement.halfLoad,
 		} {
 			var cells [2][]string
 			for _, t := range turns[:end] {

@@ -66,6 +66,9 @@ func (c *config) serve(ctx context.Context) (err error) {
 		go h.awaitFirstRun(ctx, c)
 	}
 	go keepHeadroom(ctx)
+	if c.database == "" {
+		c.spareProcessor()
+	}
 	h.log.Info("serving", "issuer", issuer, "data", c.data)
 	return s.Serve(ctx, listener)
 }
