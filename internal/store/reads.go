@@ -12,8 +12,8 @@ import (
 type grouped[V any] struct {
 	wanted  chan *lookup[V]
 	closing <-chan struct{}
-	// apart is how long after another a small group begins at the earliest. A read that comes
-	// alone does not wait.
+	// apart is how long after another a small group begins at the earliest, where there is
+	// company: whoever reads alone, one row after another, does not wait.
 	apart time.Duration
 	// answer reads a group, all of it after it was asked for, and answers each.
 	answer func(group []*lookup[V])
@@ -31,7 +31,7 @@ type found[V any] struct {
 }
 
 // small is how many reads are too few to go alone.
-const small = 8
+const small = 4
 
 func newGrouped[V any](closing <-chan struct{}, apart time.Duration, answer func(group []*lookup[V])) *grouped[V] {
 	return &grouped[V]{wanted: make(chan *lookup[V], maxQueue), closing: closing, apart: apart, answer: answer}
@@ -62,13 +62,15 @@ func (g *grouped[V]) loop() {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	var last time.Time
+	together := false
 	for {
 		select {
 		case first := <-g.wanted:
 			// Those who are about to read get the chance to come along.
 			runtime.Gosched()
 			group = g.gather(append(group[:0], first))
-			if rest := g.apart - time.Since(last); rest > 0 && len(group) < small {
+			together = together || len(group) > 1
+			if rest := g.apart - time.Since(last); rest > 0 && together && len(group) < small {
 				pause.Reset(rest)
 				select {
 				case <-pause.C:
@@ -76,6 +78,7 @@ func (g *grouped[V]) loop() {
 				case <-g.closing:
 				}
 			}
+			together = len(group) > 1
 			g.answer(group)
 			clear(group)
 			last = time.Now()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestReadsThatFollowEachOtherGoTogether: the first does not wait, and the next ones wait for each
-// other until they are many or a moment has passed.
+// TestReadsThatFollowEachOtherGoTogether: those who have company wait for more until they are many
+// or a moment has passed; whoever reads alone does not wait.
 func TestReadsThatFollowEachOtherGoTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const apart = time.Millisecond
@@ -23,25 +23,30 @@ func TestReadsThatFollowEachOtherGoTogether(t *testing.T) {
 		}
 		g = newGrouped(closing, apart, func(group []*lookup[bool]) {
 			sizes, at = append(sizes, len(group)), append(at, time.Since(began))
-			if len(sizes) == 2 {
-				// They are all there when the loop looks again.
+			// These are all there when the loop looks again.
+			switch len(sizes) {
+			case 2:
+				ask(2)
+			case 3:
 				ask(small)
 			}
 		})
 		go g.loop()
 		ask(1)
 		time.Sleep(apart / 4)
-		ask(1)
-		time.Sleep(apart / 4)
-		ask(2)
+		ask(1) // alone
+		time.Sleep(apart / 2)
+		ask(1) // joins the two
+		time.Sleep(apart)
+		ask(1) // behind many
 		time.Sleep(2 * apart)
 		ask(1)
 		synctest.Wait()
 		close(closing)
 		synctest.Wait()
 
-		wantSizes := []int{1, 3, small, 1}
-		wantAt := []time.Duration{0, apart, apart, 2*apart + apart/2}
+		wantSizes := []int{1, 1, 3, small, 1, 1}
+		wantAt := []time.Duration{0, apart / 4, apart * 5 / 4, apart * 5 / 4, apart * 9 / 4, apart * 15 / 4}
 		if !slices.Equal(sizes, wantSizes) || !slices.Equal(at, wantAt) {
 			t.Errorf("the groups had %v reads at %v; wanted are %v at %v", sizes, at, wantSizes, wantAt)
 		}
