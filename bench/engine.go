@@ -52,6 +52,25 @@ func newEngine(name string) (*engine, error) {
 	return e, nil
 }
 
+// onEach measures on a new engine of each name, one after another.
+func onEach(names []string, measure func(*engine) error) error {
+	for _, name := range names {
+		if err := onNew(name, measure); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func onNew(name string, measure func(*engine) error) (err error) {
+	e, err := newEngine(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+	return measure(e)
+}
+
 // close removes everything.
 func (e *engine) close() error {
 	err := os.RemoveAll(e.folder)

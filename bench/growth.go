@@ -49,21 +49,13 @@ func (r *report) largest(engine string) int {
 
 // growth measures on each engine what it costs that a store grows.
 func (b *bench) growth(ctx context.Context, o options, r *report) error {
-	for _, name := range o.engines {
-		if err := b.grow(ctx, o, name, func(p growthPoint) { r.Growth = append(r.Growth, p) }); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return nil
+	return onEach(o.engines, func(e *engine) error {
+		return b.grow(ctx, o, e, func(p growthPoint) { r.Growth = append(r.Growth, p) })
+	})
 }
 
 // grow measures on a store while it grows from size to size.
-func (b *bench) grow(ctx context.Context, o options, name string, add func(growthPoint)) (err error) {
-	e, err := newEngine(name)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, e.close()) }()
+func (b *bench) grow(ctx context.Context, o options, e *engine, add func(growthPoint)) error {
 	most := o.connections[len(o.connections)-1]
 	// Each size takes rows of its own for its chains.
 	r := newRows(most*len(o.grow), o.grow[0], 0, time.Now())
@@ -80,7 +72,7 @@ func (b *bench) grow(ctx context.Context, o options, name string, add func(growt
 			return err
 		}
 		filled = r.all()
-		b.told("%s: %s living authorizations", name, thousands(size))
+		b.told("%s: %s living authorizations", e.name, thousands(size))
 		p, err := e.serve(o.binary)
 		if err != nil {
 			return err
@@ -89,7 +81,7 @@ func (b *bench) grow(ctx context.Context, o options, name string, add func(growt
 			if i == 0 {
 				smallest[m.Workload] = m.Ratio
 			}
-			add(growthPoint{name, size, m, m.Ratio / smallest[m.Workload]})
+			add(growthPoint{e.name, size, m, m.Ratio / smallest[m.Workload]})
 		})
 		if err := errors.Join(err, p.stop()); err != nil {
 			return err
@@ -104,17 +96,7 @@ func (b *bench) few(ctx context.Context, p *process, r rows, most int, add func(
 	if err := b.remember(p, all, most, r.drawn); err != nil {
 		return err
 	}
-	for _, w := range all {
-		if !growing(w.name) {
-			continue
-		}
-		measurements, err := b.measure(ctx, p, w, []int{most})
-		if err != nil {
-			return err
-		}
-		add(measurements[0])
-	}
-	return nil
+	return b.atMost(ctx, p, slices.DeleteFunc(all, func(w workload) bool { return !growing(w.name) }), most, add)
 }
 
 // replicas measures one server on a PostgreSQL, then two, and so on.

@@ -118,6 +118,18 @@ func (b *bench) measure(ctx context.Context, p *process, w workload, connections
 	return all, nil
 }
 
+// atMost measures workloads at the most connections alone.
+func (b *bench) atMost(ctx context.Context, p *process, all []workload, most int, add func(measurement)) error {
+	for _, w := range all {
+		measurements, err := b.measure(ctx, p, w, []int{most})
+		if err != nil {
+			return err
+		}
+		add(measurements[0])
+	}
+	return nil
+}
+
 // run measures a workload; the clients are those of all connections.
 func (b *bench) run(p *process, w workload, clients []client, atLast bool) (measurement, error) {
 	m, err := b.measured(p, w, clients, atLast)

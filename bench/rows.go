@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -89,7 +90,7 @@ func (r rows) madeAt(number int) time.Time {
 func digest(purpose string, number int) (drawn [32]byte) {
 	var seed uint64
 	for _, letter := range []byte(purpose) {
-		seed = seed<<8 ^ seed>>56 ^ uint64(letter)
+		seed = bits.RotateLeft64(seed, 8) ^ uint64(letter)
 	}
 	source := rand.NewPCG(seed, uint64(number))
 	for i := 0; i < len(drawn); i += 8 {

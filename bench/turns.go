@@ -24,22 +24,13 @@ const pairs = 3
 
 // compare measures two servers in turn on each engine.
 func (b *bench) compare(ctx context.Context, o options, r *report) error {
-	for _, name := range o.engines {
-		if err := b.compareOn(ctx, o, name, func(t turn) { r.Turns = append(r.Turns, t) }); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return nil
+	return onEach(o.engines, func(e *engine) error {
+		return b.compareOn(ctx, o, e, func(t turn) { r.Turns = append(r.Turns, t) })
+	})
 }
 
-func (b *bench) compareOn(ctx context.Context, o options, name string, add func(turn)) (err error) {
-	e, err := newEngine(name)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, e.close()) }()
-	most := o.connections[len(o.connections)-1]
-	bare, err := b.ceilingAt(most)
+func (b *bench) compareOn(ctx context.Context, o options, e *engine, add func(turn)) error {
+	bare, err := b.ceilingAt(o.connections[len(o.connections)-1])
 	if err != nil {
 		return err
 	}
@@ -48,24 +39,22 @@ func (b *bench) compareOn(ctx context.Context, o options, name string, add func(
 	if _, err := b.prepare(ctx, e, prepared); err != nil {
 		return err
 	}
-	all := slices.DeleteFunc(workloads(prepared), func(w workload) bool { return !o.workloads.MatchString(w.name) })
+	all := workloads(prepared)
 	// What the later ones refresh and revoke, nobody can read afterwards.
 	reading := slices.IndexFunc(all, func(w workload) bool { return usingUp(w.name) })
-	if reading < 0 {
-		reading = len(all)
-	}
 	for _, part := range [][]workload{all[:reading], all[reading:]} {
+		part = slices.DeleteFunc(slices.Clone(part), func(w workload) bool { return !o.workloads.MatchString(w.name) })
+		if len(part) == 0 {
+			continue
+		}
 		for i := range 2 * pairs {
-			if len(part) == 0 {
-				break
-			}
 			other := i%4 == 1 || i%4 == 2
 			binary := o.binary
 			if other {
 				binary = o.against
 			}
-			b.told("%s: %s", name, binary)
-			if err := b.turnOf(ctx, o, e, binary, prepared, part, func(m measurement) { add(turn{name, other, m}) }); err != nil {
+			b.told("%s: %s", e.name, binary)
+			if err := b.turnOf(ctx, o, e, binary, all, part, func(m measurement) { add(turn{e.name, other, m}) }); err != nil {
 				return err
 			}
 		}
@@ -73,27 +62,20 @@ func (b *bench) compareOn(ctx context.Context, o options, name string, add func(
 	return nil
 }
 
-// turnOf measures one server once.
-func (b *bench) turnOf(ctx context.Context, o options, e *engine, binary string, prepared rows, part []workload, add func(measurement)) (err error) {
+// turnOf measures a part of all workloads on one server once.
+func (b *bench) turnOf(ctx context.Context, o options, e *engine, binary string, all, part []workload, add func(measurement)) (err error) {
 	p, err := e.serve(binary)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	most := o.connections[len(o.connections)-1:]
+	most := o.connections[len(o.connections)-1]
 	if !usingUp(part[0].name) {
-		if err := b.remember(p, workloads(prepared), most[0], o.living); err != nil {
+		if err := b.remember(p, all, most, o.living); err != nil {
 			return err
 		}
 	}
-	for _, w := range part {
-		measurements, err := b.measure(ctx, p, w, most)
-		if err != nil {
-			return err
-		}
-		add(measurements[0])
-	}
-	return nil
+	return b.atMost(ctx, p, part, most, add)
 }
 
 func (r *report) printTurns(w io.Writer) {

@@ -44,8 +44,8 @@ type postgres struct {
 	bell    *bell
 	memory  *memory
 	// checks and accounts are read in groups.
-	checks   *grouped[*checked]
-	accounts *grouped[*oauth.Account]
+	checks   *grouped[checked]
+	accounts *grouped[oauth.Account]
 }
 
 // Limits on work with PostgreSQL.

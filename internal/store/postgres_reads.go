@@ -14,13 +14,13 @@ import (
 const readsApart = time.Millisecond
 
 // readInGroups reads each group with read, which is given the ids.
-func readInGroups[V any](p *postgres, read func(context.Context, [][]byte) (map[oauth.ID]V, error)) *grouped[V] {
+func readInGroups[V any](p *postgres, read func(context.Context, [][]byte) (map[oauth.ID]*V, error)) *grouped[V] {
 	return newGrouped(p.closing, readsApart, func(group []*lookup[V]) {
 		ids := make([][]byte, len(group))
 		for i, l := range group {
 			ids[i] = l.id[:]
 		}
-		var values map[oauth.ID]V
+		var values map[oauth.ID]*V
 		err := p.patiently(context.Background(), func(ctx context.Context) (err error) {
 			values, err = read(ctx, ids)
 			return err
@@ -86,9 +86,9 @@ func (p *postgres) readChecks(ctx context.Context, ids [][]byte) (map[oauth.ID]*
 	return checks, nil
 }
 
-func byID[V any](rows pgx.Rows, scan func(row) (oauth.ID, V, error)) (map[oauth.ID]V, error) {
+func byID[V any](rows pgx.Rows, scan func(row) (oauth.ID, *V, error)) (map[oauth.ID]*V, error) {
 	defer rows.Close()
-	values := map[oauth.ID]V{}
+	values := map[oauth.ID]*V{}
 	for rows.Next() {
 		id, value, err := scan(rawRow{rows})
 		if err != nil {
@@ -100,17 +100,9 @@ func byID[V any](rows pgx.Rows, scan func(row) (oauth.ID, V, error)) (map[oauth.
 }
 
 func (p *postgres) check(ctx context.Context, id oauth.ID) (checked, error) {
-	c, err := p.checks.read(ctx, id)
-	if err != nil {
-		return checked{}, err
-	}
-	return *c, nil
+	return p.checks.read(ctx, id)
 }
 
 func (p *postgres) account(ctx context.Context, id oauth.ID) (oauth.Account, error) {
-	a, err := p.accounts.read(ctx, id)
-	if err != nil {
-		return oauth.Account{}, err
-	}
-	return *a, nil
+	return p.accounts.read(ctx, id)
 }

@@ -28,12 +28,7 @@ func (r rawRow) Scan(dest ...any) error {
 func convert(dest any, raw []byte, column *pgconn.FieldDescription) bool {
 	switch d := dest.(type) {
 	case fixed:
-		if column.DataTypeOID != pgtype.ByteaOID || column.Format != pgtype.BinaryFormatCode || len(raw) != 0 && len(raw) != len(d) {
-			return false
-		}
-		clear(d)
-		copy(d, raw)
-		return true
+		return column.DataTypeOID == pgtype.ByteaOID && column.Format == pgtype.BinaryFormatCode && d.set(raw)
 	case millis:
 		n, ok := integer(raw, column)
 		if ok {
@@ -54,19 +49,7 @@ func convert(dest any, raw []byte, column *pgconn.FieldDescription) bool {
 		return true
 	}
 	n, ok := integer(raw, column)
-	switch {
-	case !ok:
-		return false
-	case v.Kind() == reflect.Bool && column.DataTypeOID == pgtype.BoolOID:
-		v.SetBool(n != 0)
-	case v.CanInt() && !v.OverflowInt(n):
-		v.SetInt(n)
-	case v.CanUint() && n >= 0 && !v.OverflowUint(uint64(n)):
-		v.SetUint(uint64(n))
-	default:
-		return false
-	}
-	return true
+	return ok && (v.Kind() == reflect.Bool) == (column.DataTypeOID == pgtype.BoolOID) && setNumber(v, n)
 }
 
 // integer is a number, or 0 and 1 for a truth.

@@ -25,8 +25,9 @@ type lookup[V any] struct {
 	done chan found[V]
 }
 
+// found is by pointer: channels copy what they carry.
 type found[V any] struct {
-	value V
+	value *V
 	err   error
 }
 
@@ -48,7 +49,10 @@ func (g *grouped[V]) read(ctx context.Context, id oauth.ID) (V, error) {
 	}
 	select {
 	case f := <-l.done:
-		return f.value, f.err
+		if f.err != nil {
+			return none, f.err
+		}
+		return *f.value, nil
 	case <-ctx.Done():
 		return none, ctx.Err()
 	case <-g.closing:

@@ -36,7 +36,7 @@ type sqlite struct {
 	workers sync.WaitGroup
 	random  io.Reader
 	// checks are read in groups.
-	checks *grouped[*checked]
+	checks *grouped[checked]
 	// memory is the store's.
 	memory *memory
 }
@@ -147,16 +147,12 @@ func (e *sqlite) authorization(ctx context.Context, id oauth.ID) (oauth.Authoriz
 }
 
 func (e *sqlite) check(ctx context.Context, id oauth.ID) (checked, error) {
-	c, err := e.checks.read(ctx, id)
-	if err != nil {
-		return checked{}, err
-	}
-	return *c, nil
+	return e.checks.read(ctx, id)
 }
 
 // readChecks reads a group in one transaction, so that SQLite looks only once at what
 // others have written.
-func (e *sqlite) readChecks(group []*lookup[*checked]) {
+func (e *sqlite) readChecks(group []*lookup[checked]) {
 	conn, err := e.readers.borrow(context.Background())
 	if err == nil {
 		defer e.readers.giveBack(conn)
@@ -166,7 +162,7 @@ func (e *sqlite) readChecks(group []*lookup[*checked]) {
 		}
 	}
 	for _, l := range group {
-		f := found[*checked]{err: err}
+		f := found[checked]{err: err}
 		if err == nil {
 			f.value, f.err = e.readCheck(conn, l.id)
 		}

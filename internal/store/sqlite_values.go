@@ -93,17 +93,9 @@ func (s *statement) scanKind(column int, dest any) error {
 		return fmt.Errorf("%T cannot be scanned into", dest)
 	}
 	v = v.Elem()
-	n := s.binding.ColumnInt64(column)
-	switch {
-	case v.Kind() == reflect.String:
+	if v.Kind() == reflect.String {
 		v.SetString(s.binding.ColumnText(column))
-	case v.CanInt() && !v.OverflowInt(n):
-		v.SetInt(n)
-	case v.CanUint() && n >= 0 && !v.OverflowUint(uint64(n)):
-		v.SetUint(uint64(n))
-	case v.Kind() == reflect.Bool:
-		v.SetBool(n != 0)
-	default:
+	} else if !setNumber(v, s.binding.ColumnInt64(column)) {
 		return fmt.Errorf("%T cannot be scanned into", dest)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -197,13 +198,35 @@ func (m millis) Scan(value any) error {
 type fixed []byte
 
 func (f fixed) Scan(value any) error {
-	raw, ok := value.([]byte)
-	if !ok || len(raw) != 0 && len(raw) != len(f) {
+	if raw, ok := value.([]byte); !ok || !f.set(raw) {
 		return fmt.Errorf("a column holds %T of another size than %d bytes", value, len(f))
+	}
+	return nil
+}
+
+// set reports whether the size was right.
+func (f fixed) set(raw []byte) bool {
+	if len(raw) != 0 && len(raw) != len(f) {
+		return false
 	}
 	clear(f)
 	copy(f, raw)
-	return nil
+	return true
+}
+
+// setNumber sets what is like a number, or a truth, and reports whether it could.
+func setNumber(v reflect.Value, n int64) bool {
+	switch {
+	case v.CanInt() && !v.OverflowInt(n):
+		v.SetInt(n)
+	case v.CanUint() && n >= 0 && !v.OverflowUint(uint64(n)):
+		v.SetUint(uint64(n))
+	case v.Kind() == reflect.Bool:
+		v.SetBool(n != 0)
+	default:
+		return false
+	}
+	return true
 }
 
 // blob is the column value of an array: empty when it is all zero.
