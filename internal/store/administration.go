@@ -116,9 +116,7 @@ func (s *Store) RevokeByOperator(ctx context.Context, id oauth.ID) error {
 		if err != nil || tx.refusal != nil {
 			return err
 		}
-		if err := sweepEarly(tx, ended); err != nil {
-			return err
-		}
+		tx.early.add(ended.EarlySweep(), ended.ID)
 		if o, told := oauth.RevocationOf(a, ended); told {
 			if _, _, err := tx.tell(o); err != nil {
 				return err

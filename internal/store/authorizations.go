@@ -42,7 +42,7 @@ func authorizationDestinations(a *oauth.Authorization) []any {
 func insertAuthorization(tx *transaction, a oauth.Authorization) (bool, error) {
 	inserted, err := tx.insert(tx, &a)
 	if err == nil && inserted {
-		err = sweepEarly(tx, a)
+		tx.early.add(a.EarlySweep(), a.ID)
 	}
 	return inserted, err
 }
@@ -64,22 +64,6 @@ func valuesOf(a *oauth.Authorization) []any {
 		blob(a.PreviousRefreshHash[:]), toMillis(a.RevokedAt), string(a.RevokedReason), toMillis(a.SweepAfter), toMillis(a.EndsAt),
 	}
 }
-
-// sweepEarly lets the sweeper look at a row before its SweepAfter, where that is due.
-func sweepEarly(tx *transaction, a oauth.Authorization) error {
-	after := a.EarlySweep()
-	if after.IsZero() {
-		return nil
-	}
-	return addEarlySweep(tx, toMillis(after), a.ID)
-}
-
-func addEarlySweep(tx *transaction, after int64, id oauth.ID) error {
-	_, err := tx.exec(insertEarlySweep, after, id[:])
-	return err
-}
-
-const insertEarlySweep = `insert into early_sweeps (after, id) values ($1, $2) on conflict do nothing`
 
 // Authorization reads one authorization.
 func (s *Store) Authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {
@@ -252,15 +236,20 @@ func (s *Store) Authorizations(ctx context.Context, f AuthorizationFilter) ([]oa
 func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason oauth.Reason) ([]change, error) {
 	// Those that are revoked already are dropped from memory again: an earlier attempt
 	// may have been committed later than it was given up.
-	rows, err := tx.query(`select id, account_id, status from authorizations
+	rows, err := tx.query(`select id, account_id, status, sweep_after from authorizations
 		where grant_type = 'authorization_code' and application_id = $1 and ($2 or account_id = $3)
 		order by id`+tx.lock, application[:], account.IsZero(), account[:])
 	ended := oauth.Authorization{}.Revoked(reason, s.engine.now())
 	var told []oauth.Occurrence
 	changes, err := collect(rows, err, func(r row) (change, error) {
 		a := oauth.Authorization{ApplicationID: application}
-		err := r.Scan(fixed(a.ID[:]), fixed(a.AccountID[:]), &a.Status)
-		if o, ok := oauth.RevocationOf(a, a.Revoked(reason, ended.RevokedAt)); ok {
+		err := r.Scan(fixed(a.ID[:]), fixed(a.AccountID[:]), &a.Status, millis{&a.SweepAfter})
+		if a.Status == oauth.StatusRevoked {
+			return change{kind: authorizationChanged, id: a.ID}, err
+		}
+		after := a.Revoked(reason, ended.RevokedAt)
+		tx.early.add(after.EarlySweep(), a.ID)
+		if o, ok := oauth.RevocationOf(a, after); ok {
 			told = append(told, o)
 		}
 		return change{kind: authorizationChanged, id: a.ID}, err
@@ -269,12 +258,6 @@ func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason
 		return nil, err
 	}
 	kept := toMillis(ended.SweepAfter)
-	_, err = tx.exec(`insert into early_sweeps (after, id) select $1, id from authorizations
-		where grant_type = 'authorization_code' and status <> 3 and application_id = $2 and ($3 or account_id = $4)
-		and sweep_after > $5 on conflict do nothing`, toMillis(ended.ReasonKept()), application[:], account.IsZero(), account[:], kept)
-	if err != nil {
-		return nil, err
-	}
 	_, err = tx.exec(`update authorizations set status = 3, revoked_at = $1, revoked_reason = $2,
 			sweep_after = case when sweep_after < $3 then $3 else sweep_after end
 		where grant_type = 'authorization_code' and status <> 3 and application_id = $4 and ($5 or account_id = $6)`,

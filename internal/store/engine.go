@@ -84,6 +84,8 @@ type transaction struct {
 	insert func(t *transaction, a *oauth.Authorization) (bool, error)
 	// refusal is why a write changed nothing.
 	refusal error
+	// early is written with the commit.
+	early earlySweeps
 	// actor, random and now are for the audit log; write sets them.
 	actor  oauth.Actor
 	random io.Reader

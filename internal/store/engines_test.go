@@ -49,6 +49,7 @@ func TestEngines(t *testing.T) {
 		{"a row does not grow with refreshes", rowsDoNotGrow},
 		{"everything that has ended is swept", sweepEverything},
 		{"what can still matter is not swept", sweepNothingAlive},
+		{"what was revoked together is swept", sweepRevokedTogether},
 		{"two sweepers do no harm", sweepTwice},
 		{"usage adds up whoever adds it", usageAddsUp},
 		{"the accounts of parts of a day are counted once", accountsOfAnHourMerge},

@@ -259,7 +259,10 @@ func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) (ref
 		return nil, fmt.Errorf("begin: %w", err)
 	}
 	t := &transaction{ctx: ctx, conn: throughSQL{tx}, lock: " for update", byID: ` where id = $1`, rowName: "id", insert: insertByID}
-	if err = f(t); err != nil || t.refusal != nil {
+	if err = f(t); err == nil && t.refusal == nil {
+		err = t.early.write(t)
+	}
+	if err != nil || t.refusal != nil {
 		// What f says is what to tell; a failed rollback ends the connection.
 		_ = tx.Rollback()
 		if err != nil {

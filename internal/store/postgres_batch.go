@@ -231,11 +231,10 @@ func (p *postgres) endByID(ctx context.Context, conn *pgx.Conn, events []*work) 
 // queueInserts adds the statements for new rows. A row that is there already is our
 // own, from a commit whose outcome was unknown: its id has 74 random bits.
 func queueInserts(b *pgx.Batch, inserts []*work) {
-	var credentials, others, early []*oauth.Authorization
+	var credentials, others []*oauth.Authorization
+	var early earlySweeps
 	for _, w := range inserts {
-		if !w.row.EarlySweep().IsZero() {
-			early = append(early, w.row)
-		}
+		early.add(w.row.EarlySweep(), w.row.ID)
 		if w.row.GrantType == oauth.GrantClientCredentials {
 			credentials = append(credentials, w.row)
 		} else {
@@ -335,7 +334,7 @@ func (p *postgres) decide(events []*work, found map[oauth.ID]*loaded) {
 // decision was made on, and commits.
 func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) error {
 	var revoked, advanced, others []*work
-	var ended []*oauth.Authorization
+	var early earlySweeps
 	var told []oauth.Occurrence
 	for _, w := range changed {
 		if *w.after == w.before.Revoked(w.after.RevokedReason, w.after.RevokedAt) && w.after.SweepAfter == w.before.SweepAfter {
@@ -345,8 +344,8 @@ func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) 
 		} else {
 			others = append(others, w)
 		}
-		if w.after.Status != w.before.Status && !w.after.EarlySweep().IsZero() {
-			ended = append(ended, w.after)
+		if w.after.Status != w.before.Status {
+			early.add(w.after.EarlySweep(), w.after.ID)
 		}
 		if o, ok := oauth.RevocationOf(*w.before, *w.after); ok {
 			told = append(told, o)
@@ -357,7 +356,7 @@ func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) 
 	queueUpdate(&b, advanceMany, advanced, advancingColumnsOf)
 	queueUpdate(&b, updateMany, others, changingColumnsOf)
 	updates := b.Len()
-	queueEarlySweeps(&b, ended)
+	queueEarlySweeps(&b, early)
 	err := queueDeliveries(&b, told, p.random)
 	b.Queue("commit")
 	if err != nil {
@@ -390,11 +389,13 @@ func queueUpdate(b *pgx.Batch, update string, of []*work, columns func([]*oauth.
 	b.Queue(update, append(columns(rows), statuses, generations)...)
 }
 
-func queueEarlySweeps(b *pgx.Batch, rows []*oauth.Authorization) {
-	if len(rows) == 0 {
+func queueEarlySweeps(b *pgx.Batch, early earlySweeps) {
+	if len(early) == 0 {
 		return
 	}
-	b.Queue(insertEarlySweeps,
-		column(rows, func(a *authorization) int64 { return toMillis(a.EarlySweep()) }),
-		column(rows, func(a *authorization) []byte { return a.ID[:] }))
+	moments, ids := make([]int64, len(early)), make([][]byte, len(early))
+	for i, e := range early {
+		moments[i], ids[i] = e.after, e.ids
+	}
+	b.Queue(insertEarlySweeps, moments, ids)
 }

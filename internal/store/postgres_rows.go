@@ -48,8 +48,7 @@ func credentialsColumnsOf(rows []*oauth.Authorization) []any {
 	}
 }
 
-// insertEarlySweeps lets the sweeper look at rows before their sweep_after.
-const insertEarlySweeps = `insert into early_sweeps (after, id) select unnest($1::bigint[]), unnest($2::bytea[]) on conflict do nothing`
+const insertEarlySweeps = `insert into early_sweeps (after, ids) select unnest($1::bigint[]), unnest($2::bytea[])`
 
 // endMany revokes by the ids of rows and their applications.
 const endMany = `with named as materialized (
@@ -58,8 +57,10 @@ const endMany = `with named as materialized (
 		where a.status <> 3 and a.sweep_after > $5 order by a.id for update of a),
 	ended as (
 		update authorizations as a set status = 3, revoked_at = $4, revoked_reason = named.reason
-		from named where a.id = named.id returning a.id)
-	insert into early_sweeps (after, id) select $6, id from ended on conflict (after, id) do update set after = excluded.after returning id`
+		from named where a.id = named.id returning a.id),
+	swept as (
+		insert into early_sweeps (after, ids) select $6, string_agg(id, '') from ended having count(id) > 0)
+	select id from ended`
 
 // revokeMany is updateMany for what revocations change.
 const revokeMany = `update authorizations as a set status = v.status, revoked_at = v.revoked_at, revoked_reason = v.revoked_reason

@@ -55,8 +55,8 @@ func endByID(tx *transaction, r oauth.Revocation, now time.Time) (ended bool, er
 	if err != nil || n == 0 {
 		return false, err
 	}
-	_, err = sqliteOf(tx).statement(insertEarlySweep).moment(after.ReasonKept()).blob(r.ID[:]).run()
-	return true, err
+	tx.early.add(after.ReasonKept(), r.ID)
+	return true, nil
 }
 
 // What an event decides on; each column costs.
@@ -238,7 +238,7 @@ func (e *sqlite) update(tx *transaction, key int64, before, after *oauth.Authori
 		err = fmt.Errorf("authorization %s changed while an event was decided on it", after.ID)
 	}
 	if err == nil && changes&changesStatus != 0 {
-		err = sweepEarly(tx, *after)
+		tx.early.add(after.EarlySweep(), after.ID)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -107,7 +108,7 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 		removed = int(authorizations + sessions + deliveries)
 		return err
 	})
-	for seen := sweepBatch; seen == sweepBatch && removed < sweepBatch && err == nil; {
+	for seen := sweepBatch; seen >= sweepBatch && removed < sweepBatch && err == nil; {
 		var early int
 		early, seen, err = s.sweepEarly(ctx)
 		removed += early
@@ -120,47 +121,49 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 func (s *Store) sweepEarly(ctx context.Context) (removed, seen int, err error) {
 	now := s.Now()
 	err = s.write(ctx, func(tx *transaction) error {
-		removed = 0
-		rows, err := tx.query(`select after, id from early_sweeps where after <= $1 order by after, id limit $2`+tx.skipLocked(), toMillis(now), sweepBatch)
+		removed, seen = 0, 0
+		rows, err := tx.query(`select after, ids from early_sweeps where after <= $1 order by after limit $2`+tx.skipLocked(), toMillis(now), sweepBatch)
 		due, err := collect(rows, err, func(r row) (e earlySweep, err error) {
-			err = r.Scan(&e.after, fixed(e.id[:]))
+			err = r.Scan(&e.after, &e.ids)
 			return e, err
 		})
-		if seen = len(due); err != nil {
+		if err != nil {
 			return err
 		}
 		for _, e := range due {
+			if seen >= sweepBatch {
+				break
+			}
 			gone, err := e.sweep(tx, now)
 			if err != nil {
 				return err
 			}
 			removed += gone
+			seen += len(e.ids) / len(oauth.ID{})
 		}
 		return nil
 	})
 	return removed, seen, err
 }
 
-// earlySweep is an appointment of the sweeper with a row.
-type earlySweep struct {
-	after int64
-	id    oauth.ID
-}
-
-// sweep removes the row if nothing can matter of it any more, and the appointment.
+// sweep removes the rows of which nothing can matter any more, and what named them.
 func (e earlySweep) sweep(tx *transaction, now time.Time) (removed int, err error) {
-	a, err := scanAuthorization(tx.queryRow(selectAuthorization+tx.byID+tx.lock, e.id[:]))
-	switch {
-	case errors.Is(err, ErrNotFound):
-	case err != nil:
-		return 0, err
-	case a.Sweepable(now):
-		if _, err := tx.exec(`delete from authorizations`+tx.byID, e.id[:]); err != nil {
+	var id oauth.ID
+	for named := range slices.Chunk(e.ids, len(id)) {
+		copy(id[:], named)
+		a, err := scanAuthorization(tx.queryRow(selectAuthorization+tx.byID+tx.lock, id[:]))
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case err != nil:
 			return 0, err
+		case a.Sweepable(now):
+			if _, err := tx.exec(`delete from authorizations`+tx.byID, id[:]); err != nil {
+				return 0, err
+			}
+			removed++
 		}
-		removed = 1
 	}
-	_, err = tx.exec(`delete from early_sweeps where after = $1 and id = $2`, e.after, e.id[:])
+	_, err = tx.exec(`delete from early_sweeps where after = $1 and ids = $2`, e.after, e.ids)
 	return removed, err
 }
 

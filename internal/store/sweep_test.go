@@ -128,6 +128,44 @@ func sweepNothingAlive(w *world) {
 	}
 }
 
+// sweepRevokedTogether has many revocations share a commit, so that they share a row of
+// early_sweeps.
+func sweepRevokedTogether(w *world) {
+	s := w.open(false)
+	w.populate(s, 2)
+	lives := make([]life, swept)
+	for i := range lives {
+		lives[i] = w.active(w.accounts[i%2].ID)
+		lives[i].row = lives[i].row.UntilIdle(idle)
+	}
+	each(writers, swept, func(i int) {
+		if err := s.Issue(w.ctx, lives[i].row); err != nil {
+			w.Error(err)
+		}
+	})
+	each(writers, swept/2, func(i int) {
+		by := oauth.Revoker{ApplicationID: w.application.ID, Public: i%2 == 0, Token: lives[i].access}
+		if err := s.Revoke(w.ctx, oauth.Revocation{ID: lives[i].row.ID, Reason: oauth.ReasonRequested, By: by}); err != nil {
+			w.Error(err)
+		}
+	})
+	w.must(s.Disconnect(w.ctx, w.accounts[1].ID, w.application.ID))
+	for _, c := range []struct {
+		name string
+		pass time.Duration
+		rows int
+	}{
+		{"while the reasons are told", 24*time.Hour - time.Second, swept},
+		{"after the reasons", time.Second, swept / 4},
+	} {
+		w.clock.Add(c.pass)
+		w.sweep(s)
+		if rows, _ := w.left(s); rows != c.rows {
+			w.Errorf("%s: %d authorizations are left; want %d", c.name, rows, c.rows)
+		}
+	}
+}
+
 func sweepTwice(w *world) {
 	stores := []*store.Store{w.open(false), w.open(false)}
 	w.populate(stores[0], 10)

@@ -169,6 +169,9 @@ func (c *connection) do(f func(*transaction) error) error {
 	}
 	err := f(tx)
 	if err == nil {
+		err = tx.early.write(tx)
+	}
+	if err == nil {
 		if _, err = c.ExecContext(ctx, "commit"); err != nil {
 			err = fmt.Errorf("commit: %w", err)
 		}
