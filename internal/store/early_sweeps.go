@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -25,8 +26,12 @@ func (all *earlySweeps) add(after time.Time, id oauth.ID) {
 		return
 	}
 	moment := toMillis(after)
-	for i := range *all {
-		if e := &(*all)[i]; e.after == moment && len(e.ids) < sweptTogether*len(id) {
+	for i := range slices.Backward(*all) {
+		if e := &(*all)[i]; e.after == moment {
+			if len(e.ids) == sweptTogether*len(id) {
+				// Those before it are full as well.
+				break
+			}
 			e.ids = append(e.ids, id[:]...)
 			return
 		}
@@ -34,7 +39,7 @@ func (all *earlySweeps) add(after time.Time, id oauth.ID) {
 	*all = append(*all, earlySweep{moment, id[:]})
 }
 
-// write writes them down.
+// write adds them to the table.
 func (all earlySweeps) write(tx *transaction) error {
 	for _, e := range all {
 		if _, err := tx.exec(`insert into early_sweeps (after, ids) values ($1, $2) on conflict do nothing`, e.after, e.ids); err != nil {
