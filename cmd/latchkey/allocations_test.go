@@ -31,7 +31,7 @@ func TestRequestsAllocateLittle(t *testing.T) {
 		{"client_credentials", 23, f.credentials},
 		{"code exchange", 29, f.exchange},
 		{"refresh", 28, f.refresh},
-		{"revoke", 21, f.revoke},
+		{"revoke", 23, f.revoke},
 		{"introspect", 13, f.introspect},
 		{"check", 6, f.check},
 		{"me", 9, f.me},
