@@ -244,11 +244,10 @@ func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason
 	changes, err := collect(rows, err, func(r row) (change, error) {
 		a := oauth.Authorization{ApplicationID: application}
 		err := r.Scan(fixed(a.ID[:]), fixed(a.AccountID[:]), &a.Status, millis{&a.SweepAfter})
-		if a.Status == oauth.StatusRevoked {
-			return change{kind: authorizationChanged, id: a.ID}, err
-		}
 		after := a.Revoked(reason, ended.RevokedAt)
-		tx.early.add(after.EarlySweep(), a.ID)
+		if after.Status != a.Status {
+			tx.early.add(after.EarlySweep(), a.ID)
+		}
 		if o, ok := oauth.RevocationOf(a, after); ok {
 			told = append(told, o)
 		}

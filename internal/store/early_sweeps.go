@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
@@ -39,12 +41,21 @@ func (all *earlySweeps) add(after time.Time, id oauth.ID) {
 	*all = append(*all, earlySweep{moment, id[:]})
 }
 
+const insertEarlySweep = `insert into early_sweeps (after, ids) values ($1, $2) on conflict do nothing`
+
 // write adds them to the table.
 func (all earlySweeps) write(tx *transaction) error {
 	for _, e := range all {
-		if _, err := tx.exec(`insert into early_sweeps (after, ids) values ($1, $2) on conflict do nothing`, e.after, e.ids); err != nil {
+		if _, err := tx.exec(insertEarlySweep, e.after, e.ids); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// queue is write for a batch of PostgreSQL.
+func (all earlySweeps) queue(b *pgx.Batch) {
+	for _, e := range all {
+		b.Queue(insertEarlySweep, e.after, e.ids)
+	}
 }

@@ -247,7 +247,7 @@ func queueInserts(b *pgx.Batch, inserts []*work) {
 	if len(others) > 0 {
 		b.Queue(insertRows, columnsOf(others)...)
 	}
-	queueEarlySweeps(b, early)
+	early.queue(b)
 }
 
 // abandon gives up a transaction; the pool replaces the connection.
@@ -356,7 +356,7 @@ func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) 
 	queueUpdate(&b, advanceMany, advanced, advancingColumnsOf)
 	queueUpdate(&b, updateMany, others, changingColumnsOf)
 	updates := b.Len()
-	queueEarlySweeps(&b, early)
+	early.queue(&b)
 	err := queueDeliveries(&b, told, p.random)
 	b.Queue("commit")
 	if err != nil {
@@ -387,15 +387,4 @@ func queueUpdate(b *pgx.Batch, update string, of []*work, columns func([]*oauth.
 		rows[i], statuses[i], generations[i] = w.after, int16(w.before.Status), int64(w.before.Generation)
 	}
 	b.Queue(update, append(columns(rows), statuses, generations)...)
-}
-
-func queueEarlySweeps(b *pgx.Batch, early earlySweeps) {
-	if len(early) == 0 {
-		return
-	}
-	moments, ids := make([]int64, len(early)), make([][]byte, len(early))
-	for i, e := range early {
-		moments[i], ids[i] = e.after, e.ids
-	}
-	b.Queue(insertEarlySweeps, moments, ids)
 }

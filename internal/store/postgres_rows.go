@@ -48,8 +48,6 @@ func credentialsColumnsOf(rows []*oauth.Authorization) []any {
 	}
 }
 
-const insertEarlySweeps = `insert into early_sweeps (after, ids) select unnest($1::bigint[]), unnest($2::bytea[])`
-
 // endMany revokes by the ids of rows and their applications.
 const endMany = `with named as materialized (
 		select a.id, v.reason from authorizations as a join (select unnest($1::bytea[]) as id, unnest($2::bytea[]) as application_id, unnest($3::text[]) as reason) as v
