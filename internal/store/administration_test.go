@@ -259,6 +259,9 @@ func living(t *testing.T, s *Store, a oauth.Application, account oauth.Account) 
 		Scope: "profile", CreatedAt: s.Now(), Generation: 1, RotatedAt: s.Now(),
 	}.UntilIdle(time.Hour)
 	must(t, s.Issue(t.Context(), row))
+	must(t, s.write(t.Context(), func(tx *transaction) error {
+		return putConsent(tx, oauth.Consent{AccountID: account.ID, ApplicationID: a.ID, Scope: row.Scope, CreatedAt: s.Now()})
+	}))
 	return row
 }
 

@@ -270,8 +270,7 @@ func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason
 // LivingGrants reads the active authorizations of the code grant that an account
 // gave, by application.
 func (s *Store) LivingGrants(ctx context.Context, account oauth.ID) (map[oauth.ID][]oauth.Authorization, error) {
-	rows, err := s.engine.db().QueryContext(ctx, selectAuthorization+`
-		where grant_type = 'authorization_code' and account_id = $1 and status = 2`, account[:])
+	rows, err := s.engine.db().QueryContext(ctx, selectLivingGrants, account[:])
 	all, err := collect(rows, err, scanAuthorization)
 	living := map[oauth.ID][]oauth.Authorization{}
 	for _, a := range all {
@@ -279,3 +278,10 @@ func (s *Store) LivingGrants(ctx context.Context, account oauth.ID) (map[oauth.I
 	}
 	return living, err
 }
+
+const selectLivingGrants = selectAuthorization + ` where status = 2 and ` + givenByAccount
+
+// givenByAccount finds the authorizations of the code grant that the account $1 gave.
+// Each has a consent as long as it lives: so they need no index by accounts alone.
+const givenByAccount = `grant_type = 'authorization_code' and account_id = $1
+	and application_id in (select application_id from consents where account_id = $1)`

@@ -136,7 +136,7 @@ func (s *Store) LivingOfAccount(ctx context.Context, id oauth.ID) (Living, error
 }
 
 const livingOfAccount = `select
-	(select count(*) from (select 1 from authorizations where grant_type = 'authorization_code' and account_id = $1 and status = 2 limit $2) as given),
+	(select count(*) from (select 1 from authorizations where status = 2 and ` + givenByAccount + ` limit $2) as given),
 	(select count(*) from sessions where account_id = $1 and expires_at > $3),
 	(select count(*) from (select 1 from applications where owner_id = $1 limit $2) as owned)`
 

@@ -17,6 +17,7 @@ import (
 const (
 	manyAccounts     = 100_000
 	manyApplications = 10_000
+	manyGrants       = 20_000
 	manyEvents       = 1_000_000
 )
 
@@ -35,8 +36,8 @@ func TestListsUseIndexes(t *testing.T) {
 
 // What reads a table from end to end, in the words of each database.
 var (
-	sqliteScan   = regexp.MustCompile(`SCAN (accounts|applications|audit)\b`)
-	postgresScan = regexp.MustCompile(`Seq Scan on (accounts|applications|audit)\b`)
+	sqliteScan   = regexp.MustCompile(`SCAN (accounts|applications|consents|authorizations|audit)\b`)
+	postgresScan = regexp.MustCompile(`Seq Scan on (accounts|applications|consents|authorizations|audit)\b|authorizations_by_application on .*\n\s*Index Cond: \(account_id`)
 )
 
 // filled is when the first row was made; there is one each 100 ms.
@@ -80,6 +81,9 @@ func statementsOf(f fill) []string {
 			id("n")+`, 'client' || n, `+id("case when n % 10 = 0 then 1 else n end")+`, 'Application ' || n, '', 'https://x.example', 'profile', false, false, `+
 				f.nothing+`, 0, `+f.nothing+`, 0, case when n % 500 = 1 then 1 else 0 end, 1, case when n % 500 = 2 then 1 else 0 end, case when n % 2 = 1 then 1 else 0 end,
 				case when n % 1000 = 3 then 'community' else '' end`),
+		insert(manyGrants, `consents (account_id, application_id, scope, identity, created_at, updated_at)`, id("n")+`, `+id("n % 10000")+`, 'profile', `+f.nothing+`, 1, 1`),
+		insert(manyGrants, `authorizations (`+wholeAuthorization+`)`, id("n")+`, `+id("n % 10000")+`, `+id("n")+
+			strings.ReplaceAll(`, 'authorization_code', 2, 'profile', 1, X, 1, '', true, '', 1, 1, 0, X, X, 'profile', 1, 1, X, X, '', 0, 0, X, 0, '', 1, 0`, "X", f.nothing)),
 		// One kind is seldom, one account did half of everything, and often to the same one.
 		insert(manyEvents, `audit (`+auditColumns+`)`,
 			id("n")+`, case when n % 200000 = 5 then 'account.seldom' when n % 3 = 0 then 'session.often' else 'application.kind' || (n % 20) end, `+
@@ -265,6 +269,10 @@ func otherLists(t *testing.T, s *Store) []list {
 		list{name: "what lives of an account", sql: livingOfAccount, args: []any{idBytes(1), CountedTo, 1}, read: func() (int, error) {
 			_, err := s.LivingOfAccount(ctx, rowID(1))
 			return 1, err
+		}},
+		list{name: "what an account gave", sql: selectLivingGrants, args: []any{idBytes(1)}, read: func() (int, error) {
+			living, err := s.LivingGrants(ctx, rowID(1))
+			return len(living), err
 		}},
 		list{name: "counts", sql: selectCounts, args: []any{CountedTo}, bounded: true, read: func() (int, error) {
 			_, err := s.Counts(ctx)
