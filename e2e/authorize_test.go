@@ -33,6 +33,7 @@ func oddStates() map[string]string {
 		"bytes that no UTF-8": "\xff\xfe\xc3\x28",
 		"a control character": "a\x01b",
 		"length":              strings.Repeat("x", 1500),
+		"much to encode":      strings.Repeat("/", 8_000),
 	}
 }
 
@@ -163,6 +164,7 @@ func testErrorPages(t *testing.T, s *server) {
 		"for no redirect_uri of two":            two.request("redirect_uri", "").Encode(),
 		"for a query that cannot be parsed":     app.request().Encode() + "&x=%zz",
 		"for a state that cannot be parsed":     app.request("state", "").Encode() + "&state=%",
+		"for a query that is too long encoded":  app.request("state", "").Encode() + "&state=" + strings.Repeat("/", 25_000),
 		"for a private-use URI of another path": private.request("redirect_uri", "com.example.app:/other").Encode(),
 	}
 	for name, uri := range map[string]string{

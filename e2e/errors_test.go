@@ -36,6 +36,7 @@ func TestRefusals(t *testing.T) {
 	}
 	t.Run("token", func(t *testing.T) { t.Parallel(); testRefusedTokens(t, s) })
 	t.Run("other methods", func(t *testing.T) { t.Parallel(); testMethods(t, s) })
+	t.Run("other paths", func(t *testing.T) { t.Parallel(); testUncleanPaths(t, s) })
 	t.Run("cross-origin", func(t *testing.T) { t.Parallel(); testCORS(t, s, app) })
 }
 
@@ -278,6 +279,22 @@ func testMethods(t *testing.T, s *server) {
 				a.checkStatus(t, http.StatusMethodNotAllowed)
 				if !strings.Contains(a.header.Get("Allow"), http.MethodPost) {
 					t.Errorf("Allow is %q, want POST in it", a.header.Get("Allow"))
+				}
+			})
+		}
+	}
+}
+
+// testUncleanPaths: a redirect of a form would have it sent again.
+func testUncleanPaths(t *testing.T, s *server) {
+	for _, path := range []string{"/" + tokenPath, "/irk//oauth/token", "/x/.." + tokenPath, tokenPath + "/.", "//sign-in", "//auth/authorize", "/auth/./authorize", tokenPath + "//"} {
+		for _, method := range []string{http.MethodPost, http.MethodGet} {
+			t.Run(method+" "+path, func(t *testing.T) {
+				t.Parallel()
+				a := s.do(t, message{method: method, path: path, header: http.Header{"Content-Type": {formType}}, body: "email=a&password=b"})
+				a.checkStatus(t, http.StatusNotFound)
+				if a.header.Get("Content-Security-Policy") == "" || a.header.Get("Location") != "" {
+					t.Errorf("the headers are %v", a.header)
 				}
 			})
 		}

@@ -44,7 +44,7 @@ type request struct {
 	// in, nil when the request is valid.
 	refusal error
 	prompt  []string
-	// self is this request's own address, for forms and redirects.
+	// self is this request's own address, for forms and redirects, of at most maxSelf bytes.
 	self string
 	// person is who is signed in, nil for nobody.
 	person *signin.Person
@@ -54,6 +54,10 @@ type request struct {
 	// fresh: the person signed in for this very request.
 	fresh bool
 }
+
+// maxSelf is how long a request's own address may be, in bytes: the server reads 64 KiB of
+// a request before its body, and the browser sends its cookies with it.
+const maxSelf = 56 << 10
 
 func (q *request) prompts(value string) bool { return slices.Contains(q.prompt, value) }
 
@@ -100,6 +104,8 @@ func (h *Handler) read(r *http.Request) (*request, error) {
 		return nil, err
 	case q.Application.Suspended():
 		return q, oauth.NewError(oauth.UnauthorizedClient, "this application is suspended")
+	case len(q.self) > maxSelf:
+		return q, oauth.NewError(oauth.InvalidRequest, "the query is too long: with its values encoded it has %d bytes, and %d are possible; keep what state stands for in the session, and send its key", len(q.self), maxSelf)
 	}
 	if err := h.aim(r, q); err != nil {
 		return q, err

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,21 +91,31 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	}
 
 	programs.Handle("/", guarded)
-	s.handler = newBounds().around(believeProxies(directly(protocol, programs), config.TrustedProxies))
+	s.handler = newBounds().around(believeProxies(directly(protocol, programs, guarded), config.TrustedProxies))
 	return s, nil
 }
 
 // directly leads to what has a path of its own. A search through all patterns costs a
-// request that is answered from memory as much as its answer.
-func directly(paths map[string]http.Handler, rest http.Handler) http.Handler {
+// request that is answered from memory as much as its answer. What is written in another
+// way than patterns are is left to the pages, which have none there.
+func directly(paths map[string]http.Handler, rest, pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A path that is written in another way than it reads is for the rest to judge.
 		if h := paths[r.URL.Path]; h != nil && r.URL.RawPath == "" {
 			h.ServeHTTP(w, r)
-			return
+		} else if isClean(r.URL.Path) {
+			rest.ServeHTTP(w, r)
+		} else {
+			pages.ServeHTTP(w, r)
 		}
-		rest.ServeHTTP(w, r)
 	})
+}
+
+// isClean reports whether a path has no empty, "." or ".." segment. ServeMux redirects one
+// that has, with a status by which a form is sent again, its password too (RFC 9700 §4.12).
+func isClean(p string) bool {
+	clean := path.Clean(p)
+	return p == clean || p == clean+"/" || p == ""
 }
 
 // maxForm is the size of a form of the pages in bytes, unless it has a picture.
@@ -168,13 +179,15 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 // not called by this method.
 func withPages(mux *http.ServeMux, pages *page.Pages) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, pattern := mux.Handler(r)
-		if pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
+		verdict := &statusOnly{header: w.Header(), status: http.StatusNotFound}
+		if isClean(r.URL.Path) {
+			h, pattern := mux.Handler(r)
+			if pattern != "" {
+				mux.ServeHTTP(w, r)
+				return
+			}
+			h.ServeHTTP(verdict, r)
 		}
-		verdict := &statusOnly{header: w.Header()}
-		h.ServeHTTP(verdict, r)
 		switch verdict.status {
 		case http.StatusNotFound:
 			pages.Write(w, r, verdict.status, page.NoSuchPage())
