@@ -174,6 +174,13 @@ func asLoaded(form *html.Node) url.Values {
 			values.Add(attr(in, "name"), attr(in, "value"))
 		}
 	}
+	for text := range descendants(form, "textarea") {
+		value := ""
+		if text.FirstChild != nil {
+			value = text.FirstChild.Data
+		}
+		values.Add(attr(text, "name"), value)
+	}
 	for list := range descendants(form, "select") {
 		for option := range descendants(list, "option") {
 			if !values.Has(attr(list, "name")) || has(option, "selected") {

@@ -20,6 +20,8 @@ func TestDeveloper(t *testing.T) {
 		{"an application shows its logo and its links where people are asked", testLooks},
 		{"what people may leave out is chosen in the settings", testOptionalScopes},
 		{"a replaced secret can be ended before its time", testEndSecret},
+		{"a form that was sent before replaces no secret again", testReplacedBefore},
+		{"what others change meanwhile stays", testMeanwhile},
 		{"what cannot be is said beside the field", testWrongSettings},
 		{"applications are found among many", testManyApplications},
 	} {
@@ -95,6 +97,42 @@ func testEndSecret(t *testing.T, s *server) {
 		t.Error("what has ended can be ended")
 	}
 	s.session.submit(t, app.path()+"/secret/end", nil).reads(t, http.StatusOK)
+}
+
+func testReplacedBefore(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	p := s.session.open(t, app.path())
+	s.session.press(t, p, "Replace secret").reads(t, http.StatusOK, "Copy the secret now.")
+	again := s.session.press(t, p, "Replace secret")
+	again.reads(t, http.StatusOK, "Nothing was changed: the secret was replaced already")
+	if strings.Contains(again.text(), "Copy the secret now.") {
+		t.Error("there is another secret")
+	}
+	s.clientCredentials(t, app, "").tokens(t)
+}
+
+// testMeanwhile has two pages of the settings open, of which one is older than what the other saves.
+func testMeanwhile(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	older := s.session.open(t, app.path()+"/settings")
+	s.session.press(t, s.session.open(t, app.path()+"/settings"), "Save", "redirect_uris", app.redirect+"\nhttps://client.example/new", "name", "Renamed").reads(t, http.StatusOK, "Saved.")
+	s.command(t, "", "application", "update", app.ClientID, "--scope", "profile", "--scope", "events", "--scope", "community")
+	s.session.press(t, older, "Save", "site", "https://client.example").reads(t, http.StatusOK, "Saved.")
+	got := s.command(t, "", "application", "show", app.ClientID, "--json")
+	for _, want := range []string{"https://client.example/new", `"site": "https://client.example"`, "Renamed", "community"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is lost:\n%s", want, got)
+		}
+	}
+	refused := s.session.press(t, older, "Save", "name", "Named otherwise", "terms", "https://client.example/terms")
+	refused.reads(t, http.StatusUnprocessableEntity, "This was changed since you opened the page, and is now: Renamed.")
+	s.session.press(t, refused, "Save").reads(t, http.StatusOK, "Saved.", "Named otherwise")
+	got = s.command(t, "", "application", "show", app.ClientID, "--json")
+	for _, want := range []string{"https://client.example/new", `"site": "https://client.example"`, "https://client.example/terms", "Named otherwise", "community"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is lost:\n%s", want, got)
+		}
+	}
 }
 
 func testWrongSettings(t *testing.T, s *server) {

@@ -222,7 +222,9 @@ func testDeveloper(t *testing.T, s *server) {
 	if !strings.Contains(p.text(), "Sent.") || !strings.Contains(p.text(), "delivered") || !strings.Contains(p.text(), n.id) {
 		t.Errorf("after a test: %s", p.text())
 	}
+	before := p
 	p = s.session.press(t, p, "Replace secret")
+	s.session.press(t, before, "Replace secret").reads(t, http.StatusOK, "Nothing was changed: the secret was replaced")
 	old := l.secret
 	s.session.press(t, p, "Send again")
 	if again := l.next(t, "webhook.test"); again.id != n.id {

@@ -213,7 +213,7 @@ func applicationUpdate(c *config) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		changed, err := h.applications.Edit(ctx, a.ID, true, func(present application.Details) application.Details {
+		changed, err := h.applications.Edit(ctx, a.ID, true, func(present application.Details) (application.Details, error) {
 			if flags.Changed("name") {
 				present.Name = d.Name
 			}
@@ -236,7 +236,7 @@ func applicationUpdate(c *config) *cobra.Command {
 			if flags.Changed("optional-scope") {
 				present.OptionalScope = optionalScope
 			}
-			return present
+			return present, nil
 		})
 		if err != nil {
 			return sentence(err)
@@ -258,7 +258,7 @@ func applicationRotate(c *config) *cobra.Command {
 			if now {
 				overlap = 0
 			}
-			secret, err := h.applications.RotateSecret(ctx, a, overlap)
+			secret, err := h.applications.RotateSecret(ctx, a, time.Time{}, overlap)
 			if err != nil {
 				return sentence(err)
 			}

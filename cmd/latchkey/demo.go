@@ -183,11 +183,11 @@ func (d *demonstration) register(ctx context.Context, h *house, owner oauth.Acco
 		if a.Name != details.Name {
 			continue
 		}
-		edited, err := h.applications.Edit(ctx, a.ID, false, func(application.Details) application.Details { return details })
+		edited, err := h.applications.Edit(ctx, a.ID, false, func(application.Details) (application.Details, error) { return details, nil })
 		if err != nil {
 			return edited, "", err
 		}
-		secret, err := h.applications.RotateSecret(ctx, a, 0)
+		secret, err := h.applications.RotateSecret(ctx, a, time.Time{}, 0)
 		return a, secret, err
 	}
 	return h.applications.Register(ctx, application.Registration{Details: details, Owner: owner}, false)

@@ -44,19 +44,6 @@ type Problem struct {
 // Error is the message.
 func (p *Problem) Error() string { return p.Message.String() }
 
-// Details are what the owner of an application decides, at any time.
-type Details struct {
-	Name string
-	// Site, Privacy and Terms may be empty.
-	Site, Privacy, Terms string
-	RedirectURIs         []string
-	// Scope is what the application may ask for; empty stands for the default.
-	Scope oauth.Scope
-	// OptionalScope is what of Scope an account may leave out when it approves: all of
-	// it, if the developer wants.
-	OptionalScope oauth.Scope
-}
-
 // Registration is what a new application is made of.
 type Registration struct {
 	Details
@@ -106,17 +93,16 @@ func (a *Applications) Register(ctx context.Context, r Registration, administrat
 	return n, secret, nil
 }
 
-// Edit lets change set the details of an application as it is now. Scopes that
+// Edit lets change set the details of an application as it is now, or refuse to. Scopes that
 // need an approval stay if the application has them; only an administrator adds one.
-func (a *Applications) Edit(ctx context.Context, id oauth.ID, administrator bool, change func(Details) Details) (oauth.Application, error) {
+func (a *Applications) Edit(ctx context.Context, id oauth.ID, administrator bool, change func(Details) (Details, error)) (oauth.Application, error) {
 	var edited oauth.Application
 	err := a.store.EditApplication(ctx, id, func(n oauth.Application) (oauth.Application, error) {
-		present := Details{
-			Name: n.Name, Site: n.Site, Privacy: n.Privacy, Terms: n.Terms,
-			RedirectURIs: n.RedirectURIs, Scope: n.Scope.Within(a.catalogue.All()),
+		changed, err := change(a.DetailsOf(n))
+		if err != nil {
+			return n, err
 		}
-		present.OptionalScope = n.OptionalScope.Within(present.Scope)
-		d, err := a.check(change(present), n.Public, a.choosable(n.Scope, administrator))
+		d, err := a.check(changed, n.Public, a.choosable(n.Scope, administrator))
 		if err != nil {
 			return n, err
 		}
@@ -206,8 +192,9 @@ func (a *Applications) PutLogo(ctx context.Context, application oauth.ID, p *oau
 }
 
 // RotateSecret gives a confidential application a new secret and returns it. The
-// old one works for overlap longer.
-func (a *Applications) RotateSecret(ctx context.Context, application oauth.Application, overlap time.Duration) (string, error) {
+// old one works for overlap longer; it is the one that was made at a time, unless that is
+// zero: ErrChanged where it was replaced since.
+func (a *Applications) RotateSecret(ctx context.Context, application oauth.Application, made time.Time, overlap time.Duration) (string, error) {
 	if application.Public {
 		return "", &Problem{"client_secret", oauth.Say("A public application has no secret.")}
 	}
@@ -216,7 +203,7 @@ func (a *Applications) RotateSecret(ctx context.Context, application oauth.Appli
 		return "", err
 	}
 	hash := oauth.HashClientSecret(application.ID, secret)
-	return secret, a.store.RotateSecret(ctx, application.ID, application.OwnerID, hash, a.now().Add(overlap))
+	return secret, a.store.RotateSecret(ctx, application.ID, application.OwnerID, made, hash, a.now().Add(overlap))
 }
 
 // EndPreviousSecret ends the secret before the present one now; ErrNotFound where

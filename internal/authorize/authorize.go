@@ -206,6 +206,7 @@ func (h *Handler) notDecided(w http.ResponseWriter, r *http.Request, q *request,
 		h.pages.Write(w, r, http.StatusConflict, page.Problem{
 			Frame:  page.Frame{Title: oauth.Say("You have answered this already"), Account: &q.person.Account},
 			Person: oauth.Say("Nothing more was approved. Go back to the application; if it still waits, start there again."),
+			BackTo: q.self, BackText: oauth.Say("Look at the request again"),
 		})
 	case errors.Is(err, grant.ErrChanged):
 		h.outOfDate(w, r, q)

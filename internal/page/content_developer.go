@@ -35,6 +35,8 @@ type ApplicationForm struct {
 	Public                                   bool
 	Choices                                  []Choice
 	Problems                                 map[string]oauth.Sentence
+	// Seen tells of an application that is there what of it the form showed.
+	Seen string
 }
 
 // NewApplication registers an application.

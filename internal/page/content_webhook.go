@@ -16,6 +16,8 @@ type Webhook struct {
 	// Exists tells that there is a webhook; what follows is of it.
 	Exists bool
 	Secret string
+	// Generation is of the secret.
+	Generation int64
 	// Overlap is until when the secret before it signs too, zero when it does not.
 	Overlap    time.Time
 	Deliveries []WebhookDelivery

@@ -96,11 +96,17 @@ func (p *Portal) posted(r *http.Request, has oauth.Scope, person *signin.Person)
 	}
 	// What is not asked for cannot be left out.
 	d.OptionalScope = oauth.Scope(strings.Join(r.PostForm["optional_scope"], " ")).Within(d.Scope)
-	form := page.ApplicationForm{
-		Name: d.Name, Site: d.Site, Privacy: d.Privacy, Terms: d.Terms, RedirectURIs: r.PostFormValue("redirect_uris"),
-		Public: r.PostFormValue("kind") == "public", Choices: p.choices(d.Scope, d.OptionalScope, has, person),
-	}
+	form := p.formOf(d, has, person)
+	form.RedirectURIs, form.Public, form.Seen = r.PostFormValue("redirect_uris"), r.PostFormValue("kind") == "public", r.PostFormValue("seen")
 	return d, form
+}
+
+// formOf shows details of an application that has a scope.
+func (p *Portal) formOf(d application.Details, has oauth.Scope, person *signin.Person) page.ApplicationForm {
+	return page.ApplicationForm{
+		Name: d.Name, Site: d.Site, Privacy: d.Privacy, Terms: d.Terms, RedirectURIs: strings.Join(d.RedirectURIs, "\n"),
+		Choices: p.choices(d.Scope, d.OptionalScope, has, person),
+	}
 }
 
 func (p *Portal) register(w http.ResponseWriter, r *http.Request, person *signin.Person) error {

@@ -132,6 +132,8 @@ func notice(r *http.Request) oauth.Sentence {
 		return oauth.Say("Asked. An administrator will decide about it.")
 	case "secret-ended":
 		return oauth.Say("The old secret works no more.")
+	case "secret-replaced-before":
+		return oauth.Say("Nothing was changed: the secret was replaced already since you opened the page.")
 	case "left":
 		return oauth.Say("You have no part in the application any more.")
 	case "inherited":

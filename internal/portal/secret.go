@@ -3,6 +3,7 @@ package portal
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/application"
@@ -28,9 +29,13 @@ func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, person *si
 	if chosen, err := time.ParseDuration(r.PostFormValue("overlap")); err == nil && chosen >= 0 && chosen <= 30*24*time.Hour {
 		overlap = chosen
 	}
-	secret, err := p.Applications.RotateSecret(r.Context(), a, overlap)
+	secret, err := p.Applications.RotateSecret(r.Context(), a, madeAt(r), overlap)
 	if problems(err) != nil {
 		redirect(w, applicationPath(a.ClientID))
+		return nil
+	}
+	if errors.Is(err, application.ErrChanged) {
+		redirect(w, applicationPath(a.ClientID)+"?done=secret-replaced-before")
 		return nil
 	}
 	if err != nil {
@@ -39,6 +44,15 @@ func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, person *si
 	p.keepSecretForOnce(w, a.ClientID, secret)
 	redirect(w, applicationPath(a.ClientID))
 	return nil
+}
+
+// madeAt is when the secret was made that the form is about.
+func madeAt(r *http.Request) time.Time {
+	made, err := strconv.ParseInt(r.PostFormValue("made"), 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(made)
 }
 
 // endSecret ends the secret before the present one, which somebody may know.

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -29,10 +28,10 @@ func (p *Portal) writeSettings(w http.ResponseWriter, r *http.Request, person *s
 
 // settingsForm is what the form shows of an application as it is.
 func (p *Portal) settingsForm(a oauth.Application, person *signin.Person) page.ApplicationForm {
-	return page.ApplicationForm{
-		Name: a.Name, Site: a.Site, Privacy: a.Privacy, Terms: a.Terms, RedirectURIs: strings.Join(a.RedirectURIs, "\n"),
-		Public: a.Public, Choices: p.choices(a.Scope, a.OptionalScope, a.Scope, person),
-	}
+	present := p.Applications.DetailsOf(a)
+	form := p.formOf(present, a.Scope, person)
+	form.Seen = present.Seen()
+	return form
 }
 
 func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
@@ -44,7 +43,14 @@ func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Per
 	if len(details.RedirectURIs) == 0 {
 		err = errNoRedirectURI()
 	} else {
-		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(application.Details) application.Details { return details })
+		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(present application.Details) (application.Details, error) {
+			merged, both := details.Onto(present, form.Seen)
+			if both != nil {
+				form = p.formOf(merged, present.Scope, person)
+				form.Seen = present.Seen()
+			}
+			return merged, both
+		})
 	}
 	if form.Problems = problems(err); form.Problems != nil {
 		p.writeSettings(w, r, person, http.StatusUnprocessableEntity, a, form)

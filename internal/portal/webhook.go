@@ -68,7 +68,8 @@ func (p *Portal) writeWebhook(w http.ResponseWriter, r *http.Request, person *si
 		return err
 	}
 	if err == nil {
-		content.Exists, content.Secret, content.Overlap = true, p.Webhooks.Secret(hook), p.Webhooks.Overlap(hook)
+		content.Exists, content.Generation = true, hook.Generation
+		content.Secret, content.Overlap = p.Webhooks.Secret(hook), p.Webhooks.Overlap(hook)
 		if err := p.fillDeliveries(r, a, &content); err != nil {
 			return err
 		}
@@ -100,6 +101,8 @@ func webhookNotice(r *http.Request) oauth.Sentence {
 		return oauth.Say("Sent. How it went is below.")
 	case "rotated":
 		return oauth.Say("The secret is replaced.")
+	case "rotated-before":
+		return oauth.Say("Nothing was changed: the secret was replaced, or the webhook deleted, since you opened the page.")
 	case "webhook-deleted":
 		return oauth.Say("The webhook is deleted.")
 	}
@@ -234,7 +237,14 @@ func (p *Portal) tooMany(w http.ResponseWriter, r *http.Request, person *signin.
 }
 
 func (p *Portal) rotateWebhook(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
-	if err := p.Webhooks.Rotate(r.Context(), a); err != nil {
+	// A form without the number is about no generation.
+	generation, _ := strconv.ParseInt(r.PostFormValue("generation"), 10, 64)
+	err := p.Webhooks.Rotate(r.Context(), a, generation)
+	if errors.Is(err, webhook.ErrNotFound) {
+		redirect(w, webhookPath(a)+"?done=rotated-before")
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	redirect(w, webhookPath(a)+"?done=rotated")

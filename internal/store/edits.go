@@ -9,11 +9,15 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// RotateSecret replaces the secret of a confidential application. The one that
-// was current until now works until previousEnds; the one before it no more. ErrNotFound:
-// the application does not belong to owner any more.
-func (s *Store) RotateSecret(ctx context.Context, id, owner oauth.ID, secret oauth.Hash, previousEnds time.Time) error {
-	return s.changeApplication(ctx, id, oauth.AuditSecretReplaced, func(tx *transaction) error {
+// RotateSecret replaces the secret of a confidential application that was made at a time,
+// or whichever there is where that is zero. The one that was current until now works until
+// previousEnds; the one before it no more. ErrNotFound: the application does not belong to
+// owner any more. ErrChanged: its secret is another one.
+func (s *Store) RotateSecret(ctx context.Context, id, owner oauth.ID, made time.Time, secret oauth.Hash, previousEnds time.Time) error {
+	return s.changeApplication(ctx, id, oauth.AuditSecretReplaced, func(tx *transaction, a oauth.Application) error {
+		if !made.IsZero() && !made.Equal(a.SecretCreatedAt) {
+			return tx.refuse(ErrChanged)
+		}
 		return tx.oneRow(`update applications set previous_secret_hash = secret_hash, previous_secret_ends_at = $1,
 				previous_secret_created_at = secret_created_at, previous_secret_used_at = secret_used_at,
 				secret_hash = $2, secret_created_at = $3, secret_used_at = 0 where id = $4 and owner_id = $5 and not public`,
@@ -24,7 +28,7 @@ func (s *Store) RotateSecret(ctx context.Context, id, owner oauth.ID, secret oau
 // EndPreviousSecret ends the secret before the present one; ErrNotFound where there is
 // none.
 func (s *Store) EndPreviousSecret(ctx context.Context, id oauth.ID) error {
-	return s.changeApplication(ctx, id, oauth.AuditSecretEnded, func(tx *transaction) error {
+	return s.changeApplication(ctx, id, oauth.AuditSecretEnded, func(tx *transaction, _ oauth.Application) error {
 		return tx.oneRow(`update applications set previous_secret_hash = $1, previous_secret_ends_at = 0,
 				previous_secret_created_at = 0, previous_secret_used_at = 0
 			where id = $2 and previous_secret_ends_at <> 0`, []byte{}, id[:])
@@ -33,13 +37,13 @@ func (s *Store) EndPreviousSecret(ctx context.Context, id oauth.ID) error {
 
 // changeApplication does something to an application that is there, and writes down
 // that it was done.
-func (s *Store) changeApplication(ctx context.Context, id oauth.ID, kind oauth.AuditKind, f func(*transaction) error) error {
+func (s *Store) changeApplication(ctx context.Context, id oauth.ID, kind oauth.AuditKind, f func(*transaction, oauth.Application) error) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
 		if err != nil {
 			return tx.absent(err)
 		}
-		if err := f(tx); err != nil || tx.refusal != nil {
+		if err := f(tx, a); err != nil || tx.refusal != nil {
 			return err
 		}
 		return tx.audit(kind, subjectOf(a), "")

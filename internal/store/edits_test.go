@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	realpostgres "github.com/latchkey/latchkey/e2e/postgres"
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -73,7 +74,7 @@ func editsAreWrittenDown(t *testing.T, s *Store) {
 	edit(func(*oauth.Application) {})
 	edit(func(a *oauth.Application) { a.RedirectURIs = []string{"https://other.example/"} })
 	must(t, s.PutLogo(t.Context(), a.ID, nil))
-	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, oauth.Hash{1}, s.Now()))
+	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{1}, s.Now()))
 	must(t, s.EndPreviousSecret(t.Context(), a.ID))
 	want := []string{
 		"application.registered: ", "application.edited: name, terms", "application.edited: redirect_uris",
@@ -108,8 +109,8 @@ func oldSecretsEnd(t *testing.T, s *Store) {
 	if err := s.EndPreviousSecret(t.Context(), a.ID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("without an old secret the error is %v", err)
 	}
-	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, oauth.Hash{1}, s.Now().Add(1e15)))
-	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, oauth.Hash{2}, s.Now().Add(1e15)))
+	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{1}, s.Now().Add(1e15)))
+	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{2}, s.Now().Add(1e15)))
 	must(t, s.EndPreviousSecret(t.Context(), a.ID))
 	read, err := s.Application(t.Context(), a.ID)
 	must(t, err)

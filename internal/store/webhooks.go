@@ -46,10 +46,12 @@ func aboutApplication(a oauth.Application) oauth.AuditSubject {
 	return oauth.AuditSubject{ApplicationID: a.ID, Name: a.Name}
 }
 
-// RotateWebhook gives the webhook of an application the next generation of its key.
-func (s *Store) RotateWebhook(ctx context.Context, a oauth.Application) error {
+// RotateWebhook gives the webhook of an application the key after that of a generation.
+// ErrNotFound: it has none of this generation any more.
+func (s *Store) RotateWebhook(ctx context.Context, a oauth.Application, generation int64) error {
 	return s.write(ctx, func(tx *transaction) error {
-		err := tx.oneRow(`update webhooks set generation = generation + 1, rotated_at = $1 where application_id = $2`, toMillis(tx.now), a.ID[:])
+		err := tx.oneRow(`update webhooks set generation = generation + 1, rotated_at = $1 where application_id = $2 and generation = $3`,
+			toMillis(tx.now), a.ID[:], generation)
 		if err != nil || tx.refusal != nil {
 			return err
 		}

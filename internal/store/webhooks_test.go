@@ -227,7 +227,7 @@ func toldOfSuspensions(w *world) {
 
 func toldOfEndingSecret(w *world) {
 	s, other := w.hooked(oauth.EventSecretEnding), w.open(false)
-	w.must(s.RotateSecret(w.ctx, w.application.ID, w.application.OwnerID, oauth.Hash{1}, w.clock.Now().Add(7*24*time.Hour)))
+	w.must(s.RotateSecret(w.ctx, w.application.ID, w.application.OwnerID, time.Time{}, oauth.Hash{1}, w.clock.Now().Add(7*24*time.Hour)))
 	look := func() (told int) {
 		var sum atomic.Int64
 		each(4, 8, func(i int) {
@@ -249,7 +249,7 @@ func toldOfEndingSecret(w *world) {
 	if all := w.outbox(s); len(all) != 1 || w.told(all[0])["ends_at"] == nil {
 		w.Errorf("deliveries: %v", all)
 	}
-	w.must(s.RotateSecret(w.ctx, w.application.ID, w.application.OwnerID, oauth.Hash{2}, w.clock.Now().Add(time.Hour)))
+	w.must(s.RotateSecret(w.ctx, w.application.ID, w.application.OwnerID, time.Time{}, oauth.Hash{2}, w.clock.Now().Add(time.Hour)))
 	if n := look(); n != 1 {
 		w.Errorf("told %d times of the next; want 1", n)
 	}
@@ -368,13 +368,18 @@ func webhookDeleted(w *world) {
 	if _, err := s.TestWebhook(w.ctx, w.application.ID); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("a test without a webhook: %v", err)
 	}
-	for _, err := range []error{s.DeleteWebhook(w.ctx, w.application), s.RotateWebhook(w.ctx, w.application)} {
+	for _, err := range []error{s.DeleteWebhook(w.ctx, w.application), s.RotateWebhook(w.ctx, w.application, first.Generation)} {
 		if !errors.Is(err, store.ErrNotFound) {
 			w.Errorf("without a webhook: %v", err)
 		}
 	}
 	w.must(s.SetWebhook(w.ctx, w.application, "https://app.example/new", nil, ""))
-	w.must(s.RotateWebhook(w.ctx, w.application))
+	anew, err := s.Webhook(w.ctx, w.application.ID)
+	w.must(err)
+	w.must(s.RotateWebhook(w.ctx, w.application, anew.Generation))
+	if err := s.RotateWebhook(w.ctx, w.application, anew.Generation); !errors.Is(err, store.ErrNotFound) {
+		w.Errorf("the same secret is replaced twice: %v", err)
+	}
 	second, err := s.Webhook(w.ctx, w.application.ID)
 	w.must(err)
 	if second.Generation-1 <= first.Generation || !second.RotatedAt.Equal(w.clock.Now()) {

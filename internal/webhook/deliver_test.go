@@ -253,7 +253,7 @@ func TestEveryKeyThatCountsSigns(t *testing.T) {
 	if got := strings.Fields(<-signatures); len(got) != 2 || got[0] != id.String() {
 		t.Errorf("signed %v", got)
 	}
-	w.must(w.hooks.Rotate(t.Context(), a))
+	w.must(w.hooks.Rotate(t.Context(), a, old.Generation))
 	rotated, err := w.hooks.Of(t.Context(), a.ID)
 	w.must(err)
 	if w.hooks.Secret(rotated) == w.hooks.Secret(old) || !strings.HasPrefix(w.hooks.Secret(rotated), "whsec_") {

@@ -121,10 +121,11 @@ func (w *Webhooks) Delete(ctx context.Context, a oauth.Application) error {
 	return w.store.DeleteWebhook(ctx, a)
 }
 
-// Rotate gives the webhook of an application another secret. What is sent is signed with
-// both for RotationOverlap.
-func (w *Webhooks) Rotate(ctx context.Context, a oauth.Application) error {
-	return w.store.RotateWebhook(ctx, a)
+// Rotate gives the webhook of an application another secret than that of a generation;
+// ErrNotFound where it has that one no more. What is sent is signed with both for
+// RotationOverlap.
+func (w *Webhooks) Rotate(ctx context.Context, a oauth.Application, generation int64) error {
+	return w.store.RotateWebhook(ctx, a, generation)
 }
 
 // Test puts a test event into the outbox and returns the delivery. The error is a

@@ -134,9 +134,9 @@ func secrets(f *fixture) {
 		f.must(err)
 		return read.AcceptsSecret(secret, f.clock.Now())
 	}
-	f.must(f.store.RotateSecret(f.ctx, a.ID, a.OwnerID, hash("second"), f.clock.Now().Add(time.Hour)))
+	f.must(f.store.RotateSecret(f.ctx, a.ID, a.OwnerID, time.Time{}, hash("second"), f.clock.Now().Add(time.Hour)))
 	f.equal("both secrets work", accepts("secret") && accepts("second"), true)
-	f.must(f.store.RotateSecret(f.ctx, a.ID, a.OwnerID, hash("third"), f.clock.Now().Add(time.Hour)))
+	f.must(f.store.RotateSecret(f.ctx, a.ID, a.OwnerID, time.Time{}, hash("third"), f.clock.Now().Add(time.Hour)))
 	f.equal("the first works no more", accepts("secret"), false)
 	f.equal("the second works", accepts("second"), true)
 	f.clock.Add(time.Hour)

@@ -4,6 +4,16 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
+// A form is sent once: by a second click the browser would drop the answer to the first, in
+// which a secret may be, or the way back to an application. After a while it may be sent again.
+const patience = 5000;
+const sent = new WeakMap();
+addEventListener("submit", (event) => {
+  if (event.target.getAttribute("method") !== "post") return;
+  if (event.timeStamp - sent.get(event.target) < patience) event.preventDefault();
+  else sent.set(event.target, event.timeStamp);
+});
+
 // Shows the copy buttons where the browser can copy; without it, the text is
 // selected as a whole by one click, as it is where the browser refuses.
 for (const button of document.querySelectorAll("[data-copy]")) {
