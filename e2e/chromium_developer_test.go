@@ -31,6 +31,10 @@ func testTyping(t *testing.T, c *chromium, s *server) {
 	b.do(t, told("This can be registered."))
 	b.fill(t, "Redirect URLs", "")
 	b.do(t, chromedp.WaitNotVisible(chromedp.CSS("[data-checks]")))
+	b.press(t, "Create application")
+	if on := obtain(t, b, chromedp.Evaluate[string](`document.activeElement.id`)); on != "redirect_uris" {
+		t.Errorf("the form that came back begins on %q, want the field that is wrong", on)
+	}
 }
 
 // testPressing gets an answer that would move the button while the mouse is down on it.

@@ -14,6 +14,9 @@ addEventListener("submit", (event) => {
   else sent.set(event.target, event.timeStamp);
 });
 
+// A form that comes back begins where it is wrong.
+document.querySelector("[aria-invalid]")?.focus();
+
 // Shows the copy buttons where the browser can copy; without it, the text is
 // selected as a whole by one click, as it is where the browser refuses.
 for (const button of document.querySelectorAll("[data-copy]")) {
