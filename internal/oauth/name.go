@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"unicode"
@@ -20,10 +21,24 @@ func CleanName(s string) (name string, wrong Sentence) {
 		return "", Say("Enter a name.")
 	case utf8.RuneCountInString(s) > MaxName:
 		return "", Say("Use at most %d characters for the name.", MaxName)
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, isInvisible) || hasPile(s):
-		return "", Say("The name has a character that cannot be shown.")
+	case hasPile(s):
+		return "", Say("The name has more than %d marks on one letter.", maxMarks)
+	}
+	if hidden, found := findHidden(s); found {
+		return "", Say("The name has a character that cannot be shown: %s.", fmt.Sprintf("U+%04X", hidden))
 	}
 	return s, Sentence{}
+}
+
+// findHidden finds the first character that nobody would see, or that is none.
+func findHidden(s string) (hidden rune, found bool) {
+	all := []rune(s)
+	for i, r := range all {
+		if isJoiner(r) && !joins(all, i) || !isJoiner(r) && isInvisible(r) {
+			return r, true
+		}
+	}
+	return utf8.RuneError, !utf8.ValidString(s)
 }
 
 // isInvisible finds what has no shape of its own: controls, directions, and the
@@ -32,25 +47,29 @@ func isInvisible(r rune) bool {
 	return !unicode.IsGraphic(r) || strings.ContainsRune("\u115f\u1160\u3164\uffa0\u2800", r)
 }
 
-// hasPile finds marks piled on one letter, which cover the lines around it.
+// maxMarks is how many marks one letter may have.
+const maxMarks = 4
+
+// hasPile finds marks piled on one letter, which cover the lines around it. A joiner
+// begins no other letter.
 func hasPile(s string) bool {
 	marks := 0
 	for _, r := range s {
-		if marks++; !unicode.Is(unicode.Mn, r) {
+		if marks++; !unicode.Is(unicode.Mn, r) && !isJoiner(r) {
 			marks = 0
 		}
-		if marks > 4 {
+		if marks > maxMarks {
 			return true
 		}
 	}
 	return false
 }
 
-// MaxLink is the length of a link in bytes.
+// MaxLink is the length of a link in characters, as it is typed.
 const MaxLink = 500
 
 // CleanLink checks the address of a site or a picture: empty, https, or http on
-// this machine. What is wrong is a sentence for the person who typed it, empty
+// this machine. What is wrong is a sentence for the person who typed it, zero
 // when nothing is.
 func CleanLink(s string) (link string, wrong Sentence) {
 	s = strings.TrimSpace(s)
@@ -58,9 +77,17 @@ func CleanLink(s string) (link string, wrong Sentence) {
 		return "", Sentence{}
 	}
 	u, err := url.Parse(s)
-	if err != nil || len(s) > MaxLink || !ValidHost(u) || u.User != nil ||
-		u.Scheme != "https" && (u.Scheme != "http" || !LoopbackHost(u.Hostname())) {
+	switch {
+	case utf8.RuneCountInString(s) > MaxLink:
+		return "", Say("Use at most %d characters.", MaxLink)
+	case err != nil && strings.HasPrefix(s, "https://"):
+		return "", Say("It has a character that RFC 3986 does not allow; escape it with a percent sign.")
+	case err != nil || u.Scheme != "https" && (u.Scheme != "http" || !LoopbackHost(u.Hostname())):
 		return "", Say("Enter an address that begins with https://.")
+	case u.User != nil:
+		return "", Say("Leave out user name and password.")
+	case !ValidHost(u):
+		return "", Say("It has no valid host; write an international name in its xn-- form.")
 	}
 	return u.String(), Sentence{}
 }

@@ -281,21 +281,65 @@ func TestBasicIsReadFormEncodedAndRaw(t *testing.T) {
 	}
 }
 
-func TestNamesAndLinks(t *testing.T) {
-	for in, ok := range map[string]bool{
-		"\u3164": false, "A\u2800": false, "a\u0301\u0301\u0301\u0301\u0301\u0301": false, "Ada": true, "  Ada   Lovelace ": true, "Zoë 🦉": true, "": false, " \t": false, "evil\u202egpj": false, "a\x00": false,
-		strings.Repeat("x", 80): true, strings.Repeat("x", 81): false,
+func TestNames(t *testing.T) {
+	const pile = "The name has more than 4 marks on one letter."
+	hidden := func(character string) string {
+		return "The name has a character that cannot be shown: " + character + "."
+	}
+	for in, want := range map[string]string{
+		"Ada": "", "  Ada   Lovelace ": "", "Zoë 🦉": "", strings.Repeat("x", 80): "",
+		"": "Enter a name.", " \t": "Enter a name.", strings.Repeat("x", 81): "Use at most 80 characters for the name.",
+		"a\u0301\u0301\u0301\u0301\u0301\u0301": pile, "\u0915\u093c\u094d\u200d\u0951\u0952\u0951": pile,
+		"\u3164": hidden("U+3164"), "A\u2800": hidden("U+2800"), "evil\u202egpj": hidden("U+202E"), "a\x00": hidden("U+0000"), "a\xff": hidden("U+FFFD"),
+
+		// Joiners that change what is shown.
+		"\u0639\u0644\u06cc\u200c\u0631\u0636\u0627":                   "", // Persian
+		"\u0645\u064e\u200c\u0646":                                     "", // Arabic with a vowel between
+		"\u0d9a\u0dca\u200d\u0dc2":                                     "", // Sinhala
+		"\u0915\u094d\u200c\u0937":                                     "", // Hindi
+		"\u0d28\u0d4d\u200d":                                           "", // Malayalam
+		"\u09b0\u200d\u09cd\u09af\u09be\u09ac":                         "", // Bengali
+		"\U0001f469\u200d\U0001f4bb Dev Tools":                         "",
+		"\U0001f469\U0001f3fd\u200d\U0001f680":                         "", // with a tone of skin
+		"\U0001f3f3\ufe0f\u200d\U0001f308":                             "", // with U+FE0F
+		"\U0001f468\u200d\u2764\ufe0f\u200d\U0001f48b\u200d\U0001f468": "",
+		"\U0001f642\u200d\u2194\ufe0f":                                 "",
+		"\U0001f408\u200d\u2b1b":                                       "",
+
+		// Joiners that nobody would see.
+		"ad\u200dmin": hidden("U+200D"), "ad\u200cmin": hidden("U+200C"), "\u200dadmin": hidden("U+200D"), "admin\u200d": hidden("U+200D"),
+		"\u0639\u0644\u200d\u06cc":         hidden("U+200D"),
+		"\u0639\u0644\u06cc\u200c":         hidden("U+200C"),
+		"\u0639\u200c\u200c\u0644":         hidden("U+200C"),
+		"\u0639\u200cx":                    hidden("U+200C"),
+		"\u0915\u200d\u0937":               hidden("U+200D"),
+		"\U0001f469\u200c\U0001f4bb":       hidden("U+200C"),
+		"\U0001f469\u200d\u200d\U0001f4bb": hidden("U+200D"),
+		"\U0001f469\u200dx":                hidden("U+200D"),
+		"©\u200d©":                         hidden("U+200D"),
 	} {
-		if _, wrong := oauth.CleanName(in); wrong.IsZero() != ok {
-			t.Errorf("CleanName(%q): %q", in, wrong)
+		if _, wrong := oauth.CleanName(in); wrong.String() != want {
+			t.Errorf("CleanName(%+q): %q, want %q", in, wrong, want)
 		}
 	}
-	for in, ok := range map[string]bool{
-		"": true, "https://a.example/x": true, "http://localhost:1/": true, "http://a.example": false, "javascript:alert(1)": false,
-		"https://u:p@a.example": false, "https://": false, "//a.example": false,
+}
+
+func TestLinks(t *testing.T) {
+	const (
+		scheme = "Enter an address that begins with https://."
+		host   = "It has no valid host; write an international name in its xn-- form."
+	)
+	for in, want := range map[string]string{
+		"": "", "https://a.example/x": "", "http://localhost:1/": "", "https://xn--bcher-kva.example/": "",
+		"https://a.example/" + strings.Repeat("é", 400): "",
+		"https://a.example/" + strings.Repeat("x", 500): "Use at most 500 characters.",
+		"http://a.example": scheme, "javascript:alert(1)": scheme, "//a.example": scheme, "nowhere": scheme, ":": scheme,
+		"https://": host, "https://bücher.example/": host, "https://a..example/": host,
+		"https://u:p@a.example": "Leave out user name and password.",
+		"https://a.example/%zz": "It has a character that RFC 3986 does not allow; escape it with a percent sign.",
 	} {
-		if _, wrong := oauth.CleanLink(in); wrong.IsZero() != ok {
-			t.Errorf("CleanLink(%q): %q", in, wrong)
+		if _, wrong := oauth.CleanLink(in); wrong.String() != want {
+			t.Errorf("CleanLink(%q): %q, want %q", in, wrong, want)
 		}
 	}
 }
