@@ -135,6 +135,7 @@ func (b *browser) signIn(t *testing.T, p *page) *page {
 func (b *browser) press(t *testing.T, p *page, button string, fill ...string) *page {
 	t.Helper()
 	req := b.submission(t, p, button, fill...)
+	req.Header.Set("Referer", p.url.String())
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
 	req.Header.Set("Origin", b.origin.String())
 	return b.do(t, req)

@@ -74,6 +74,7 @@ func (a *Admin) writeAccount(w http.ResponseWriter, r *http.Request, person *sig
 		Frame: frame(r, person, "accounts", oauth.Say("%s", found.Name)), Subject: found, Oneself: found.ID == person.Account.ID, Problem: problem,
 		Sessions: amount(living.Sessions), Given: amount(living.Authorizations),
 	}
+	content.Self = accountPath(found)
 	const shown = 20
 	if content.Applications, err = a.Applications.PageOf(r.Context(), found.ID, store.Page{Limit: shown + 1}); err != nil {
 		return err
@@ -94,6 +95,8 @@ func (a *Admin) writeAccount(w http.ResponseWriter, r *http.Request, person *sig
 	a.Pages.Write(w, r, status, content)
 	return nil
 }
+
+func accountPath(found oauth.Account) string { return "/admin/accounts/" + found.ID.String() }
 
 func (a *Admin) previewDisable(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	found, err := a.named(r)
@@ -130,7 +133,7 @@ func (a *Admin) onAccount(w http.ResponseWriter, r *http.Request, person *signin
 	if err != nil {
 		return err
 	}
-	redirect(w, "/admin/accounts/"+found.ID.String()+"?done="+done)
+	redirect(w, accountPath(found)+"?done="+done)
 	return nil
 }
 

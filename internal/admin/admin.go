@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 
 	"github.com/latchkey/latchkey/internal/account"
 	"github.com/latchkey/latchkey/internal/application"
@@ -75,11 +74,8 @@ func (a *Admin) forAdministrators(h handler) http.Handler {
 		case err != nil:
 			a.Door.Fail(w, r, err)
 			return
-		case person == nil && r.Method == http.MethodPost:
-			redirect(w, "/sign-in")
-			return
 		case person == nil:
-			redirect(w, "/sign-in?continue="+url.QueryEscape(r.URL.RequestURI()))
+			a.Door.AskFirst(w, r)
 			return
 		case !person.Account.Administrator:
 			a.noSuchPage(w, r, person)

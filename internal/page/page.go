@@ -5,6 +5,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html"
@@ -131,6 +132,8 @@ type Frame struct {
 	Section string
 	// Notice says what was just done.
 	Notice oauth.Sentence
+	// Self is where the page can be opened, empty where that is the address of the request.
+	Self string
 	// Callback is the redirect URI of the authorization request that the page
 	// belongs to: where a chain of redirects that a form starts may lead.
 	Callback string
@@ -164,7 +167,7 @@ func (p *Pages) Write(w http.ResponseWriter, r *http.Request, status int, c Cont
 	made, err := p.byLanguage[language].find(c.template())
 	if err == nil {
 		err = made.ExecuteTemplate(&body, "frame.html", view{
-			Frame: c.frame(), Content: c, Language: language, Languages: p.languages, Here: r.URL.RequestURI(),
+			Frame: c.frame(), Content: c, Language: language, Languages: p.languages, Here: cmp.Or(c.frame().Self, r.URL.RequestURI()),
 		})
 	}
 	if err != nil {

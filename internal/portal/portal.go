@@ -9,7 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/account"
@@ -96,11 +95,8 @@ func (p *Portal) signedIn(h handler) http.Handler {
 		case err != nil:
 			p.Door.Fail(w, r, err)
 			return
-		case person == nil && r.Method == http.MethodPost:
-			redirect(w, "/sign-in")
-			return
 		case person == nil:
-			redirect(w, "/sign-in?continue="+url.QueryEscape(r.URL.Path))
+			p.Door.AskFirst(w, r)
 			return
 		}
 		err = h(w, person.Acting(r), person)

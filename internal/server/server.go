@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -176,7 +177,7 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 }
 
 // withPages lets people see a page where the mux has none, and where a page is
-// not called by this method.
+// not called by this method. What only takes a form leads to the page above it.
 func withPages(mux *http.ServeMux, pages *page.Pages) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		verdict := &statusOnly{header: w.Header(), status: http.StatusNotFound}
@@ -188,10 +189,14 @@ func withPages(mux *http.ServeMux, pages *page.Pages) http.Handler {
 			}
 			h.ServeHTTP(verdict, r)
 		}
-		switch verdict.status {
-		case http.StatusNotFound:
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case verdict.status == http.StatusNotFound:
 			pages.Write(w, r, verdict.status, page.NoSuchPage())
-		case http.StatusMethodNotAllowed:
+		case verdict.status == http.StatusMethodNotAllowed && reads:
+			w.Header().Set("Location", above(mux, r))
+			w.WriteHeader(http.StatusSeeOther)
+		case verdict.status == http.StatusMethodNotAllowed:
 			pages.Write(w, r, verdict.status, page.Problem{
 				Frame: page.Frame{Title: oauth.Say("This page cannot be opened like that")}, Person: oauth.Say("Go to it from your settings."), BackTo: "/", BackText: oauth.Say("Your settings"),
 			})
@@ -199,6 +204,17 @@ func withPages(mux *http.ServeMux, pages *page.Pages) http.Handler {
 			w.WriteHeader(verdict.status)
 		}
 	})
+}
+
+// above is the nearest page above an address, the first page of all if there is no other.
+func above(mux *http.ServeMux, r *http.Request) string {
+	asked := http.Request{Method: http.MethodGet, Host: r.Host, URL: &url.URL{Path: path.Dir(r.URL.Path)}}
+	for ; asked.URL.Path != "/"; asked.URL.Path = path.Dir(asked.URL.Path) {
+		if _, pattern := mux.Handler(&asked); pattern != "" {
+			break
+		}
+	}
+	return asked.URL.String()
 }
 
 // statusOnly keeps the status and the headers of an answer, and drops its body.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -163,7 +164,38 @@ func (d *Door) signInPage(r *http.Request) page.SignIn {
 }
 
 func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) {
-	d.pages.Write(w, r, http.StatusOK, d.signInPage(r))
+	content := d.signInPage(r)
+	if r.URL.Query().Get("done") == "nothing" {
+		content.Notice = oauth.Say("You were signed out meanwhile. Nothing was changed.")
+	}
+	d.pages.Write(w, r, http.StatusOK, content)
+}
+
+// AskFirst sends somebody to sign in who is not, and afterwards back: to what was asked
+// for, or, where that was a form, to the page that had it.
+func (d *Door) AskFirst(w http.ResponseWriter, r *http.Request) {
+	back, ask := *r.URL, url.Values{}
+	if r.Method == http.MethodPost {
+		ask.Set("done", "nothing")
+		if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host {
+			back = *from
+		}
+	}
+	query := back.Query()
+	// What was done before is no news by then.
+	query.Del("done")
+	back = url.URL{Path: back.Path, RawPath: back.RawPath, RawQuery: query.Encode()}
+	ask.Set("continue", back.String())
+	w.Header().Set("Location", "/sign-in?"+ask.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// self is the address of a form that leads on to somewhere, for when it comes back.
+func self(form, to string) string {
+	if to == "" {
+		return form
+	}
+	return form + "?" + url.Values{"continue": {to}}.Encode()
 }
 
 func (d *Door) signIn(w http.ResponseWriter, r *http.Request) {
@@ -173,7 +205,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) {
 		d.Fail(w, r, err)
 	case problem != nil:
 		content := d.signInPage(r)
-		content.Problem = problem.Message
+		content.Problem, content.Self = problem.Message, self(content.Action, content.Continue)
 		d.pages.Write(w, r, Status(w, problem), content)
 	default:
 		http.Redirect(w, r, destination(r), http.StatusSeeOther)
@@ -206,6 +238,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) {
 	case problem != nil:
 		content := d.signUpPage(r)
 		content.Problem, content.Problems = Problems(problem)
+		content.Self = self(content.Action, content.Continue)
 		d.pages.Write(w, r, Status(w, problem), content)
 	default:
 		http.Redirect(w, r, destination(r), http.StatusSeeOther)

@@ -1,0 +1,123 @@
+package e2e_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestWaysBackFromForms demands that an address to which only forms are sent is nowhere
+// that a person ends up.
+func TestWaysBackFromForms(t *testing.T) {
+	t.Parallel()
+	s := inhabited(t)
+	t.Run("another language on what a form is answered is that of the page with the form", func(t *testing.T) {
+		t.Parallel()
+		testLanguageOfAnswers(t, s)
+	})
+	t.Run("what only takes a form leads to the page above it", func(t *testing.T) {
+		t.Parallel()
+		for path, want := range map[string]string{
+			"/settings/security/password": "/settings/security", "/settings/connections/x/disconnect": "/settings/connections", "/sign-out": "/settings/applications",
+		} {
+			if p := s.session.open(t, path); p.status != http.StatusOK || p.url.RequestURI() != want {
+				t.Errorf("%s leads to %s, %d", path, p.url, p.status)
+			}
+		}
+	})
+	t.Run("who has to sign in first gets to what was asked for", func(t *testing.T) {
+		t.Parallel()
+		for path, want := range map[string]string{
+			"/settings/applications?q=abc": "/settings/applications?q=abc", "/admin/accounts?q=ada": "/admin/accounts?q=ada",
+			"/settings/security?done=password": "/settings/security",
+		} {
+			b := s.browser(s.ada)
+			p := b.open(t, path)
+			if strings.Contains(p.text(), "signed out meanwhile") {
+				t.Errorf("whoever opens %s was signed out", path)
+			}
+			if p = b.signIn(t, p); p.url.RequestURI() != want {
+				t.Errorf("%s leads to %s, want %s", path, p.url, want)
+			}
+		}
+	})
+	t.Run("who was signed out meanwhile is told that nothing was done, and gets back to the form", func(t *testing.T) {
+		t.Parallel()
+		testSignedOutMeanwhile(t, s)
+	})
+}
+
+func testLanguageOfAnswers(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	bob := s.newAccount(t, "Bob Back", "--admin")
+	b := s.browser(bob)
+	b.signIn(t, b.open(t, "/sign-in"))
+	_, own := s.found(t, "accounts", bob.email, bob.name)
+	theirs := s.registerAs(t, bob.email, "Back and Forth", "", callback, "profile")
+	for _, c := range []struct {
+		path   string
+		values url.Values
+		want   string
+	}{
+		{"/settings/security/password", url.Values{"old_password": {"wrong"}, "password": {"pass phrase"}}, "/settings/security"},
+		{"/settings/profile/picture", nil, "/settings/profile"},
+		{"/settings/profile", url.Values{"name": {""}}, "/settings/profile"},
+		{theirs.path() + "/people/add", url.Values{"role": {"tester"}, "tester": {"nobody"}}, theirs.path() + "/people"},
+		{theirs.path() + "/logo", nil, theirs.path() + "/settings"},
+		{own + "/disable", nil, own},
+		{own + "/enable", nil, own},
+		{"/settings/connections/" + app.ClientID + "/nothing/at/all", nil, "/settings/connections/" + app.ClientID + "/nothing/at/all"},
+	} {
+		p := b.submit(t, c.path, c.values)
+		if p.status < 400 {
+			t.Errorf("%s is answered %d", c.path, p.status)
+			continue
+		}
+		p = b.press(t, p, "Deutsch")
+		if p.url.RequestURI() != c.want || p.status == http.StatusMethodNotAllowed || p.header.Get("Content-Language") != "de" {
+			t.Errorf("from %s another language leads to %s, %d", c.path, p.url, p.status)
+		}
+		b.press(t, p, "English")
+	}
+
+	stranger := s.browser(account{email: bob.email, password: "wrong " + bob.password})
+	p := stranger.signIn(t, stranger.open(t, "/sign-in?continue=%2Fsettings%2Fprofile%3Fa%3Db"))
+	stranger.person = bob
+	p = stranger.press(t, p, "Deutsch")
+	p = stranger.press(t, p, "Anmelden", "email", bob.email, "password", bob.password)
+	if p.url.RequestURI() != "/settings/profile?a=b" {
+		t.Errorf("a sign-in that failed at first leads to %s:\n%s", p.url, p.text())
+	}
+}
+
+func testSignedOutMeanwhile(t *testing.T, s *server) {
+	const told = "You were signed out meanwhile. Nothing was changed."
+	app := s.register(t, registration{})
+	_, path := s.found(t, "applications", app.ClientID, s.nameOf(t, app))
+	for _, c := range []struct{ page, button, want string }{
+		{"/settings/profile?done=saved", "Save", "/settings/profile"},
+		{app.path() + "/settings", "Upload", app.path() + "/settings"},
+		{"/settings/security", "Change password", "/settings/security"},
+		{path, "Verify application", path},
+	} {
+		b := s.browser(s.ada)
+		b.signIn(t, b.open(t, "/sign-in"))
+		p := b.open(t, c.page)
+		b.submit(t, "/sign-out", nil)
+		p = b.press(t, p, c.button)
+		p.reads(t, http.StatusOK, told)
+		p = b.signIn(t, p)
+		if p.url.RequestURI() != c.want || strings.Contains(p.text(), told) || strings.Contains(p.text(), "Saved.") {
+			t.Errorf("from %s one gets back to %s:\n%s", c.page, p.url, p.text())
+		}
+	}
+
+	// Some browsers do not say where a form was.
+	b := s.browser(s.ada)
+	p := b.submit(t, "/settings/security/password", nil)
+	p.reads(t, http.StatusOK, told)
+	if p = b.signIn(t, p); p.url.Path != "/settings/security" {
+		t.Errorf("without a referrer one gets back to %s", p.url)
+	}
+}
