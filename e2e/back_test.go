@@ -26,6 +26,12 @@ func TestWaysBackFromForms(t *testing.T) {
 			}
 		}
 	})
+	t.Run("what is not there has a page that says so", func(t *testing.T) {
+		t.Parallel()
+		for _, path := range []string{"/assets/", "/assets", "/settings/nothing"} {
+			s.session.open(t, path).reads(t, http.StatusNotFound, "There is no such page")
+		}
+	})
 	t.Run("who has to sign in first gets to what was asked for", func(t *testing.T) {
 		t.Parallel()
 		for path, want := range map[string]string{

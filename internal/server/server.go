@@ -84,7 +84,7 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	rooms.Guide.Routes(browsers)
 	rooms.Admin.Routes(browsers)
 	browsers.HandleFunc("POST /language", rooms.Pages.SwitchLanguage)
-	browsers.Handle("GET /assets/", rooms.Pages.Assets())
+	browsers.Handle("GET /assets/{file}", rooms.Pages.Assets())
 	programs.HandleFunc("GET /pictures/{id}", rooms.Portal.ServePicture)
 	guarded, err := guardBrowsers(withPages(browsers, rooms.Pages), rooms.Pages, config.Issuer)
 	if err != nil {
