@@ -83,7 +83,8 @@ func (a Attempt) wrongSecret() oauth.Sentence {
 	case replaced:
 		return oauth.Say("The client_secret is the one that was replaced; it ended on %s.", moment(a.Application.PreviousSecretEndsAt))
 	case len(a.Secret) != 64:
-		return oauth.Say("The client_secret has %s characters; a secret has 64.", strconv.Itoa(len(a.Secret)))
+		return counted(len(a.Secret), oauth.Say("The client_secret has one character; a secret has 64."),
+			oauth.Say("The client_secret has %s characters; a secret has 64.", strconv.Itoa(len(a.Secret))))
 	case strings.Trim(a.Secret, "0123456789abcdef") != "":
 		return oauth.Say("The client_secret has other characters than a secret, which is made of 0 to 9 and a to f.")
 	}

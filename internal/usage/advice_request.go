@@ -50,7 +50,8 @@ func (a Attempt) whichChallenge(refusal *oauth.Error, _ time.Time) advice {
 	case len(challenge) == 64 && strings.Trim(strings.ToLower(challenge), "0123456789abcdef") == "":
 		return advice{oauth.Say("The code_challenge is the SHA-256 in hexadecimal."), oauth.Say("Encode the 32 bytes of the SHA-256 as base64url, not as hexadecimal.")}
 	}
-	return advice{oauth.Say("The code_challenge has %s characters; the base64url of a SHA-256 has 43.", strconv.Itoa(len(challenge))), make}
+	return advice{counted(len(challenge), oauth.Say("The code_challenge has one character; the base64url of a SHA-256 has 43."),
+		oauth.Say("The code_challenge has %s characters; the base64url of a SHA-256 has 43.", strconv.Itoa(len(challenge)))), make}
 }
 
 // whichScope explains a scope that cannot be asked for.

@@ -147,6 +147,7 @@ func TestClientsLearnWhyTheyAreNotKnown(t *testing.T) {
 		{s.old, "it ended on 2026-11-01 11:20:00 UTC"},
 		{s.old + "\n", "often ends with a line break"},
 		{s.secret[:60], "The client_secret has 60 characters; a secret has 64."},
+		{s.secret[:1], "The client_secret has one character; a secret has 64."},
 		{strings.ToUpper(s.secret), "has other characters than a secret"},
 		{strings.Repeat("1234abcd", 8), "none of this application, or one that was replaced twice"},
 	} {
@@ -201,6 +202,7 @@ func TestAuthorizationRequestsAreExplained(t *testing.T) {
 		{oauth.InvalidRequest, []string{"response_type", "code", "code_challenge", "+" + challenge[1:], "code_challenge_method", "S256"}, "instead of base64url"},
 		{oauth.InvalidRequest, []string{"response_type", "code", "code_challenge", strings.Repeat("0a", 32), "code_challenge_method", "S256"}, "is the SHA-256 in hexadecimal"},
 		{oauth.InvalidRequest, []string{"response_type", "code", "code_challenge", "short", "code_challenge_method", "S256"}, "has 5 characters"},
+		{oauth.InvalidRequest, []string{"response_type", "code", "code_challenge", "s", "code_challenge_method", "S256"}, "has one character;"},
 		{oauth.InvalidRequest, []string{"response_type", "code", "prompt", "none login"}, "Send prompt=none alone"},
 		{oauth.InvalidScope, []string{"response_type", "code", "scope", "profile,events"}, "not separated by spaces"},
 		{oauth.InvalidScope, []string{"response_type", "code", "scope", "Profile"}, "There is no scope Profile, but one that is called profile."},
@@ -236,6 +238,10 @@ func TestCodesAreExplained(t *testing.T) {
 	try(nil, "No redirect_uri came with the code, but the authorization request had one.")
 	try(nil, "redirect_uri differs by a trailing slash from "+uri, "redirect_uri", uri+"/")
 	try(func(a *Attempt) { a.Authorization = a.Authorization.Revoked(oauth.ReasonCodeReplay, s.now) }, "The code was used twice, so all tokens that came of it are revoked. The second time was 90 seconds after it was made.")
+	try(func(a *Attempt) {
+		a.Authorization = a.Authorization.Revoked(oauth.ReasonCodeReplay, s.now)
+		a.Authorization.CreatedAt = s.now.Add(-time.Second)
+	}, "The second time was one second after it was made.")
 	try(func(a *Attempt) { a.Authorization = a.Authorization.Revoked(oauth.ReasonDisconnected, s.now) }, "the account disconnected the application")
 	try(func(a *Attempt) { a.Authorization.ApplicationID = oauth.ID{9} }, "The code was given to another application.")
 	try(func(a *Attempt) { a.Authorization = oauth.Authorization{} }, "No such code was given")
@@ -243,12 +249,14 @@ func TestCodesAreExplained(t *testing.T) {
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "The code_verifier is missing", "redirect_uri", uri)
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "is the code_challenge", "redirect_uri", uri, "code_verifier", strings.Repeat("A", 43))
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "has 5 characters; it must have 43 to 128", "redirect_uri", uri, "code_verifier", "short")
+	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "has one character; it must have 43 to 128", "redirect_uri", uri, "code_verifier", "s")
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "is not the one whose SHA-256", "redirect_uri", uri, "code_verifier", strings.Repeat("B", 50))
 	try(nil, "the authorization request had no code_challenge", "redirect_uri", uri, "code_verifier", strings.Repeat("B", 50))
 	try(func(a *Attempt) {
 		a.Parameters = parameters(t, "grant_type", "authorization_code", "code", code.String()+"%3D")
 	}, "code is percent-encoded twice.")
 	try(func(a *Attempt) { a.Parameters = parameters(t, "grant_type", "authorization_code", "code", "abc") }, "code has 3 characters instead of 43.")
+	try(func(a *Attempt) { a.Parameters = parameters(t, "grant_type", "authorization_code", "code", "a") }, "code has one character instead of 43.")
 	try(func(a *Attempt) { a.Parameters = parameters(t, "grant_type", "authorization_code") }, "Send the parameter code")
 }
 
@@ -300,6 +308,8 @@ func TestAccessTokensAreExplained(t *testing.T) {
 	dead := oauth.NewError(oauth.InvalidToken, "the access token is unknown, expired or revoked")
 	s.row.Status = oauth.StatusActive
 	s.advises(t, Attempt{Place: "me", Proven: true, Authorization: s.row, Presented: access}, dead, "The access token expired on 2026-11-01 12:15:00 UTC, 300 seconds before.")
+	s.row.Access.ExpiresAt = s.now.Add(-time.Second)
+	s.advises(t, Attempt{Place: "me", Proven: true, Authorization: s.row, Presented: access}, dead, "12:19:59 UTC, one second before.")
 	s.advises(t, Attempt{Place: "check", Proven: true, Authorization: s.row.Revoked(oauth.ReasonRequested, s.now), Presented: access}, dead, "The authorization of this access token has ended.")
 	s.row.Access.ExpiresAt = s.now.Add(time.Hour)
 	s.advises(t, Attempt{Place: "me", Proven: true, Authorization: s.row, Presented: access}, dead, "The account of this access token is disabled.")

@@ -32,7 +32,9 @@ func (a Attempt) whichCode(refusal *oauth.Error, now time.Time) advice {
 	case granted.ApplicationID != a.Application.ID:
 		return advice{oauth.Say("The code was given to another application."), oauth.Say("Use the client_id that was in the authorization request. Settings for tests and for production may be mixed up.")}
 	case refusal.Ended:
-		return advice{oauth.Say("The code was used twice, so all tokens that came of it are revoked. The second time was %s seconds after it was made.", seconds(granted.CreatedAt, now)),
+		return advice{counted(seconds(granted.CreatedAt, now),
+			oauth.Say("The code was used twice, so all tokens that came of it are revoked. The second time was one second after it was made."),
+			oauth.Say("The code was used twice, so all tokens that came of it are revoked. The second time was %s seconds after it was made.", strconv.Itoa(seconds(granted.CreatedAt, now)))),
 			oauth.Say("Exchange each code once. Look for what sends the request twice: a page that is loaded again, a request that is repeated, two handlers of one callback. Then send the person to the authorize page again.")}
 	case granted.Status == oauth.StatusRevoked:
 		return advice{oauth.Say("The authorization had ended: %s.", reason(granted.RevokedReason)), fresh}
@@ -41,7 +43,7 @@ func (a Attempt) whichCode(refusal *oauth.Error, now time.Time) advice {
 		return told
 	}
 	if !now.Before(granted.CodeExpiresAt) {
-		return advice{oauth.Say("The code was %s seconds old; codes live for %s.", seconds(granted.CreatedAt, now), seconds(granted.CreatedAt, granted.CodeExpiresAt)),
+		return advice{oauth.Say("The code was %s seconds old; codes live for %s.", strconv.Itoa(seconds(granted.CreatedAt, now)), strconv.Itoa(seconds(granted.CreatedAt, granted.CodeExpiresAt))),
 			oauth.Say("Exchange the code as soon as the browser brings it, and send the person to the authorize page again.")}
 	}
 	return advice{mend: fresh}
@@ -65,7 +67,8 @@ func (a Attempt) whichBinding() advice {
 	case verifier == string(granted.Challenge):
 		return advice{oauth.Say("The code_verifier that came is the code_challenge."), oauth.Say("Send the random string itself as code_verifier, and its SHA-256 as code_challenge.")}
 	case len(verifier) < 43 || len(verifier) > 128:
-		return advice{oauth.Say("The code_verifier has %s characters; it must have 43 to 128.", strconv.Itoa(len(verifier))), oauth.Say("Make it of 32 random bytes in base64url, which are 43 characters.")}
+		return advice{counted(len(verifier), oauth.Say("The code_verifier has one character; it must have 43 to 128."),
+			oauth.Say("The code_verifier has %s characters; it must have 43 to 128.", strconv.Itoa(len(verifier)))), oauth.Say("Make it of 32 random bytes in base64url, which are 43 characters.")}
 	}
 	return advice{oauth.Say("The code_verifier is not the one whose SHA-256 was the code_challenge."),
 		oauth.Say("Keep the code_verifier of each authorization request apart: two windows of one person must not share it. The code_challenge is the base64url of the SHA-256 of its characters.")}
@@ -122,7 +125,8 @@ func (a Attempt) whichAccessToken(refusal *oauth.Error, now time.Time) advice {
 	renew := oauth.Say("Renew the tokens before expires_in has passed, and once more when an API answers 401.")
 	for _, t := range []oauth.AccessToken{granted.Access, granted.PreviousAccess} {
 		if t.Hash.Matches(a.Presented.Hash(oauth.KindAccessToken)) && !now.Before(t.ExpiresAt) {
-			return advice{oauth.Say("The access token expired on %s, %s seconds before.", moment(t.ExpiresAt), seconds(t.ExpiresAt, now)), renew}
+			return advice{counted(seconds(t.ExpiresAt, now), oauth.Say("The access token expired on %s, one second before.", moment(t.ExpiresAt)),
+				oauth.Say("The access token expired on %s, %s seconds before.", moment(t.ExpiresAt), strconv.Itoa(seconds(t.ExpiresAt, now)))), renew}
 		}
 	}
 	return advice{oauth.Say("The account of this access token is disabled."), oauth.Say("Nothing can be done until the account is enabled.")}
@@ -137,7 +141,8 @@ func (a Attempt) shape(name, value string) advice {
 	case strings.Contains(value, "%"):
 		return advice{oauth.Say("%s is percent-encoded twice.", name), whole}
 	case len(value) != oauth.TokenLength:
-		return advice{oauth.Say("%s has %s characters instead of %s.", name, strconv.Itoa(len(value)), strconv.Itoa(oauth.TokenLength)), whole}
+		return advice{counted(len(value), oauth.Say("%s has one character instead of %s.", name, strconv.Itoa(oauth.TokenLength)),
+			oauth.Say("%s has %s characters instead of %s.", name, strconv.Itoa(len(value)), strconv.Itoa(oauth.TokenLength))), whole}
 	}
 	return advice{}
 }
@@ -152,8 +157,14 @@ func (a Attempt) holds(kind oauth.Kind) bool {
 	return a.Authorization.Access.Hash.Matches(hash) || a.Authorization.PreviousAccess.Hash.Matches(hash)
 }
 
-func seconds(from, to time.Time) string {
-	return strconv.Itoa(int(to.Sub(from) / time.Second))
+func seconds(from, to time.Time) int { return int(to.Sub(from) / time.Second) }
+
+// counted is one of two sentences, for a number that is one or not.
+func counted(n int, one, other oauth.Sentence) oauth.Sentence {
+	if n == 1 {
+		return one
+	}
+	return other
 }
 
 func orNothing(s oauth.Scope) string {
