@@ -20,6 +20,7 @@ func TestEdits(t *testing.T) {
 		"a mark goes with what it was given for":         marksGo,
 		"an old secret is ended":                         oldSecretsEnd,
 		"managed applications are found and paged":       managedAreListed,
+		"who is a member already is not added again":     membersAreAddedOnce,
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		for name, test := range tests {
@@ -154,5 +155,29 @@ func managedAreListed(t *testing.T, s *Store) {
 	must(t, err)
 	if got := list("", Page{Before: first[1].ID, Limit: 2}); !slices.Equal(got, []string{"Own 1", "Own 0"}) {
 		t.Errorf("the second page has %q", got)
+	}
+}
+
+func membersAreAddedOnce(t *testing.T, s *Store) {
+	ada, bob := adaOf(t, s), newAccount(t, s, "bob@example.com", "bob", "Bob", false)
+	a := newApplication(t, s, ada, "Atlas")
+	for _, role := range []oauth.Role{oauth.RoleTester, oauth.RoleCoOwner, oauth.RoleHeir} {
+		for range 2 {
+			must(t, s.AddMember(t.Context(), a.ID, ada.ID, bob, role))
+		}
+	}
+	for i := range MaxMembers - 1 {
+		name := fmt.Sprintf("tester%d", i)
+		must(t, s.AddMember(t.Context(), a.ID, ada.ID, newAccount(t, s, name+"@example.com", name, name, false), oauth.RoleTester))
+	}
+	must(t, s.AddMember(t.Context(), a.ID, ada.ID, bob, oauth.RoleTester))
+	log, err := s.Audit(t.Context(), AuditFilter{ApplicationID: a.ID, AccountID: bob.ID}, AuditCursor{}, 10)
+	must(t, err)
+	var details []string
+	for _, e := range log.Events {
+		details = append(details, string(e.Kind)+" "+e.Detail)
+	}
+	if want := []string{"application.member_added heir: Bob", "application.member_added co-owner: Bob", "application.member_added tester: Bob"}; !slices.Equal(details, want) {
+		t.Errorf("the log has %q, want %q", details, want)
 	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -24,10 +25,11 @@ func (s *Store) Members(ctx context.Context, application oauth.ID) ([]oauth.Memb
 
 // HasRole reports whether an account has a role in an application.
 func (s *Store) HasRole(ctx context.Context, application, account oauth.ID, role oauth.Role) (has bool, err error) {
-	err = s.engine.db().QueryRowContext(ctx, `select exists (select 1 from application_members
-		where application_id = $1 and account_id = $2 and role = $3)`, application[:], account[:], string(role)).Scan(&has)
+	err = s.engine.db().QueryRowContext(ctx, hasRole, application[:], account[:], string(role)).Scan(&has)
 	return has, fault(err)
 }
+
+const hasRole = `select exists (select 1 from application_members where application_id = $1 and account_id = $2 and role = $3)`
 
 // ApplicationsByRole lists the applications in which an account has a role, the oldest
 // first.
@@ -58,14 +60,24 @@ const managedApplications = selectApplication + ` where applications.id in (
 		union all select application_id from application_members where account_id = $1 and role = $2)
 	and lower(applications.name) like lower($3) escape '!' and applications.id < $4 order by applications.id desc limit $5`
 
-// AddMember gives an account a role in an application. There is one heir: a new one
-// takes the place of the one before. ErrFull: MaxMembers have the role. ErrNotFound: the
+// errUnchanged: what was to be done is so already.
+var errUnchanged = errors.New("nothing was to be changed")
+
+// AddMember gives an account a role in an application, which may have it already. There is
+// one heir: a new one takes the place of the one before. ErrFull: MaxMembers have the role. ErrNotFound: the
 // application does not belong to owner any more.
 func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, account oauth.Account, role oauth.Role) error {
-	return s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction, a oauth.Application) error {
+	err := s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction, a oauth.Application) error {
 		// Who gave the application away meanwhile names nobody any more.
 		if a.OwnerID != owner {
 			return tx.refuse(ErrNotFound)
+		}
+		var has bool
+		if err := tx.queryRow(hasRole, application[:], account.ID[:], string(role)).Scan(&has); err != nil {
+			return err
+		}
+		if has {
+			return tx.refuse(errUnchanged)
 		}
 		if role == oauth.RoleHeir {
 			if _, err := tx.exec(`delete from application_members where application_id = $1 and role = $2`, application[:], string(role)); err != nil {
@@ -80,10 +92,14 @@ func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, acco
 		if members >= MaxMembers {
 			return tx.refuse(ErrFull)
 		}
-		_, err = tx.exec(`insert into application_members (application_id, account_id, role, created_at) values ($1, $2, $3, $4) on conflict do nothing`,
+		_, err = tx.exec(`insert into application_members (application_id, account_id, role, created_at) values ($1, $2, $3, $4)`,
 			application[:], account.ID[:], string(role), toMillis(tx.now))
 		return err
 	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	return err
 }
 
 // RemoveMember takes a role from an account. Where a review is required, what the account
