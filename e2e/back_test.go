@@ -71,6 +71,7 @@ func testLanguageOfAnswers(t *testing.T, s *server) {
 		{"/settings/profile", url.Values{"name": {""}}, "/settings/profile"},
 		{theirs.path() + "/people/add", url.Values{"role": {"tester"}, "tester": {"nobody"}}, theirs.path() + "/people"},
 		{theirs.path() + "/logo", nil, theirs.path() + "/settings"},
+		{theirs.path() + "/scopes", nil, theirs.path() + "/settings"},
 		{own + "/disable", nil, own},
 		{own + "/enable", nil, own},
 		{"/settings/connections/" + app.ClientID + "/nothing/at/all", nil, "/settings/connections/" + app.ClientID + "/nothing/at/all"},

@@ -137,6 +137,14 @@ func testSubmission(t *testing.T, c *chromium, _ *server) {
 	d := c.profile(t, s.url)
 	d.signIn(t, s, dora)
 	d.open(t, s.url+"/settings/applications/"+app.ClientID+"/settings")
+	if status := d.press(t, "Ask for these scopes"); status != http.StatusUnprocessableEntity {
+		t.Errorf("to ask for nothing is answered %d", status)
+	}
+	d.reads(t, "Choose at least one scope.")
+	if at := obtain(t, d, chromedp.Evaluate[float64](`document.getElementById("requested_scope-problem").getBoundingClientRect().bottom / innerHeight`)); at < 0 || at > 1 {
+		t.Errorf("what is wrong stands %v windows below the top of what is seen", at)
+	}
+	d.shoot(t, "review-asking", 1280, "light")
 	d.do(t, click(`//section[@aria-labelledby="asking"]//label`))
 	d.press(t, "Ask for these scopes")
 	d.reads(t, "Asked. An administrator will decide about it.")

@@ -88,7 +88,9 @@ func checkDraft(t *testing.T, s *server, app application, name string) {
 func testScopeRequest(t *testing.T, s *server) {
 	b, app := s.developer(t)
 	settings := "/settings/applications/" + app.ClientID
-	b.submit(t, settings+"/scopes", nil).reads(t, http.StatusOK, "Ask for these scopes")
+	for _, values := range []url.Values{nil, {"scope": {"profile"}}, {"scope": {"\""}}} {
+		b.submit(t, settings+"/scopes", values).reads(t, http.StatusUnprocessableEntity, "Choose at least one scope.", "Ask for these scopes")
+	}
 	b.submit(t, settings+"/scopes", url.Values{"scope": {"community"}}).reads(t, http.StatusOK, "Asked. An administrator will decide about it.", "asked for")
 	if to := b.authorize(t, app.request("scope", "community")); to.Query().Get("error") != "invalid_scope" {
 		t.Errorf("a scope that was asked for leads to %s", to)

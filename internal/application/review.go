@@ -71,11 +71,12 @@ func (a *Applications) Unverify(ctx context.Context, id oauth.ID, note string) e
 	return a.store.UnverifyApplication(ctx, id, note)
 }
 
-// RequestScope asks the administrators for scopes that need their approval.
+// RequestScope asks the administrators for scopes that need their approval. The error is a
+// *Problem where there is none among them.
 func (a *Applications) RequestScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
 	scope = scope.Within(a.catalogue.All()).Without(a.catalogue.WithoutApproval())
 	if scope == "" {
-		return &Problem{"scope", oauth.Say("Choose at least one scope.")}
+		return &Problem{"requested_scope", oauth.Say("Choose at least one scope.")}
 	}
 	return a.store.RequestScope(ctx, id, scope)
 }

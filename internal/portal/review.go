@@ -35,19 +35,18 @@ func (p *Portal) requestScope(w http.ResponseWriter, r *http.Request, person *si
 	if err != nil {
 		return err
 	}
-	to := applicationPath(a.ClientID) + "/settings"
-	scope, refusal := oauth.ParseScope(strings.Join(r.PostForm["scope"], " "))
-	if refusal == nil {
-		err = p.Applications.RequestScope(r.Context(), a.ID, scope)
+	// What cannot be read is none of the configured scopes.
+	scope, _ := oauth.ParseScope(strings.Join(r.PostForm["scope"], " "))
+	err = p.Applications.RequestScope(r.Context(), a.ID, scope)
+	if wrong := problems(err); wrong != nil {
+		form := p.settingsForm(a, person)
+		form.Problems = wrong
+		p.writeSettings(w, r, person, http.StatusUnprocessableEntity, a, form)
+		return nil
 	}
-	switch {
-	case refusal != nil || problems(err) != nil:
-		// Nothing was chosen.
-		redirect(w, to)
-	case err != nil:
+	if err != nil {
 		return err
-	default:
-		redirect(w, to+"?done=asked")
 	}
+	redirect(w, applicationPath(a.ClientID)+"/settings?done=asked")
 	return nil
 }
