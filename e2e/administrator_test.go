@@ -184,6 +184,10 @@ func testFinding(t *testing.T, s *server) {
 	for _, search := range []string{"zebra cr", app.ClientID, zoe.email, "zoezimmer"} {
 		s.found(t, "applications", search, "Zebra Crossing")
 	}
+	s.registerAs(t, zoe.email, "zoezimmer's own", "", callback, "profile")
+	if n := strings.Count(s.session.open(t, "/admin/applications?q=zoezimmer").text(), "zoezimmer's own"); n != 1 {
+		t.Errorf("what is found by its owner and by its name is listed %d times", n)
+	}
 	for _, path := range []string{"/admin/accounts?q=immer", "/admin/applications?q=crossing"} {
 		s.session.open(t, path).reads(t, http.StatusOK, "Nothing was found.")
 	}

@@ -171,4 +171,12 @@ func testManyApplications(t *testing.T, s *server) {
 		t.Error("the search finds too much")
 	}
 	b.open(t, "/settings/applications?q=nothing").reads(t, http.StatusOK, "Nothing was found.")
+
+	found := s.session.open(t, "/admin/applications?q="+url.QueryEscape(person.email))
+	found.reads(t, http.StatusOK, "Number 50")
+	if strings.Contains(found.text(), "Type more letters") {
+		t.Error("more letters find nobody else")
+	}
+	all := s.session.open(t, found.link(t, "All applications of Mary Many"))
+	s.session.open(t, all.link(t, "Older →")).reads(t, http.StatusOK, "Number 0")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/latchkey/latchkey/internal/application"
@@ -37,7 +38,7 @@ func (a *Admin) listApplications(w http.ResponseWriter, r *http.Request, person 
 			return err
 		}
 	case content.Search != "":
-		all, err = a.searchApplications(r, content.Search)
+		all, content.Rest, err = a.searchApplications(r, content.Search)
 	default:
 		all, err = a.Applications.Page(r.Context(), content.State, asked(r))
 	}
@@ -53,24 +54,29 @@ func (a *Admin) listApplications(w http.ResponseWriter, r *http.Request, person 
 }
 
 // searchApplications finds by client_id or id, by owner, or by the beginning of the name.
-func (a *Admin) searchApplications(r *http.Request, text string) ([]oauth.Application, error) {
+// rest is the owner where it has more than a page.
+func (a *Admin) searchApplications(r *http.Request, text string) (all []oauth.Application, rest *oauth.Account, err error) {
 	found, err := a.findApplication(r.Context(), text)
 	if err == nil {
-		return []oauth.Application{found}, nil
+		return []oauth.Application{found}, nil, nil
 	}
 	if !errors.Is(err, store.ErrNotFound) {
-		return nil, err
+		return nil, nil, err
 	}
 	named, err := a.Applications.Beginning(r.Context(), text, rows+1)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	owner, err := a.Accounts.Find(r.Context(), text)
 	if err != nil {
-		return named, nil // no account is called that
+		return named, nil, nil // no account is called that
 	}
 	owned, err := a.Applications.PageOf(r.Context(), owner.ID, store.Page{Limit: rows + 1})
-	return append(owned, named...), err
+	if len(owned) > rows {
+		rest = &owner
+	}
+	named = slices.DeleteFunc(named, func(n oauth.Application) bool { return n.OwnerID == owner.ID })
+	return append(owned, named...), rest, err
 }
 
 // findApplication reads an application by its id or its client_id.

@@ -105,7 +105,9 @@ type AdminApplications struct {
 	Frame
 	Found
 	// Owner is whose applications are listed, nil for everybody's.
-	Owner        *oauth.Account
+	Owner *oauth.Account
+	// Rest is an account of whose applications a search shows the newest alone, nil for none.
+	Rest         *oauth.Account
 	Applications []oauth.Application
 }
 
