@@ -80,7 +80,7 @@ func testNoAdministrator(t *testing.T, s *server) {
 	_, account := s.found(t, "accounts", s.ada.email, s.ada.name)
 	stranger := s.browser(mallory)
 	for _, path := range []string{
-		"/admin", "/admin/accounts", account, account + "/disable", "/admin/applications", id, id + "/suspend", "/admin/audit", "/admin/audit.jsonl", "/admin/nothing",
+		"/admin", "/admin/accounts", account, account + "/disable", account + "/make-administrator", "/admin/applications", id, id + "/suspend", "/admin/audit", "/admin/audit.jsonl", "/admin/nothing",
 	} {
 		b.open(t, path).reads(t, http.StatusNotFound, "There is no such page")
 		if path != "/admin/nothing" && !stranger.open(t, path).offers("Sign in") {
@@ -162,7 +162,10 @@ func testMaking(t *testing.T, s *server) {
 	b := s.browser(nina)
 	b.signIn(t, b.open(t, "/sign-in"))
 	_, path := s.found(t, "accounts", nina.email, nina.name)
-	s.session.press(t, s.session.open(t, path), "Make administrator").reads(t, http.StatusOK, "The account is an administrator now.")
+	asked := s.session.open(t, s.session.open(t, path).link(t, "Make administrator …"))
+	asked.reads(t, http.StatusOK, "Make the account Nina Newman an administrator?", nina.email)
+	b.open(t, path).reads(t, http.StatusNotFound)
+	s.session.press(t, asked, "Make administrator").reads(t, http.StatusOK, "The account is an administrator now.")
 	b.open(t, path).reads(t, http.StatusOK, "This is your own account.")
 	for _, act := range []string{"/disable", "/unmake-administrator"} {
 		b.submit(t, path+act, nil).reads(t, http.StatusConflict, "Nothing was changed: this is your own account.")

@@ -116,6 +116,15 @@ func (a *Admin) previewDisable(w http.ResponseWriter, r *http.Request, person *s
 	return nil
 }
 
+func (a *Admin) previewAdministrator(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+	found, err := a.named(r)
+	if err != nil {
+		return err
+	}
+	a.Pages.Write(w, r, http.StatusOK, page.AdminPromote{Frame: frame(r, person, "accounts", oauth.Say("Make %s administrator", found.Name)), Subject: found})
+	return nil
+}
+
 // onAccount does something to the account of the address, which is not the
 // administrator's own: nobody locks themselves out.
 func (a *Admin) onAccount(w http.ResponseWriter, r *http.Request, person *signin.Person, done string, act func(context.Context, oauth.ID) error) error {

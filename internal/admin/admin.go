@@ -41,6 +41,7 @@ func (a *Admin) Routes(mux *http.ServeMux) {
 		"GET /admin/accounts/{id}/disable":                a.previewDisable,
 		"POST /admin/accounts/{id}/disable":               a.disable,
 		"POST /admin/accounts/{id}/enable":                a.enable,
+		"GET /admin/accounts/{id}/make-administrator":     a.previewAdministrator,
 		"POST /admin/accounts/{id}/make-administrator":    a.makeAdministrator,
 		"POST /admin/accounts/{id}/unmake-administrator":  a.unmakeAdministrator,
 		"GET /admin/applications":                         a.listApplications,

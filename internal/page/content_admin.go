@@ -100,6 +100,12 @@ type AdminDisable struct {
 	OwnedGiven, OwnedPeople Amount
 }
 
+// AdminPromote asks before an account becomes an administrator.
+type AdminPromote struct {
+	Frame
+	Subject oauth.Account
+}
+
 // AdminApplications lists applications.
 type AdminApplications struct {
 	Frame
@@ -149,6 +155,7 @@ func (AdminAudit) template() string        { return "admin_audit" }
 func (AdminAccounts) template() string     { return "admin_accounts" }
 func (AdminAccount) template() string      { return "admin_account" }
 func (AdminDisable) template() string      { return "admin_disable" }
+func (AdminPromote) template() string      { return "admin_promote" }
 func (AdminApplications) template() string { return "admin_applications" }
 func (AdminApplication) template() string  { return "admin_application" }
 func (AdminSuspend) template() string      { return "admin_suspend" }
