@@ -152,7 +152,7 @@ func (c *config) interpret() error {
 	}{
 		{"access_token_lifetime", c.accessLifetime}, {"refresh_token_idle", c.refreshIdle}, {"session_lifetime", c.sessionLifetime},
 	} {
-		if d.value != 0 && d.value < time.Second {
+		if d.value < time.Second {
 			return usageError{fmt.Errorf("%s must be a second or more", d.name)}
 		}
 	}
