@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/latchkey/latchkey/internal/account"
@@ -16,8 +17,8 @@ import (
 )
 
 func accountCommand(c *config) *cobra.Command {
-	return group("account", "Create, list, disable and enable accounts",
-		accountCreate(c), accountList(c),
+	return group("account", "Create, list and change accounts",
+		accountCreate(c), accountList(c), accountSetPassword(c),
 		accountSwitch(c, "disable", "disabled", "Switch an account off: no sign-in, and none of its tokens works", (*account.Accounts).Disable),
 		accountSwitch(c, "enable", "enabled", "Undo disable", (*account.Accounts).Enable),
 		accountSwitch(c, "promote", "promoted", "Make an account an administrator", (*account.Accounts).MakeAdministrator),
@@ -64,7 +65,7 @@ func accountCreate(c *config) *cobra.Command {
 	flags.StringVar(&r.Email, "email", "", "email address, for signing in")
 	flags.StringVar(&r.Name, "name", "", "name, as people see it")
 	flags.StringVar(&r.Username, "username", "", "username (default: made from the name)")
-	flags.BoolVar(&stdin, "password-stdin", false, "read the password from standard input")
+	passwordFlag(flags, &stdin)
 	flags.BoolVar(&r.Administrator, "admin", false, "make the account an administrator")
 	c.jsonFlag(flags)
 	require(cmd, "email", "name")
@@ -83,6 +84,10 @@ func require(cmd *cobra.Command, names ...string) {
 // sentence makes the problems of forms fit an error message.
 func sentence(err error) error {
 	return errors.New(strings.TrimSuffix(err.Error(), "."))
+}
+
+func passwordFlag(flags *pflag.FlagSet, stdin *bool) {
+	flags.BoolVar(stdin, "password-stdin", false, "read the password from standard input")
 }
 
 const maxPasswordInput = 4096
@@ -203,5 +208,22 @@ func accountSwitch(c *config, use, did, short string, change func(*account.Accou
 	}
 	cmd.Flags().StringVar(&email, "email", "", "the account's email address, instead of the argument")
 	c.jsonFlag(cmd.Flags())
+	return cmd
+}
+
+func accountSetPassword(c *config) *cobra.Command {
+	var stdin bool
+	cmd := accountSwitch(c, "set-password", "set the password and ended all sessions of", "Give an account another password and sign it out everywhere",
+		func(accounts *account.Accounts, ctx context.Context, id oauth.ID) error {
+			password, err := c.readPassword(ctx, stdin)
+			if err != nil {
+				return err
+			}
+			if err := accounts.SetPassword(ctx, id, password); err != nil {
+				return sentence(err)
+			}
+			return nil
+		})
+	passwordFlag(cmd.Flags(), &stdin)
 	return cmd
 }

@@ -132,19 +132,21 @@ func (a *Accounts) prepare(ctx context.Context, r Registration) (made oauth.Acco
 			return made, "", err
 		}
 	}
-	if wrong := checkPassword(r.Password, email, name, r.Username); !wrong.IsZero() {
-		return made, "", &Problem{Field: "password", Message: wrong}
-	}
-	password, err = a.hasher.hash(ctx, r.Password)
-	if err != nil {
-		return made, "", err
-	}
 	now := a.now().UTC()
-	id, err := oauth.NewID(a.random, now)
-	if err != nil {
+	made = oauth.Account{Email: email, Username: r.Username, Name: name, Administrator: r.Administrator, CreatedAt: now}
+	if password, err = a.hashNew(ctx, made, r.Password); err != nil {
 		return made, "", err
 	}
-	return oauth.Account{ID: id, Email: email, Username: r.Username, Name: name, Administrator: r.Administrator, CreatedAt: now}, password, nil
+	made.ID, err = oauth.NewID(a.random, now)
+	return made, password, err
+}
+
+// hashNew is the hash of a new password of an account, or the *Problem with it.
+func (a *Accounts) hashNew(ctx context.Context, account oauth.Account, password string) (string, error) {
+	if wrong := checkPassword(password, account.Email, account.Name, account.Username); !wrong.IsZero() {
+		return "", &Problem{Field: "password", Message: wrong}
+	}
+	return a.hasher.hash(ctx, password)
 }
 
 // insert adds the account, under a username made from its name where it has none.

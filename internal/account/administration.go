@@ -33,6 +33,20 @@ func (a *Accounts) UnmakeAdministrator(ctx context.Context, id oauth.ID) error {
 	return a.store.UnmakeAdministrator(ctx, id)
 }
 
+// SetPassword replaces the password of an account without the old one, and signs it out
+// everywhere. The error is a *Problem where the password is refused.
+func (a *Accounts) SetPassword(ctx context.Context, id oauth.ID, password string) error {
+	account, err := a.ByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	hash, err := a.hashNew(ctx, account, password)
+	if err != nil {
+		return err
+	}
+	return a.store.SetPassword(ctx, id, hash)
+}
+
 // ByID reads an account.
 func (a *Accounts) ByID(ctx context.Context, id oauth.ID) (oauth.Account, error) {
 	return a.store.Account(ctx, id)

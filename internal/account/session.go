@@ -179,10 +179,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, ol
 		return &Problem{Field: "old_password", Message: oauth.Say("This is not your password.")}
 	}
 	a.signInsByAccount.Return(key, from)
-	if wrong := checkPassword(password, account.Email, account.Name, account.Username); !wrong.IsZero() {
-		return &Problem{Field: "password", Message: wrong}
-	}
-	hash, err := a.hasher.hash(ctx, password)
+	hash, err := a.hashNew(ctx, account, password)
 	if err != nil {
 		return err
 	}

@@ -142,9 +142,26 @@ func (s *Store) ChangePassword(ctx context.Context, account oauth.ID, old, passw
 		if err != nil || tx.refusal != nil {
 			return err
 		}
-		if _, err = tx.exec(`delete from sessions where account_id = $1 and id <> $2`, account[:], keep[:]); err != nil {
+		return tx.passwordChanged(account, keep)
+	})
+}
+
+// SetPassword replaces the hash of an account's password, whatever it was, and ends
+// every session. ErrNotFound: there is no such account.
+func (s *Store) SetPassword(ctx context.Context, account oauth.ID, password string) error {
+	return s.write(ctx, func(tx *transaction) error {
+		err := tx.oneRow(`update accounts set password = $1 where id = $2`, password, account[:])
+		if err != nil || tx.refusal != nil {
 			return err
 		}
-		return tx.auditOwn(oauth.AuditPasswordChanged, account, "")
+		return tx.passwordChanged(account, oauth.ID{})
 	})
+}
+
+// passwordChanged ends every session of an account but keep, and writes down why.
+func (t *transaction) passwordChanged(account, keep oauth.ID) error {
+	if _, err := t.exec(`delete from sessions where account_id = $1 and id <> $2`, account[:], keep[:]); err != nil {
+		return err
+	}
+	return t.auditOwn(oauth.AuditPasswordChanged, account, "")
 }

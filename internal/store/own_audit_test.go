@@ -104,6 +104,9 @@ func (a *audited) auditsSessions(ctx context.Context, ada oauth.Account) {
 	a.does("signing out everywhere again", others)
 	a.does("a new password", func() error { return a.store.ChangePassword(ctx, ada.ID, "hash", "new", sessions[1].ID) },
 		"account.password_changed by Ada 16 at 192.0.2.7 of 16/0 Ada: ")
+	command := oauth.WithActor(a.Context(), oauth.Actor{Name: "command line"})
+	a.does("a password that a command sets", func() error { return a.store.SetPassword(command, ada.ID, "other") },
+		"account.password_changed by command line 0 at  of 16/0 Ada: ")
 }
 
 func (a *audited) auditsProfile(ctx context.Context, ada oauth.Account) {
