@@ -53,8 +53,10 @@ type config struct {
 	brand                         page.Brand
 	webhooksFile                  webhooksConfig
 	webhooks                      webhook.Config
-	exempt                        throttle.Exempt
-	trusted                       []netip.Prefix
+	// places says of each key that the file has, and nothing overrides, where it is.
+	places  map[string]string
+	exempt  throttle.Exempt
+	trusted []netip.Prefix
 	// catalogue is nil when no file configures scopes.
 	catalogue *oauth.Catalogue
 }
@@ -83,7 +85,7 @@ func (c *config) load(cmd *cobra.Command) error {
 	if path, ok := c.env("LATCHKEY_CONFIG"); ok && !cmd.Flags().Changed("config") {
 		c.file = path
 	}
-	keys, err := c.readFile(cmd.Root())
+	settings, err := c.readFile(cmd.Root())
 	if err != nil {
 		return err
 	}
@@ -97,8 +99,9 @@ func (c *config) load(cmd *cobra.Command) error {
 			if err := setFlag(cmd.Flags(), f, variable, splitVariable(f, value)); err != nil {
 				problem = usageError{err}
 			}
-		} else if values, ok := keys[f.Name]; ok {
-			if err := setFlag(cmd.Flags(), f, c.file+": "+f.Name, values); err != nil {
+		} else if s, ok := settings[f.Name]; ok {
+			c.places[strings.ReplaceAll(f.Name, "-", "_")] = s.at
+			if err := setFlag(cmd.Flags(), f, s.at, s.values); err != nil {
 				problem = fileError{err}
 			}
 		}
@@ -128,7 +131,8 @@ func setFlag(flags *pflag.FlagSet, f *pflag.Flag, source string, values []string
 	}
 	for _, value := range values {
 		if err := flags.Set(f.Name, value); err != nil {
-			return fmt.Errorf("%s: %q is not a valid value", source, value)
+			// The library would name the flag, which was not used.
+			return fmt.Errorf("%s: %q is not a valid value: %w", source, value, errors.Unwrap(err))
 		}
 	}
 	return nil
@@ -137,10 +141,10 @@ func setFlag(flags *pflag.FlagSet, f *pflag.Flag, source string, values []string
 // interpret checks what was configured.
 func (c *config) interpret() error {
 	var err error
-	if c.trusted, err = prefixes("trusted_proxies", c.trustedProxies); err != nil {
+	if c.trusted, err = prefixes(c.at("trusted_proxies"), c.trustedProxies); err != nil {
 		return err
 	}
-	if c.exempt, err = prefixes("limits.exempt", c.limits.Exempt); err != nil {
+	if c.exempt, err = prefixes(c.at("limits.exempt"), c.limits.Exempt); err != nil {
 		return err
 	}
 	if err := c.checkWebhooks(); err != nil {
@@ -153,27 +157,27 @@ func (c *config) interpret() error {
 		{"access_token_lifetime", c.accessLifetime}, {"refresh_token_idle", c.refreshIdle}, {"session_lifetime", c.sessionLifetime},
 	} {
 		if d.value < time.Second {
-			return usageError{fmt.Errorf("%s must be a second or more", d.name)}
+			return usageError{fmt.Errorf("%s must be a second or more", c.at(d.name))}
 		}
 	}
 	if c.review != "" && c.review != "none" && c.review != reviewRequired {
-		return usageError{fmt.Errorf("review must be none or %s, not %q", reviewRequired, c.review)}
+		return usageError{fmt.Errorf("%s must be none or %s, not %q", c.at("review"), reviewRequired, c.review)}
 	}
 	if c.refreshReplay < 0 {
-		return usageError{errors.New("refresh_replay_window must not be negative")}
+		return usageError{fmt.Errorf("%s must not be negative", c.at("refresh_replay_window"))}
 	}
 	if c.perApplication < 0 {
-		return usageError{errors.New("authorizations_per_application must not be negative")}
+		return usageError{fmt.Errorf("%s must not be negative", c.at("authorizations_per_application"))}
 	}
 	if c.scopes == nil && c.defaultScope != nil {
-		return fileError{errors.New("default_scope: configure the scopes too")}
+		return fileError{fmt.Errorf("%s: configure the scopes too", c.at("default_scope"))}
 	}
 	if c.scopes == nil {
 		return nil
 	}
 	catalogue, err := catalogueOf(c.scopes, c.defaultScope)
 	if err != nil {
-		return fileError{err}
+		return fileError{fmt.Errorf("%s: %w", c.file, err)}
 	}
 	c.catalogue = &catalogue
 	return nil
@@ -239,24 +243,24 @@ func builtInScopes() []scopeConfig {
 func (c *config) endpointPaths() (endpoint.Paths, error) {
 	p := endpoint.DefaultPaths()
 	for _, endpoint := range []struct {
-		configured string
-		target     *string
+		key, configured string
+		target          *string
 	}{
-		{c.paths.Authorize, &p.Authorize}, {c.paths.Token, &p.Token}, {c.paths.Revoke, &p.Revoke},
-		{c.paths.Introspect, &p.Introspect}, {c.paths.Check, &p.Check}, {c.paths.Me, &p.Me},
+		{"authorize", c.paths.Authorize, &p.Authorize}, {"token", c.paths.Token, &p.Token}, {"revoke", c.paths.Revoke, &p.Revoke},
+		{"introspect", c.paths.Introspect, &p.Introspect}, {"check", c.paths.Check, &p.Check}, {"me", c.paths.Me, &p.Me},
 	} {
 		if endpoint.configured == "" {
 			continue
 		}
 		if err := checkPath(endpoint.configured); err != nil {
-			return p, fileError{err}
+			return p, fileError{fmt.Errorf("%s: %w", c.at("paths."+endpoint.key), err)}
 		}
 		*endpoint.target = endpoint.configured
 	}
 	all := []string{p.Authorize, p.Token, p.Revoke, p.Introspect, p.Check, p.Me}
 	slices.Sort(all)
 	if len(slices.Compact(all)) != 6 {
-		return p, fileError{errors.New("paths: two of them are the same")}
+		return p, fileError{fmt.Errorf("%s: two of them are the same", c.at("paths"))}
 	}
 	return p, nil
 }
@@ -269,11 +273,11 @@ func checkPath(s string) error {
 		plain = plain && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("/-._~", c) >= 0)
 	}
 	if !plain {
-		return fmt.Errorf("paths: %q is not a plain path such as /oauth/token", s)
+		return fmt.Errorf("%q is not a plain path such as /oauth/token", s)
 	}
 	for _, taken := range []string{"/settings", "/admin", "/docs", "/pictures", "/language", "/first-run", "/sign-in", "/sign-up", "/sign-out", "/assets", "/healthz", "/readyz", "/.well-known"} {
 		if s == taken || strings.HasPrefix(s, taken+"/") {
-			return fmt.Errorf("paths: %s is taken by %s", s, taken)
+			return fmt.Errorf("%s is taken by %s", s, taken)
 		}
 	}
 	return nil

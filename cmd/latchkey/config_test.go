@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // outcome is what a command left.
@@ -49,5 +51,98 @@ func TestLifetimesMustBeASecondOrMore(t *testing.T) {
 				t.Errorf("%s: %s exits with %d: %s", key, value, got.status, got.stderr)
 			}
 		}
+	}
+}
+
+func TestWrongConfigurationSaysWhatToMend(t *testing.T) {
+	rows := []struct{ name, text, want string }{
+		{"a number for a truth", "# a\n# b\nscopes:\n  - name: a\n    description: A\n  - name: b\n    description: B\n    sensitive: 3\n",
+			`line 8: scopes.sensitive: "3" is not a valid value: must be true or false`},
+		{"a list for a truth", "scopes: [{name: a, description: A, sensitive: [true]}]\n", "line 1: scopes.sensitive: must be true or false"},
+		{"a number for a duration", "limits: {}\nwebhooks: {first_retry: 10}\n",
+			`line 2: webhooks.first_retry: "10" is not a valid value: must be a duration like "30s" or "5m"`},
+		{"a name for a scope", "listen: 127.0.0.1:0\nscopes:\n  - profile\n",
+			`line 3: scopes: "profile" is not a valid value: must have keys below it, of these: name, description, approval, consent, sensitive`},
+		{"a name for the scopes", "scopes: profile\n", `line 1: scopes: "profile" is not a valid value: must be a list`},
+		{"a value for a list", "scopes: []\ndefault_scope: profile\n", `line 2: default_scope: "profile" is not a valid value: must be a list of plain values`},
+		{"a list in a list", "limits:\n  exempt:\n    - [127.0.0.1]\n", "line 3: limits.exempt: must be a list of plain values"},
+		{"a value for keys", "brand: Tidal\n", `line 1: brand: "Tidal" is not a valid value: must have keys below it, of these: name, logo, accent, css`},
+		{"keys for a value", "brand:\n  name: {first: Tidal}\n", "line 2: brand.name: must be a plain value"},
+		{"keys for a flag", "\nlisten:\n  port: 80\n", "line 2: listen: must be a plain value or a list of them"},
+		{"a number for the duration of a flag", "sign_up: true\naccess_token_lifetime: 3600\n",
+			`line 2: access_token_lifetime: "3600" is not a valid value: must be a duration like "30s" or "5m"`},
+		{"a flag with hyphens", "access-token-lifetime: 3600\n", `line 1: access-token-lifetime: "3600" is not a valid value`},
+		{"two values for a flag", "\nissuer: [a, b]\n", "line 2: issuer: there must be one value"},
+		{"a duration that is too short", "\nsession-lifetime: 1ms\n", "line 2: session-lifetime must be a second or more"},
+		{"an address that is none", "trusted_proxies:\n  - here\n", `line 1: trusted_proxies: "here" is not an address or a network`},
+		{"an address that is none, below a key", "limits:\n  exempt: [here]\n", `line 2: limits.exempt: "here" is not an address or a network`},
+		{"a path that is not plain", "paths:\n  me: /me\n  token: x\n", `line 3: paths.token: "x" is not a plain path such as /oauth/token`},
+		{"a path that is taken", "paths:\n  me: /settings\n", "line 2: paths.me: /settings is taken by /settings"},
+		{"two paths that are the same", "\npaths: {me: /a, check: /a}\n", "line 2: paths: two of them are the same"},
+		{"a default without scopes", "\ndefault_scope: [profile]\n", "line 2: default_scope: configure the scopes too"},
+		{"a scope without a description", "scopes: [{name: a}]\n", "latchkey.yaml: scopes: a needs a description"},
+		{"an unknown key", "\nnonsense: 1\n", "line 2: unknown key: nonsense"},
+		{"an unknown key without a value", "nonsense:\n", "line 1: unknown key: nonsense"},
+		{"an unknown key below a key", "brand:\n  name: A\n  colour: red\n", "line 3: unknown key: brand.colour"},
+		{"a key twice", "listen: a\nlisten: b\n", "line 2: listen is configured twice"},
+		{"a key twice, with a hyphen", "sign_up: true\nsign-up: true\n", "line 2: sign-up is configured twice"},
+		{"a key twice below a key", "brand: {name: A}\nwebhooks:\n  first_retry: 1s\n  first_retry: 2s\n", "line 4: webhooks.first_retry is configured twice"},
+		{"a list for the file", "- a\n", "line 1: must be keys with values"},
+		{"a second document", "listen: 127.0.0.1:0\n---\nlisten: 127.0.0.1:1\n", "line 2: a second document begins here; there must be one"},
+		{"a second document that is broken", "listen: 127.0.0.1:0\n---\nlisten: [\n", "is not valid YAML"},
+		{"an alias of another kind", "brand: {name: &n Tidal}\nwebhooks:\n  first_retry: *n\n", `line 3: webhooks.first_retry: "Tidal" is not a valid value: must be a duration`},
+		{"an alias of itself", "scopes: &s [*s]\n", "line 1: scopes: must have keys below it"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			file := write(t, row.text)
+			got := call(t, map[string]string{"LATCHKEY_CONFIG": file}, "serve", "--data", t.TempDir(), "--metrics-listen", "nowhere")
+			if got.status == 0 || !strings.HasPrefix(got.stderr, "latchkey: "+file) || !strings.Contains(got.stderr, row.want) {
+				t.Errorf("exits with %d: %s\nwant %s", got.status, got.stderr, row.want)
+			}
+			if strings.Contains(got.stderr, "!!") || strings.Contains(got.stderr, "main.") {
+				t.Errorf("stderr has names of the program: %s", got.stderr)
+			}
+		})
+	}
+}
+
+func TestAliasesStandForWhatTheyRepeat(t *testing.T) {
+	file := write(t, "trusted_proxies: &n [10.0.0.0/8]\nlimits:\n  exempt: *n\nwebhooks: {allow: [&one 192.0.2.1], first_retry: &t 5s}\nsession_lifetime: *t\naccess_token_lifetime: *t\nlisten: *one\n")
+	c := &config{terminal: terminal{env: func(string) (string, bool) { return "", false }}, file: file}
+	root, _ := commands(c.terminal)
+	settings, err := c.readFile(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := settings["trusted-proxies"].values; !slices.Equal(got, c.limits.Exempt) || len(got) != 1 || got[0] != "10.0.0.0/8" {
+		t.Errorf("trusted_proxies is %q, limits.exempt is %q", got, c.limits.Exempt)
+	}
+	if got := settings["session-lifetime"].values; len(got) != 1 || got[0] != "5s" || c.webhooksFile.FirstRetry != 5*time.Second {
+		t.Errorf("session_lifetime is %q, webhooks.first_retry is %v", got, c.webhooksFile.FirstRetry)
+	}
+	if got := settings["listen"].values; len(got) != 1 || got[0] != "192.0.2.1" {
+		t.Errorf("listen is %q", got)
+	}
+}
+
+func TestAConfigurationMayBeEmpty(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "---\n", "~\n", "{}\n", "listen:\nscopes:\nbrand:\n", "---\nlisten: 127.0.0.1:0\n...\n"} {
+		if got := call(t, nil, "version", "--config", write(t, text)); got.status != 0 {
+			t.Errorf("%q exits with %d: %s", text, got.status, got.stderr)
+		}
+	}
+}
+
+func TestWhatOverridesTheFileIsNotItsFault(t *testing.T) {
+	env := map[string]string{"LATCHKEY_CONFIG": write(t, "session_lifetime: 1h\n"), "LATCHKEY_SESSION_LIFETIME": "1ms"}
+	got := call(t, env, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:99999")
+	if got.status != 2 || got.stderr != "latchkey: session_lifetime must be a second or more\n" {
+		t.Errorf("exits with %d: %s", got.status, got.stderr)
+	}
+	env["LATCHKEY_SESSION_LIFETIME"] = "3600"
+	got = call(t, env, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:99999")
+	if want := `LATCHKEY_SESSION_LIFETIME: "3600" is not a valid value: must be a duration`; got.status != 2 || !strings.Contains(got.stderr, want) {
+		t.Errorf("exits with %d: %s", got.status, got.stderr)
 	}
 }

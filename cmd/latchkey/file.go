@@ -1,19 +1,17 @@
 package main
 
 import (
-	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/latchkey/latchkey/internal/page"
 )
@@ -100,73 +98,53 @@ type pathsConfig struct {
 	Me         string `yaml:"me"`
 }
 
+// setting is a key of the file that is a flag.
+type setting struct {
+	// at says where it is.
+	at     string
+	values []string
+}
+
 // readFile reads the configuration file. It returns the keys that are flags of
 // some command, under the names of the flags; every other key must be known.
-func (c *config) readFile(root *cobra.Command) (map[string][]string, error) {
+func (c *config) readFile(root *cobra.Command) (map[string]setting, error) {
+	c.places = map[string]string{}
 	if c.file == "" {
 		return nil, nil
 	}
-	raw, err := os.ReadFile(c.file)
+	document, err := readYAML(c.file)
 	if err != nil {
-		return nil, fileError{fmt.Errorf("the configuration cannot be read: %w", err)}
-	}
-	var all map[string]yaml.Node
-	if err := yaml.Unmarshal(raw, &all); err != nil {
-		return nil, fileError{fmt.Errorf("%s is not valid YAML: %w", c.file, err)}
+		return nil, fileError{err}
 	}
 	known := flagNames(root)
-	keys := map[string][]string{}
-	rest := map[string]yaml.Node{}
-	for key, node := range all {
+	settings := map[string]setting{}
+	var f fileConfig
+	err = document.keys("must be keys with values, such as \"listen: 127.0.0.1:8080\"", func(key string, e entry) (err error) {
 		name := strings.ReplaceAll(key, "_", "-")
 		switch {
-		case node.Tag == "!!null":
-			continue
 		case !slices.Contains(known, name):
-			rest[key] = node
-			continue
-		case keys[name] != nil:
-			return nil, fileError{fmt.Errorf("%s: %s is configured twice", c.file, key)}
+			return e.decodeField(reflect.ValueOf(&f).Elem(), key, c.places)
+		case e.isNull():
+			return nil
 		}
-		if keys[name], err = scalars(node); err != nil {
-			return nil, fileError{fmt.Errorf("%s: %s: %w", c.file, key, err)}
-		}
-	}
-	return keys, c.readStructured(rest)
-}
-
-func (c *config) readStructured(rest map[string]yaml.Node) error {
-	encoded, err := yaml.Marshal(rest)
+		s := setting{at: e.String()}
+		s.values, err = e.scalars()
+		settings[name] = s
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.file, err)
-	}
-	d := yaml.NewDecoder(bytes.NewReader(encoded))
-	d.KnownFields(true)
-	var f fileConfig
-	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return fileError{fmt.Errorf("%s: %s", c.file, readableYAML(err))}
+		return nil, fileError{err}
 	}
 	c.scopes, c.defaultScope, c.limits, c.paths = f.Scopes, f.DefaultScope, f.Limits, f.Paths
 	c.webhooksFile = f.Webhooks
 	if c.brand, err = f.Brand.read(filepath.Dir(c.file)); err != nil {
-		return fileError{fmt.Errorf("%s: %w", c.file, err)}
+		return nil, fileError{fmt.Errorf("%s: %w", c.file, err)}
 	}
-	return nil
+	return settings, nil
 }
 
-// readableYAML takes the names of this program out of the parser's messages.
-func readableYAML(err error) string {
-	var broken *yaml.TypeError
-	if !errors.As(err, &broken) {
-		return err.Error()
-	}
-	message := strings.Join(broken.Errors, "; ")
-	if _, field, ok := strings.Cut(message, "field "); ok && strings.Contains(message, "not found in type") {
-		key, _, _ := strings.Cut(field, " ")
-		return "unknown key: " + key
-	}
-	return message
-}
+// at names a key, and the place in the file where that is where its value is from.
+func (c *config) at(key string) string { return cmp.Or(c.places[key], key) }
 
 func flagNames(cmd *cobra.Command) []string {
 	var names []string
@@ -181,22 +159,4 @@ func flagNames(cmd *cobra.Command) []string {
 		names = append(names, flagNames(child)...)
 	}
 	return names
-}
-
-// scalars reads one value or a list of values.
-func scalars(node yaml.Node) ([]string, error) {
-	switch node.Kind {
-	case yaml.ScalarNode:
-		return []string{node.Value}, nil
-	case yaml.SequenceNode:
-		var values []string
-		for _, item := range node.Content {
-			if item.Kind != yaml.ScalarNode {
-				return nil, errors.New("must be a list of plain values")
-			}
-			values = append(values, item.Value)
-		}
-		return values, nil
-	}
-	return nil, errors.New("must be a plain value or a list of them")
 }

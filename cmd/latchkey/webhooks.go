@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -21,12 +21,12 @@ type webhooksConfig struct {
 
 func (c *config) checkWebhooks() error {
 	var err error
-	if c.webhooks.Allow, err = prefixes("webhooks.allow", c.webhooksFile.Allow); err != nil {
+	if c.webhooks.Allow, err = prefixes(c.at("webhooks.allow"), c.webhooksFile.Allow); err != nil {
 		return err
 	}
 	c.webhooks.FirstRetry = c.webhooksFile.FirstRetry
 	if c.webhooks.FirstRetry < 0 {
-		return usageError{errors.New("webhooks.first_retry must not be negative")}
+		return usageError{fmt.Errorf("%s must not be negative", c.at("webhooks.first_retry"))}
 	}
 	return nil
 }
