@@ -63,7 +63,7 @@ type field struct {
 
 func furnished(t *testing.T) *field {
 	t.Helper()
-	c := &config{data: t.TempDir(), serving: true, accessLifetime: time.Hour, refreshIdle: 24 * time.Hour, sessionLifetime: time.Hour}
+	c := &config{data: t.TempDir(), serving: true, accessLifetime: time.Hour, refreshIdle: 24 * time.Hour, sessionLifetime: time.Hour, perApplication: 1 << 20}
 	c.terminal = terminal{out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }}
 	h, err := c.open(t.Context())
 	if err != nil {
