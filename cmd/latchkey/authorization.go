@@ -49,6 +49,9 @@ func viewAuthorization(a oauth.Authorization, clientIDs map[oauth.ID]string) aut
 	}
 }
 
+// maxListed bounds a list, which is held in memory.
+const maxListed = 1_000_000
+
 func authorizationList(c *config) *cobra.Command {
 	var owner, clientID string
 	var limit int
@@ -92,6 +95,12 @@ func authorizationList(c *config) *cobra.Command {
 			}
 			return c.print(views, rows)
 		}),
+	}
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if limit < 1 || limit > maxListed {
+			return usageError{fmt.Errorf("limit must be from 1 to %d", maxListed)}
+		}
+		return nil
 	}
 	cmd.Flags().StringVar(&owner, "account", "", "only of this account: email address, username or id")
 	cmd.Flags().StringVar(&clientID, "application", "", "only of the application with this client_id")

@@ -12,8 +12,10 @@ import (
 	"strings"
 	"syscall"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -85,10 +87,33 @@ func commands(t terminal) (root *cobra.Command, began *bool) {
 	flags.StringVar(&c.data, "data", "./latchkey-data", "folder with the database and the server key")
 	flags.StringVar(&c.database, "database", "", "URL of a PostgreSQL, postgres://..., instead of SQLite in the data folder")
 	flags.StringVar(&c.keyFile, "server-key-file", "", "file with the server key, shared by replicas (default: server.key in the data folder)")
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.load(cmd) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := c.load(cmd); err != nil {
+			return err
+		}
+		return checkText(cmd.Flags(), args)
+	}
 	root.AddCommand(serveCommand(c), demoCommand(c), accountCommand(c), applicationCommand(c), authorizationCommand(c), backupCommand(c), restoreCommand(c), versionCommand(c))
 	markBeginning(root, began)
 	return root, began
+}
+
+// checkText refuses what PostgreSQL cannot keep, on every engine.
+func checkText(flags *pflag.FlagSet, args []string) error {
+	isText := func(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+	for _, arg := range args {
+		if !isText(arg) {
+			return usageError{fmt.Errorf("the argument %q is not UTF-8 text", arg)}
+		}
+	}
+	var problem error
+	flags.VisitAll(func(f *pflag.Flag) {
+		// The value may be secret.
+		if !isText(f.Value.String()) {
+			problem = usageError{fmt.Errorf("the value of --%s is not UTF-8 text", f.Name)}
+		}
+	})
+	return problem
 }
 
 func markBeginning(cmd *cobra.Command, began *bool) {

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestWrongUsageIsSeenBeforeTheDataIs has no data to find: what reaches it fails with 1.
+func TestWrongUsageIsSeenBeforeTheDataIs(t *testing.T) {
+	rows := []struct {
+		name, want string
+		env        map[string]string
+		args       []string
+	}{
+		{"a negative limit", "limit must be from 1 to 1000000", nil, []string{"authorization", "list", "--limit", "-1"}},
+		{"a limit of nothing", "limit must be from 1 to 1000000", nil, []string{"authorization", "list", "--limit", "0"}},
+		{"a huge limit", "limit must be from 1 to 1000000", nil, []string{"authorization", "list", "--limit", "1000001"}},
+		{"a limit that is no number of this machine", "must be an integer", nil, []string{"authorization", "list", "--limit", "99999999999999999999"}},
+		{"a wrong limit in a variable", "limit must be from 1 to 1000000", map[string]string{"LATCHKEY_LIMIT": "0"}, []string{"authorization", "list"}},
+		{"an account that is no text", `the argument "\xff" is not UTF-8 text`, nil, []string{"account", "disable", "\xff"}},
+		{"an account with a NUL", `the argument "a\x00" is not UTF-8 text`, nil, []string{"account", "disable", "a\x00"}},
+		{"a reason that is no text", "the value of --reason is not UTF-8 text", nil, []string{"application", "suspend", "x", "--reason", "a\xff"}},
+		{"a reason in a variable that is no text", "the value of --reason is not UTF-8 text", map[string]string{"LATCHKEY_REASON": "a\xff"}, []string{"application", "suspend", "x"}},
+		{"one of several values that is no text", "the value of --redirect-uri is not UTF-8 text", nil,
+			[]string{"application", "create", "--owner", "a", "--name", "b", "--redirect-uri", "https://a.example/", "--redirect-uri", "\xff"}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			got := call(t, row.env, append(row.args, "--data", t.TempDir())...)
+			if got.status != 2 || !strings.Contains(got.stderr, row.want) || got.stdout != "" {
+				t.Errorf("exits with %d: %s%s\nwant %s", got.status, got.stdout, got.stderr, row.want)
+			}
+		})
+	}
+}
