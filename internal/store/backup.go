@@ -73,7 +73,8 @@ func publish(draft, file string) error {
 }
 
 // Restore puts a backup into a data folder on which no server runs. A database
-// that is there already is kept under another name, which is returned.
+// that is there already is kept under another name, which is returned. What it makes
+// belongs to the owner of the folder, where this process may give it away.
 func Restore(ctx context.Context, folder, backup string) (kept string, err error) {
 	if err := checkBackup(ctx, backup); err != nil {
 		return "", err
@@ -102,6 +103,9 @@ func Restore(ctx context.Context, folder, backup string) (kept string, err error
 	}
 	defer os.Remove(draft)
 	if err := copyFile(backup, draft); err != nil {
+		return kept, err
+	}
+	if err := keepOwner(folder, draft, lock.Path()); err != nil {
 		return kept, err
 	}
 	return kept, publish(draft, path)

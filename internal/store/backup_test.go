@@ -2,11 +2,13 @@ package store_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -166,6 +168,34 @@ func TestRestoreIntoAnEmptyFolder(t *testing.T) {
 		t.Errorf("%q was kept of an empty folder", kept)
 	}
 	w.holds(folder, []life{saved})
+}
+
+func TestRestoreByRootKeepsTheOwnerOfTheFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	w, backup, _, _ := backedUp(t)
+	fresh := t.TempDir()
+	for _, folder := range []string{fresh, w.at.Folder} {
+		const uid, gid = 1234, 4321
+		w.must(filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+			return errors.Join(err, os.Chown(path, uid, gid))
+		}))
+		_, err := store.Restore(w.ctx, folder, backup)
+		w.must(err)
+		entries, err := os.ReadDir(folder)
+		w.must(err)
+		for _, e := range entries {
+			about, err := e.Info()
+			w.must(err)
+			if owner := about.Sys().(*syscall.Stat_t); owner.Uid != uid || owner.Gid != gid || about.Mode().Perm() != 0o600 {
+				t.Errorf("%s belongs to %d:%d, %v", e.Name(), owner.Uid, owner.Gid, about.Mode())
+			}
+		}
+		if len(entries) < 2 {
+			t.Errorf("the folder holds %v", entries)
+		}
+	}
 }
 
 // A server that was killed leaves a log, which belongs to the old database.
