@@ -61,12 +61,15 @@ func TestServe(t *testing.T) {
 			r.checkFailed(t, 1, 2)
 		})
 	}
-	t.Run("answers what is under way when it is told to stop", func(t *testing.T) { t.Parallel(); testDrain(t) })
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		t.Run("answers what is under way when it is told to stop by "+signal.String(), func(t *testing.T) { t.Parallel(); testDrain(t, signal) })
+	}
+	t.Run("outlives the terminal where a hangup is ignored", func(t *testing.T) { t.Parallel(); testNoHangup(t) })
 	t.Run("keeps what it promised across a restart", func(t *testing.T) { t.Parallel(); testRestart(t) })
 }
 
-// testDrain sends SIGTERM while a token request is under way.
-func testDrain(t *testing.T) {
+// testDrain sends a signal while a token request is under way.
+func testDrain(t *testing.T, signal syscall.Signal) {
 	s := settle(t, config)
 	app := s.register(t, registration{})
 	body := app.identify(url.Values{"grant_type": {"client_credentials"}}).Encode()
@@ -89,7 +92,7 @@ func testDrain(t *testing.T) {
 	if _, err := in.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the server takes no new connections", func() bool {
@@ -108,7 +111,24 @@ func testDrain(t *testing.T) {
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("a request under way is answered %d", res.StatusCode)
 	}
-	s.terminate(t)
+	s.transport.CloseIdleConnections()
+	s.end(t)
+	if cause := s.logged(t, "shutting down", "cause"); !strings.Contains(cause, signal.String()) {
+		t.Errorf("the cause of the shutdown is %q", cause)
+	}
+}
+
+// testNoHangup starts serve as nohup does.
+func testNoHangup(t *testing.T) {
+	p := launchCommand(t, nil, exec.Command("sh", "-c", `trap "" HUP && exec "$@"`, "sh", watched, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir()))
+	p.listening(t)
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.terminate(t)
+	if cause := p.logged(t, "shutting down", "cause"); !strings.Contains(cause, syscall.SIGTERM.String()) {
+		t.Errorf("the cause of the shutdown is %q", cause)
+	}
 }
 
 func writeConfig(t *testing.T, text string) string {

@@ -165,7 +165,13 @@ type process struct {
 // launch starts the watched binary with nothing of ours in its environment but env.
 func launch(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(watched, args...), exited: make(chan struct{})}
+	return launchCommand(t, env, exec.Command(watched, args...))
+}
+
+// launchCommand is launch for a command of its own.
+func launchCommand(t *testing.T, env []string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, exited: make(chan struct{})}
 	p.cmd.Env = append(environment(), env...)
 	p.cmd.Dir = t.TempDir()
 	p.stdout.line = make(chan struct{})
@@ -211,14 +217,20 @@ func (p *process) terminate(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("SIGTERM: %v", err)
 	}
+	p.end(t)
+}
+
+// end waits for a process that was told to stop, and demands that it exits 0.
+func (p *process) end(t *testing.T) {
+	t.Helper()
 	select {
 	case <-p.exited:
 	case <-time.After(patience):
-		t.Errorf("serve still runs %v after SIGTERM", patience)
+		t.Errorf("serve still runs after %v", patience)
 		return
 	}
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("serve exits with %d after SIGTERM, want 0; stderr:\n%s", code, p.stderr.Bytes())
+		t.Errorf("serve exits with %d, want 0; stderr:\n%s", code, p.stderr.Bytes())
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	"path"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/admin"
@@ -55,9 +54,8 @@ type Config struct {
 
 // Server answers HTTP.
 type Server struct {
-	handler  http.Handler
-	log      *slog.Logger
-	draining atomic.Bool
+	handler http.Handler
+	log     *slog.Logger
 }
 
 // New wires the URLs.
@@ -229,10 +227,6 @@ func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
 
 func (s *Server) ready(store func(context.Context) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if s.draining.Load() {
-			http.Error(w, "shutting down", http.StatusServiceUnavailable)
-			return
-		}
 		if err := store(r.Context()); err != nil {
 			s.log.Error("the store does not answer", "cause", err)
 			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
@@ -321,7 +315,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	s.draining.Store(true)
+	s.log.Info("shutting down", "cause", context.Cause(ctx))
 	// The context that ended is why we shut down; requests get time of their own.
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
