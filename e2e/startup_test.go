@@ -3,7 +3,9 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -93,6 +95,55 @@ func testRefused(t *testing.T) {
 			t.Error("the log has the password")
 		}
 	})
+}
+
+func TestCommandsWantDataThatIsThere(t *testing.T) {
+	t.Parallel()
+	pg := postgres.Start(t)
+	database := pg.Database(t)
+	rows := []struct {
+		name  string
+		place []string
+	}{
+		{"on SQLite", nil},
+		{"on PostgreSQL", []string{"--database", database}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			s := newServer(t, row.place...)
+			at := append([]string{"--data", s.data}, row.place...)
+			for _, args := range [][]string{{"account", "list"}, {"account", "disable", "ada"}, {"application", "list"}, {"authorization", "list"}} {
+				r := run(t, "", append(args, at...)...)
+				r.checkFailed(t, 1)
+				if !strings.Contains(r.stderr, "there is no data in ") {
+					t.Errorf("%v says %s", args, r.stderr)
+				}
+			}
+			if row.place != nil {
+				if tables := ask(t, database, `select relname::text from pg_class where relnamespace = 'public'::regnamespace`); len(tables) > 0 {
+					t.Errorf("the database has %v", tables)
+				}
+			}
+			if _, err := os.Stat(s.data); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the commands have made a data folder: %v", err)
+			}
+			// An account may come before the server, and needs no key.
+			create := append([]string{"account", "create", "--email", "ada@people.example", "--name", "Ada", "--admin", "--password-stdin"}, at...)
+			if r := run(t, "pass phrase of Ada", create...); r.status != 0 {
+				t.Fatalf("account create exits with %d: %s", r.status, r.stderr)
+			}
+			if r := run(t, "", append([]string{"account", "list"}, at...)...); r.status != 0 || !strings.Contains(r.stdout, "ada@people.example") {
+				t.Errorf("account list exits with %d: %s%s", r.status, r.stdout, r.stderr)
+			}
+			if _, err := os.Stat(filepath.Join(s.data, "server.key")); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the commands have made a server key: %v", err)
+			}
+			s.serve(t, config)
+			if _, err := os.Stat(filepath.Join(s.data, "server.key")); err != nil {
+				t.Errorf("a server makes no key: %v", err)
+			}
+		})
+	}
 }
 
 func TestOneServerOnADataFolder(t *testing.T) {

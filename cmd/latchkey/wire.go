@@ -41,11 +41,12 @@ const codeLifetime = time.Minute
 // house is a data folder, opened, with everything that works on it.
 type house struct {
 	store        *store.Store
-	key          oauth.Key
 	accounts     *account.Accounts
 	applications *application.Applications
 	grants       *grant.Grants
 	meter        *usage.Meter
+	// key is for a server alone.
+	key oauth.Key
 	// scopes and pages are what the first run of a platform changes; pages is set by server.
 	scopes *oauth.Scopes
 	pages  *page.Pages
@@ -59,13 +60,15 @@ type house struct {
 // takes those that the last server on this data was configured with.
 func (c *config) open(ctx context.Context) (*house, error) {
 	h := &house{log: c.logger()}
-	if err := c.checkFolder(); err != nil {
-		return nil, err
-	}
 	var err error
 	h.store, err = store.Open(ctx, store.Options{
 		Folder: c.data, Database: c.database, Now: time.Now, Serve: c.serving, PerApplication: c.perApplication, Log: h.log,
+		// A mistyped name should not look like an empty store.
+		Existing: !c.serving && !c.founding,
 	})
+	if errors.Is(err, store.ErrNoData) {
+		return nil, c.noData()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,16 +79,12 @@ func (c *config) open(ctx context.Context) (*house, error) {
 	return h, nil
 }
 
-// checkFolder refuses a data folder that does not exist, unless the command is one
-// with which a new one begins: a mistyped name should not look like an empty store.
-func (c *config) checkFolder() error {
-	if c.serving || c.founding || c.database != "" {
-		return nil
+// noData tells a command that is not one with which a store begins where it looked.
+func (c *config) noData() error {
+	if c.database != "" {
+		return errors.New("there is no data in the database; name another with --database, or begin with latchkey serve")
 	}
-	if _, err := os.Stat(filepath.Join(c.data, store.DatabaseFile)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no data in %s; name the data folder with --data", c.data)
-	}
-	return nil
+	return fmt.Errorf("there is no data in %s; name the data folder with --data", c.data)
 }
 
 // onData runs a command on the opened data folder.
@@ -102,8 +101,11 @@ func (c *config) onData(command func(ctx context.Context, h *house, args []strin
 
 func (h *house) furnish(ctx context.Context, c *config) error {
 	var err error
-	if h.key, err = c.serverKey(h.log); err != nil {
-		return err
+	// Nothing that commands do derives anything from the key.
+	if c.serving {
+		if h.key, err = c.serverKey(h.log); err != nil {
+			return err
+		}
 	}
 	catalogue, err := c.scopesFor(ctx, h.store)
 	if err != nil {

@@ -75,7 +75,7 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 		return nil, err
 	}
 	p.checks, p.accounts = readInGroups(p, p.readChecks), readInGroups(p, p.readAccounts)
-	if err := p.start(ctx); err != nil {
+	if err := p.start(ctx, o.Existing); err != nil {
 		p.closePools()
 		return nil, err
 	}
@@ -87,10 +87,20 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	return p, nil
 }
 
-// start waits for the database, brings the schema up to date, and sets the clock.
-func (p *postgres) start(ctx context.Context) error {
+// start waits for the database, brings the schema up to date, and sets the clock. The
+// schema may have to exist.
+func (p *postgres) start(ctx context.Context, existing bool) error {
 	if err := p.await(ctx); err != nil {
 		return err
+	}
+	if existing {
+		var missing bool
+		if err := p.pool.QueryRow(ctx, `select to_regclass('authorizations') is null`).Scan(&missing); err != nil {
+			return fmt.Errorf("look for the tables: %w", err)
+		}
+		if missing {
+			return ErrNoData
+		}
 	}
 	// Replicas that start together wait for the one that migrates.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))

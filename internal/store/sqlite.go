@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -44,11 +45,14 @@ type sqlite struct {
 // DatabaseFile is the name of the SQLite database in its data folder.
 const DatabaseFile = "latchkey.db"
 
-func openSQLite(ctx context.Context, folder string, clock func() time.Time, statement func(string)) (*sqlite, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+func openSQLite(ctx context.Context, o Options, clock func() time.Time) (*sqlite, error) {
+	e := &sqlite{path: filepath.Join(o.Folder, DatabaseFile), clock: clock, updates: updates(), closing: make(chan struct{})}
+	if _, err := os.Stat(e.path); o.Existing && errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoData
+	}
+	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data folder: %w", err)
 	}
-	e := &sqlite{path: filepath.Join(folder, DatabaseFile), clock: clock, updates: updates(), closing: make(chan struct{})}
 	if err := createPrivate(e.path); err != nil {
 		return nil, err
 	}
@@ -61,11 +65,11 @@ func openSQLite(ctx context.Context, folder string, clock func() time.Time, stat
 	if err := migrateSQLite(ctx, e.path); err != nil {
 		return nil, err
 	}
-	writing, err := openConnection(e.path, "cache_size(-4000)", statement)
+	writing, err := openConnection(e.path, "cache_size(-4000)", o.statement)
 	if err != nil {
 		return nil, err
 	}
-	e.readers, e.writer, e.memory = newReaders(e.path, statement), startWriter(writing), newMemory(nil, e.trusted)
+	e.readers, e.writer, e.memory = newReaders(e.path, o.statement), startWriter(writing), newMemory(nil, e.trusted)
 	e.checks = newGrouped(e.closing, 0, e.readChecks)
 	for range checkReaders {
 		e.workers.Go(e.checks.loop)

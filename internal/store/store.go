@@ -31,6 +31,8 @@ var (
 	ErrChanged = errors.New("the application or the consent has changed")
 	// ErrFull: there are as many already as there may be.
 	ErrFull = errors.New("there are too many already")
+	// ErrNoData: nobody has made a store there.
+	ErrNoData = errors.New("there is no data")
 )
 
 // Store is an opened database. It is safe for concurrent use, also by several
@@ -68,6 +70,9 @@ type Options struct {
 	// Serve makes the store answer checks from memory, and hear of what other
 	// processes change. On one data folder only one process can.
 	Serve bool
+	// Existing makes Open fail with ErrNoData where there is no store yet, instead of
+	// making one.
+	Existing bool
 	// PerApplication is how many active authorizations of the code grant an account
 	// may have for one application; zero stands for DefaultPerApplication.
 	PerApplication int
@@ -87,8 +92,8 @@ const DefaultPerApplication = 50
 // connection to PostgreSQL alone takes 20 ms.
 const quietStart = 200 * time.Millisecond
 
-// Open opens the database, creates it where it is missing, and brings the schema
-// up to date.
+// Open opens the database, creates it where it is missing, unless it must be there, and
+// brings the schema up to date.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	clock := millisecondClock(o.Now)
 	s := &Store{log: o.Log, random: cmp.Or[io.Reader](o.Random, rand.Reader), perApplication: cmp.Or(o.PerApplication, DefaultPerApplication), stopSweeping: func() {}}
@@ -99,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 		s.engine, s.memory = e, e.memory
 	} else {
-		e, err := openSQLite(ctx, o.Folder, clock, o.statement)
+		e, err := openSQLite(ctx, o, clock)
 		if err != nil {
 			return nil, err
 		}
