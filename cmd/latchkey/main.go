@@ -46,6 +46,7 @@ type fileError struct{ error }
 // for wrong usage.
 func run(ctx context.Context, args []string, t terminal) int {
 	root, began := commands(t)
+	refuseUnknownTopics(root)
 	root.SetArgs(args)
 	root.SetIn(t.in)
 	root.SetOut(t.out)
@@ -101,6 +102,25 @@ func commands(t terminal) (root *cobra.Command, began *bool) {
 	root.AddCommand(serveCommand(c), demoCommand(c), accountCommand(c), applicationCommand(c), authorizationCommand(c), backupCommand(c), restoreCommand(c), versionCommand(c))
 	markBeginning(root, began)
 	return root, began
+}
+
+// refuseUnknownTopics makes wrong usage of what the library's own commands do not know.
+func refuseUnknownTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = func(_ *cobra.Command, topic []string) error {
+				if _, rest, err := root.Find(topic); err != nil || len(rest) > 0 {
+					return usageError{fmt.Errorf("there is no help about %q", strings.Join(topic, " "))}
+				}
+				return nil
+			}
+		case "completion":
+			cmd.RunE = needsCommand
+		}
+	}
 }
 
 // checkText refuses what PostgreSQL cannot keep, on every engine.

@@ -23,6 +23,10 @@ func TestWrongUsageIsSeenBeforeTheDataIs(t *testing.T) {
 		{"a reason in a variable that is no text", "the value of --reason is not UTF-8 text", map[string]string{"LATCHKEY_REASON": "a\xff"}, []string{"application", "suspend", "x"}},
 		{"one of several values that is no text", "the value of --redirect-uri is not UTF-8 text", nil,
 			[]string{"application", "create", "--owner", "a", "--name", "b", "--redirect-uri", "https://a.example/", "--redirect-uri", "\xff"}},
+		{"help about nothing", `there is no help about "nope"`, nil, []string{"help", "nope"}},
+		{"help about nothing of a command", `there is no help about "account nope"`, nil, []string{"help", "account", "nope"}},
+		{"a shell that is not known", `unknown command "csh"`, nil, []string{"completion", "csh"}},
+		{"no shell", "say what to do", nil, []string{"completion"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
