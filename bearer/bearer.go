@@ -3,7 +3,11 @@
 // A [Guard] asks Latchkey's check endpoint about the bearer token of every request (RFC 6750 §2.1)
 // and lets the request through only on a clear yes: what the token stands for is then found with
 // [TokenFrom]. Nothing is cached, so a revocation is seen by the next request. When Latchkey cannot
-// be asked, the answer is 503, never a pass.
+// be asked, the answer is 503, never a pass, and [Guard.ErrorLog] is told why.
+//
+// Import it as github.com/latchkey/latchkey/bearer. The scopes that an API requires are those of
+// the server's configuration: Latchkey refuses to check any other, and the guard then lets nobody
+// through.
 //
 // Not here: getting, refreshing or revoking tokens (golang.org/x/oauth2 does that), introspection
 // (RFC 7662), and tokens in a query or a form (RFC 6750 §2.2 and §2.3), which are not read.
@@ -11,10 +15,10 @@ package bearer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,6 +50,14 @@ type Token struct {
 
 // Guard asks one check endpoint about tokens. It is safe for concurrent use.
 type Guard struct {
+	// ErrorLog gets a line for each request that is answered 503, with the cause: no connection,
+	// or the status of the check endpoint and what its answer says, as for a scope that the server
+	// does not have. The API's client is not told what it says: that is about the API and its
+	// server, a client cannot mend it, and what answered may be a proxy or a firewall between the
+	// two, whose words are not for the public. Tokens are not in the line. Nil stands for
+	// [slog.Default]. Set it before the guard is used.
+	ErrorLog *slog.Logger
+
 	checkURL string
 	client   *http.Client
 }
@@ -107,7 +119,8 @@ func newTransport() http.RoundTripper {
 //   - 400 invalid_request when there are several Authorization headers;
 //   - 401 or 403 as Latchkey answered: status, WWW-Authenticate and JSON body;
 //   - 503 temporarily_unavailable with Retry-After when Latchkey cannot be reached or answers
-//     anything else.
+//     anything else, such as 400 for a scope that the server is not configured with; the cause goes
+//     to [Guard.ErrorLog].
 //
 // Latchkey is sent the token and the scopes, nothing else of the request, and the request is handed
 // on unchanged but for its context.
@@ -145,6 +158,7 @@ func (g *Guard) Require(scope string, more ...string) func(http.Handler) http.Ha
 
 			token, refusal := g.check(r.Context(), checkURL, credentials, scopes)
 			if refusal != nil {
+				g.report(r.Context(), refusal, list)
 				refusal.write(w)
 				return
 			}
@@ -192,18 +206,21 @@ func isScopeToken(s string) bool {
 func (g *Guard) check(ctx context.Context, checkURL, credentials string, scopes []string) (Token, *refusal) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, checkURL, nil)
 	if err != nil {
-		return Token{}, unavailable("The authorization server could not be asked.")
+		return Token{}, unavailable("The authorization server could not be asked.", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+credentials)
 	req.Header.Set("Accept", "application/json")
 	resp, err := g.client.Do(req)
 	if err != nil {
-		return Token{}, unavailable("The authorization server could not be reached.")
+		return Token{}, unavailable("The authorization server could not be reached.", err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err != nil || len(body) > maxBody {
-		return Token{}, unavailable("The authorization server's answer could not be read.")
+	if err == nil && len(body) > maxBody {
+		err = fmt.Errorf("the answer has more than %d bytes", maxBody)
+	}
+	if err != nil {
+		return Token{}, unavailable("The authorization server's answer could not be read.", err)
 	}
 
 	switch resp.StatusCode {
@@ -214,11 +231,32 @@ func (g *Guard) check(ctx context.Context, checkURL, credentials string, scopes 
 	case http.StatusUnauthorized, http.StatusForbidden:
 		challenge := resp.Header.Values("WWW-Authenticate")
 		if isRefusal(challenge, body) {
-			return Token{}, &refusal{resp.StatusCode, challenge, body}
+			return Token{}, &refusal{status: resp.StatusCode, challenge: challenge, body: body}
 		}
 	}
 	return Token{}, unavailable(fmt.Sprintf(
-		"The authorization server's answer to the check, status %d, is not understood.", resp.StatusCode))
+		"The authorization server's answer to the check, status %d, is not understood.", resp.StatusCode), whatWasSaid(resp.StatusCode, body))
+}
+
+// whatWasSaid is an answer that decides nothing, as its error (RFC 6749 §5.2) tells.
+func whatWasSaid(status int, body []byte) error {
+	e, ok := readError(body)
+	if !ok {
+		return fmt.Errorf("the check was answered with status %d", status)
+	}
+	return fmt.Errorf("the check was answered with status %d: %s: %s", status, e.Error, e.Description)
+}
+
+// report tells why a request is answered 503, unless its client has left.
+func (g *Guard) report(ctx context.Context, f *refusal, scope string) {
+	if f.cause == nil || ctx.Err() != nil {
+		return
+	}
+	log := g.ErrorLog
+	if log == nil {
+		log = slog.Default()
+	}
+	log.ErrorContext(ctx, "bearer: an access token could not be checked", "cause", f.cause, "scope", scope)
 }
 
 // readToken believes a 200 only when it says everything and covers the scopes: a page that a proxy
@@ -248,8 +286,6 @@ func isRefusal(challenge []string, body []byte) bool {
 		scheme, _, _ := strings.Cut(c, " ")
 		return strings.EqualFold(scheme, "Bearer")
 	})
-	var object struct {
-		Error string `json:"error"`
-	}
-	return bearer && json.Unmarshal(body, &object) == nil && object.Error != ""
+	_, ok := readError(body)
+	return bearer && ok
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -271,6 +272,60 @@ func TestALatchkeyThatIsNotThereIs503(t *testing.T) {
 	check.Close()
 	resp, got := through(t, check.URL, nil, request("Bearer "+live))
 	wantUnavailable(t, resp, got)
+}
+
+func TestWhyATokenCouldNotBeCheckedIsLoggedAndNotToldToTheClient(t *testing.T) {
+	tests := map[string]struct {
+		answer http.HandlerFunc
+		logged string
+	}{
+		"a scope that the server does not have": {func(w http.ResponseWriter, r *http.Request) {
+			no(w, 400, "", `{"error":"invalid_request","error_description":"unknown scope: bogus; known are: profile"}`)
+		}, "status 400: invalid_request: unknown scope: bogus; known are: profile"},
+		"a server without its database": {func(w http.ResponseWriter, r *http.Request) {
+			no(w, 503, "", `{"error":"temporarily_unavailable","error_description":"no database"}`)
+		}, "status 503: temporarily_unavailable: no database"},
+		"a page of something between": {func(w http.ResponseWriter, r *http.Request) { no(w, 502, "", "<html>gateway 10.0.0.7") }, "status 502"},
+		"a connection that breaks":    {func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+		"a dead token is no failure":  {asContract, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			check := newCheckEndpoint(t, test.answer)
+			guard, err := bearer.New(check.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var own, standard strings.Builder
+			guard.ErrorLog = slog.New(slog.NewJSONHandler(&own, nil))
+			body := refusedBody(guard)
+			before := slog.Default()
+			slog.SetDefault(slog.New(slog.NewJSONHandler(&standard, nil)))
+			defer slog.SetDefault(before)
+			guard.ErrorLog = nil
+			refusedBody(guard)
+			for where, log := range map[string]string{"ErrorLog": own.String(), "the default log": standard.String()} {
+				if lines := strings.Count(log, "\n"); !strings.Contains(log, test.logged) || (lines == 1) != (test.logged != "") {
+					t.Errorf("%s has %q, want a line with %q", where, log, test.logged)
+				}
+				if strings.Contains(log, dead) {
+					t.Errorf("%s has the token: %s", where, log)
+				}
+			}
+			for _, secret := range []string{"bogus", "database", "10.0.0.7"} {
+				if strings.Contains(body, secret) {
+					t.Errorf("the client is told %s", body)
+				}
+			}
+		})
+	}
+}
+
+// refusedBody is what a client with a dead token gets.
+func refusedBody(guard *bearer.Guard) string {
+	w := httptest.NewRecorder()
+	guard.Require("profile")(http.NotFoundHandler()).ServeHTTP(w, request("Bearer "+dead))
+	return w.Body.String()
 }
 
 func TestAContextOfAnotherRequestHasNoToken(t *testing.T) {
