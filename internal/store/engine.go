@@ -31,6 +31,8 @@ type engine interface {
 	account(ctx context.Context, id oauth.ID) (oauth.Account, error)
 	// db is for reading the small tables.
 	db() reader
+	// ready reads one of them, and does not wait for a database that comes back.
+	ready(ctx context.Context) error
 	// now is the clock that every expiry is judged by.
 	now() time.Time
 	// sweeper keeps other processes from sweeping until release; ok is false

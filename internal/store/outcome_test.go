@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -159,6 +160,53 @@ func TestConnectionsThatDieSilently(t *testing.T) {
 	if !w.accepts(s, l.access) {
 		t.Error("a token that lives is not accepted by way of a new connection")
 	}
+}
+
+// TestADatabaseThatIsRestartedIsWaitedFor: whatever a request needs of it.
+func TestADatabaseThatIsRestartedIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w.populate(w.open(false), 1)
+	p, through := startProxy(t, w.at.Database)
+	w.at.Database = through
+	s := w.open(false)
+	l := w.issuedActive(s)
+	for what, do := range map[string]func() error{
+		"an application":          func() error { _, err := s.Application(w.ctx, w.application.ID); return err },
+		"an account":              func() error { _, err := s.Account(w.ctx, w.accounts[0].ID); return err },
+		"an account by its email": func() error { _, _, err := s.AccountByEmail(w.ctx, w.accounts[0].Email); return err },
+		"what decides about a token": func() error {
+			_, _, err := s.AccessToken(w.ctx, l.access.ID, l.access.Hash(oauth.KindAccessToken))
+			return err
+		},
+		"an authorization":            func() error { _, err := s.Authorization(w.ctx, l.row.ID); return err },
+		"a row that is not there":     func() error { return notThere(s.Setting(w.ctx, "nothing")) },
+		"a new authorization":         func() error { return s.Issue(w.ctx, w.active(w.accounts[0].ID).row) },
+		"a write to the small tables": func() error { return s.PutSetting(w.ctx, "name", rand.Text()) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			before := p.turnedAway.Load()
+			p.leave()
+			answer := make(chan error, 1)
+			go func() { answer <- do() }()
+			w.eventually("somebody was turned away twice", 10*time.Second, func() bool { return p.turnedAway.Load() >= before+2 || len(answer) > 0 })
+			if err := s.Ready(w.ctx); err == nil {
+				t.Error("the store is ready without its database")
+			}
+			p.away.Store(false)
+			if err := <-answer; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// notThere turns it into an error that a setting is there.
+func notThere(_ string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return fmt.Errorf("what was never written is read with %w", err)
 }
 
 // play lets the event happen through the proxy, and looks at it from the calm side.

@@ -48,13 +48,8 @@ type postgres struct {
 	accounts *grouped[oauth.Account]
 }
 
-// Limits on work with PostgreSQL.
+// Limits on the beginning and the end.
 const (
-	// patience is how long an operation may wait for a database that comes back.
-	patience = 6 * time.Second
-	// attemptPatience is how long one attempt may take of what can be tried again: a
-	// connection may have died silently, and many may wait for it.
-	attemptPatience = 2 * time.Second
 	// startPatience is how long Open waits for one.
 	startPatience = time.Minute
 	// endPatience is how long connections may take to close.
@@ -187,7 +182,9 @@ func (p *postgres) announce(changes []change, committed bool) error {
 
 func (p *postgres) trusted() bool { return p.bell.trusted() }
 
-func (p *postgres) db() reader { return throughSQL{p.small} }
+func (p *postgres) db() reader { return patientReads{throughSQL{p.small}, p} }
+
+func (p *postgres) ready(ctx context.Context) error { return readSettings(ctx, throughSQL{p.small}) }
 
 func (p *postgres) close() error {
 	close(p.closing)

@@ -91,33 +91,16 @@ func (p *postgres) refuseRest() {
 // persist commits a batch, again after a conflict or an outage, as long as
 // somebody waits.
 func (p *postgres) persist(batch []*work) {
-	err := errors.New("too many writes are waiting")
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
-		now := time.Now()
-		batch = slices.DeleteFunc(batch, func(w *work) bool { return !w.expire(now, err) })
+	err := p.insist(context.Background(), patience, func(now time.Time, cause error) (first time.Time, left bool) {
+		batch = slices.DeleteFunc(batch, func(w *work) bool { return !w.expire(now, cause) })
 		if len(batch) == 0 {
-			return
+			return first, false
 		}
-		// Not shorter than an attempt takes, or a single late one would spoil all.
-		ctx, cancel := context.WithTimeout(context.Background(), max(until(batch).Sub(now), time.Second))
-		err = p.commit(ctx, batch)
-		cancel()
-		if err == nil {
-			return
-		}
-		if !isOutage(err) && !isConflict(err) {
-			for _, w := range batch {
-				w.answer(nil, err)
-			}
-			return
-		}
-		select {
-		case <-p.closing:
-			for _, w := range batch {
-				w.answer(nil, errDown(err))
-			}
-			return
-		case <-time.After(wait):
+		return until(batch), true
+	}, func(ctx context.Context) error { return p.commit(ctx, batch) })
+	if err != nil {
+		for _, w := range batch {
+			w.answer(nil, fault(err))
 		}
 	}
 }

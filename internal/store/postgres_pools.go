@@ -28,7 +28,7 @@ func (p *postgres) makePools(ctx context.Context, o Options) error {
 	config.MaxConns = poolSize
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
-	// A backend must not outlive the patience of those who wait for it.
+	// A backend must not go on for long after those who waited for it have left.
 	config.ConnConfig.RuntimeParams["statement_timeout"] = "6000"
 	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
 	if o.statement != nil {

@@ -13,15 +13,26 @@ import (
 // than what the first of them waits.
 const readsApart = time.Millisecond
 
-// readInGroups reads each group with read, which is given the ids.
+// readInGroups reads each group with read, which is given the ids, again after an outage, as
+// long as somebody waits.
 func readInGroups[V any](p *postgres, read func(context.Context, [][]byte) (map[oauth.ID]*V, error)) *grouped[V] {
 	return newGrouped(p.closing, readsApart, func(group []*lookup[V]) {
-		ids := make([][]byte, len(group))
-		for i, l := range group {
-			ids[i] = l.id[:]
-		}
 		var values map[oauth.ID]*V
-		err := p.patiently(context.Background(), func(ctx context.Context) (err error) {
+		err := p.insist(context.Background(), attemptPatience, func(now time.Time, cause error) (first time.Time, left bool) {
+			// They are in the order in which they came.
+			for len(group) > 0 && now.Sub(group[0].asked) >= patience {
+				group[0].done <- found[V]{err: errDown(cause)}
+				group = group[1:]
+			}
+			if len(group) == 0 {
+				return first, false
+			}
+			return group[0].asked.Add(patience), true
+		}, func(ctx context.Context) (err error) {
+			ids := make([][]byte, len(group))
+			for i, l := range group {
+				ids[i] = l.id[:]
+			}
 			values, err = read(ctx, ids)
 			return err
 		})

@@ -209,27 +209,6 @@ func (p *postgres) authorization(ctx context.Context, id oauth.ID) (oauth.Author
 	return l.row, nil
 }
 
-// patiently reads again after an outage, once the pool has a new connection.
-func (p *postgres) patiently(ctx context.Context, read func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
-		attempt, stop := context.WithTimeout(ctx, attemptPatience)
-		err := read(attempt)
-		stop()
-		if err == nil || !isOutage(err) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-p.closing:
-			return err
-		case <-time.After(wait):
-		}
-	}
-}
-
 // insertDeliveries is tellOne for several revocations.
 const insertDeliveries = `insert into deliveries (` + deliveryColumns + `)
 	select v.id, v.application_id, '` + string(oauth.EventAuthorizationRevoked) + `', replace(v.body, '` + oauth.ClientIDMark + `', client_id), 0, v.due_at, 0, 0, ''

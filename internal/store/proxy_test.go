@@ -36,6 +36,9 @@ type proxy struct {
 	happened atomic.Int64
 	// deliver lets a commit that is late go on.
 	deliver chan struct{}
+	// away: whoever connects is turned away, and counted.
+	away       atomic.Bool
+	turnedAway atomic.Int64
 	mu      sync.Mutex
 	open    []*conversation
 	running sync.WaitGroup
@@ -72,6 +75,11 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
+		if p.away.Load() {
+			_ = client.Close()
+			p.turnedAway.Add(1)
+			continue
+		}
 		server, err := net.Dial("tcp", p.backend)
 		if err != nil {
 			_ = client.Close()
@@ -92,6 +100,16 @@ func (p *proxy) silence() {
 	defer p.mu.Unlock()
 	for _, c := range p.open {
 		c.deaf.Store(true)
+	}
+}
+
+// leave ends the connections that are open, and turns others away until away is false.
+func (p *proxy) leave() {
+	p.away.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.open {
+		c.hangUp()
 	}
 }
 

@@ -21,8 +21,9 @@ type grouped[V any] struct {
 
 // lookup is a row that somebody wants to read.
 type lookup[V any] struct {
-	id   oauth.ID
-	done chan found[V]
+	id    oauth.ID
+	asked time.Time
+	done  chan found[V]
 }
 
 // found is by pointer: channels copy what they carry.
@@ -41,7 +42,7 @@ func newGrouped[V any](closing <-chan struct{}, apart time.Duration, answer func
 // read waits for the group that the row is read with. ErrNotFound: there is none.
 func (g *grouped[V]) read(ctx context.Context, id oauth.ID) (V, error) {
 	var none V
-	l := &lookup[V]{id: id, done: make(chan found[V], 1)}
+	l := &lookup[V]{id: id, asked: time.Now(), done: make(chan found[V], 1)}
 	select {
 	case g.wanted <- l:
 	default:

@@ -1,10 +1,15 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 // TestReadsThatFollowEachOtherGoTogether: those who have company wait for more until they are many
@@ -51,4 +56,39 @@ func TestReadsThatFollowEachOtherGoTogether(t *testing.T) {
 			t.Errorf("the groups had %v reads at %v; wanted are %v at %v", sizes, at, wantSizes, wantAt)
 		}
 	})
+}
+
+// TestReadsEndInTimeWhileTheDatabaseIsAway: those who come while others wait do not wait for them
+// and then as long again.
+func TestReadsEndInTimeWhileTheDatabaseIsAway(t *testing.T) {
+	down := errors.New("there is no connection")
+	for name, read := range map[string]func(context.Context) error{
+		"and refuses":  func(context.Context) error { return down },
+		"and is mute":  func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		"and is hasty": func(ctx context.Context) error { time.Sleep(attemptPatience / 7); return down },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &postgres{closing: make(chan struct{})}
+				g := readInGroups(p, func(ctx context.Context, _ [][]byte) (map[oauth.ID]*bool, error) { return nil, read(ctx) })
+				go g.loop()
+				var all sync.WaitGroup
+				for range 100 {
+					all.Go(func() {
+						began := time.Now()
+						_, err := g.read(t.Context(), oauth.ID{})
+						if took := time.Since(began); took > patience+leastAttempt || took < patience-leastAttempt {
+							t.Errorf("an answer took %v", took)
+						}
+						if known := oauth.ErrorOf(err); known.Code != oauth.Unavailable {
+							t.Errorf("the answer is %v", err)
+						}
+					})
+					time.Sleep(70 * time.Millisecond)
+				}
+				all.Wait()
+				close(p.closing)
+			})
+		})
+	}
 }

@@ -127,6 +127,8 @@ func (e *sqlite) transact(ctx context.Context, f func(*transaction) error) error
 
 func (e *sqlite) db() reader { return e.readers }
 
+func (e *sqlite) ready(ctx context.Context) error { return readSettings(ctx, e.readers) }
+
 func (e *sqlite) now() time.Time { return e.clock() }
 
 func (e *sqlite) trusted() bool { return e.socket != nil }

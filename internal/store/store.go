@@ -133,10 +133,19 @@ func (s *Store) Close() error {
 // Now is the clock that every expiry is judged by: the same on all replicas.
 func (s *Store) Now() time.Time { return s.engine.now() }
 
-// Ready reports whether the database answers.
+// readyWithin is how long Ready waits: a load balancer does not wait much longer.
+const readyWithin = 2 * time.Second
+
+// Ready reports whether the database answers, without waiting for one that comes back.
 func (s *Store) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	return s.engine.ready(ctx)
+}
+
+func readSettings(ctx context.Context, r reader) error {
 	var n int
-	return s.engine.db().QueryRowContext(ctx, `select count(*) from (select 1 from settings limit 1) as one`).Scan(&n)
+	return r.QueryRowContext(ctx, `select count(*) from (select 1 from settings limit 1) as one`).Scan(&n)
 }
 
 // afterwards drops what is remembered of the rows that a write changed, here and in

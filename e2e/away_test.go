@@ -1,0 +1,84 @@
+package e2e_test
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/bearer"
+	"github.com/latchkey/latchkey/e2e/postgres"
+)
+
+// How long callers wait for an answer: a guard of package bearer, and a load balancer.
+const (
+	guardWaits    = 5 * time.Second
+	balancerWaits = 3 * time.Second
+)
+
+func TestWhileTheDatabaseIsAwayEverybodyIsToldInTime(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name string
+		down func(*postgres.Server, *relay)
+		up   func(*testing.T, *postgres.Server, *relay)
+	}{
+		{"PostgreSQL is down", shutDown, startUp},
+		{"the network swallows everything", freeze, thaw},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			pg := postgres.Start(t)
+			between, database := newRelay(t, pg.Address()), pg.Database(t)
+			s := settleOn(t, "--database", strings.Replace(database, pg.Address(), between.address(), 1))
+			app := s.register(t, registration{})
+			token := s.grant(t, app).Access
+			row.down(pg, between)
+			eventually(t, "nothing is answered from memory", func() bool { return s.me(t, token).status != http.StatusOK })
+
+			var log output
+			guard, err := bearer.New(s.url+checkPath, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			guard.ErrorLog = slog.New(slog.NewJSONHandler(&log, nil))
+			api := guard.Require("profile")(http.NotFoundHandler())
+			const requests = 30
+			var all sync.WaitGroup
+			again := time.NewTicker(100 * time.Millisecond) // so that some come while others wait
+			defer again.Stop()
+			for range requests {
+				all.Go(func() {
+					w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/things", nil)
+					r.Header.Set("Authorization", "Bearer "+token)
+					if api.ServeHTTP(w, r); w.Code != http.StatusServiceUnavailable {
+						t.Errorf("the guard answers %d", w.Code)
+					}
+				})
+				all.Go(func() { s.refusesWithin(t, guardWaits, get(mePath, token)) })
+				all.Go(func() { s.refusesWithin(t, guardWaits, issuing(app)) })
+				all.Go(func() { s.refusesWithin(t, balancerWaits, get("/readyz", "")) })
+				<-again.C
+			}
+			all.Wait()
+			if told := strings.Count(string(log.Bytes()), "the server cannot reach its database"); told != requests {
+				t.Errorf("the guard was told %d times of %d why it gets no answer:\n%s", told, requests, log.Bytes())
+			}
+			row.up(t, pg, between)
+			s.awaitReady(t, http.StatusOK)
+		})
+	}
+}
+
+// refusesWithin is usable on any goroutine.
+func (s *server) refusesWithin(t *testing.T, limit time.Duration, m message) {
+	began := time.Now()
+	a, err := s.send(m)
+	if took := time.Since(began); err != nil || a.status != http.StatusServiceUnavailable || took > limit {
+		t.Errorf("%s is answered %d after %v (%v)", m.path, a.status, took, err)
+	}
+}
