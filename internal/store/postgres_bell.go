@@ -43,6 +43,8 @@ type bell struct {
 	// there were none.
 	heard, listening, alone atomic.Int64
 	started                 time.Time
+	// lost tells listen that the loss of its connection was told already.
+	lost bool
 }
 
 // announcement is what one write changed. told is closed when all have been told.
@@ -285,7 +287,10 @@ func (b *bell) listen() {
 		if ctx.Err() != nil {
 			return
 		}
-		b.p.log.Warn("the connection that hears of revocations was lost; nothing is answered from memory until it is back", "cause", err)
+		if !b.lost {
+			b.p.log.Warn("the connection that hears of revocations was lost; nothing is answered from memory until it is back", "cause", err)
+			b.lost = true
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(100 * time.Millisecond):
@@ -331,6 +336,11 @@ func (b *bell) hear(ctx context.Context) error {
 		case b.own:
 			last = time.Now()
 			b.heard.Store(int64(b.elapsed()))
+			// Not before: through some poolers one listens and hears nothing.
+			if b.lost {
+				b.p.log.Info("the connection that hears of revocations is back")
+				b.lost = false
+			}
 		case arrivalChannel:
 			if n.Payload != b.own {
 				b.notAlone()

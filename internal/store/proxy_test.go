@@ -39,9 +39,9 @@ type proxy struct {
 	// away: whoever connects is turned away, and counted.
 	away       atomic.Bool
 	turnedAway atomic.Int64
-	mu      sync.Mutex
-	open    []*conversation
-	running sync.WaitGroup
+	mu         sync.Mutex
+	open       []*conversation
+	running    sync.WaitGroup
 }
 
 // startProxy returns the URL of the database behind the proxy.
