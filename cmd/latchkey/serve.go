@@ -50,6 +50,9 @@ func (c *config) serve(ctx context.Context) (err error) {
 	if err := h.leaveScopes(ctx, c); err != nil {
 		return err
 	}
+	if err := h.noticeKey(ctx); err != nil {
+		return err
+	}
 	link, err := h.beginFirstRun(ctx, issuer)
 	if err != nil {
 		return err

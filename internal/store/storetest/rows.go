@@ -152,6 +152,11 @@ func settings(f *fixture) {
 	value, err := f.store.Setting(f.ctx, "x")
 	f.must(err)
 	f.equal("the setting", value, "2")
+	for _, swap := range []struct{ name, value, before string }{{"x", "3", "2"}, {"x", "3", "3"}, {"x", "4", "3"}, {"y", "1", ""}} {
+		before, err := f.store.SwapSetting(f.ctx, swap.name, swap.value)
+		f.must(err)
+		f.equal("the setting before "+swap.value, before, swap.before)
+	}
 	f.must(f.store.Ready(f.ctx))
 }
 

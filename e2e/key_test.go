@@ -1,0 +1,51 @@
+package e2e_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/latchkey/latchkey/e2e/postgres"
+)
+
+func TestAnotherServerKeyIsToldOnce(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *server, pg *postgres.Server) {
+		checkKeyTold(t, s, 0) // a first start
+		restart := func() {
+			s.terminate(t)
+			s.again(t)
+		}
+		restart()
+		checkKeyTold(t, s, 0)
+		file := filepath.Join(s.data, "server.key")
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		restart()
+		checkKeyTold(t, s, 1)
+		restart()
+		checkKeyTold(t, s, 0)
+		if pg != nil {
+			other := newServer(t, s.place...) // whose data folder gets a key of its own
+			other.serve(t, config)
+			checkKeyTold(t, other, 1)
+		}
+	})
+}
+
+func checkKeyTold(t *testing.T, s *server, want int) {
+	t.Helper()
+	log := s.stderr.Bytes()
+	if told := bytes.Count(log, []byte("the server key is not the one")); told != want {
+		t.Errorf("another server key is told of %d times, want %d:\n%s", told, want, log)
+	}
+	key, err := os.ReadFile(filepath.Join(s.data, "server.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(log, bytes.TrimSpace(key)) {
+		t.Error("the log has the server key")
+	}
+}
