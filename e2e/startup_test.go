@@ -94,6 +94,9 @@ func testRefused(t *testing.T) {
 		if bytes.Contains(p.stderr.Bytes(), []byte("right-password")) {
 			t.Error("the log has the password")
 		}
+		if at, want := p.logged(t, "serving", "database"), pg.Address()+"/"+name; at != want {
+			t.Errorf("the log names the database %s, want %s", at, want)
+		}
 	})
 }
 

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"runtime/debug"
+	"strconv"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
+
+	"github.com/latchkey/latchkey/internal/store"
 )
 
 func serveCommand(c *config) *cobra.Command {
@@ -72,8 +78,21 @@ func (c *config) serve(ctx context.Context) (err error) {
 	if c.database == "" {
 		c.spareProcessor()
 	}
-	h.log.Info("serving", "issuer", issuer, "data", c.data)
+	h.log.Info("serving", "issuer", issuer, "data", c.data, "database", c.databaseName())
 	return s.Serve(ctx, listener)
+}
+
+// databaseName is the file of a SQLite, or the host and the name of a PostgreSQL without the
+// password.
+func (c *config) databaseName() string {
+	if c.database == "" {
+		return filepath.Join(c.data, store.DatabaseFile)
+	}
+	at, err := pgconn.ParseConfig(c.database)
+	if err != nil {
+		return "" // the store could not have been opened
+	}
+	return net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))) + "/" + cmp.Or(at.Database, at.User)
 }
 
 // checkIssuer refuses a wrong issuer before anything is touched.
