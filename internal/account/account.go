@@ -6,7 +6,6 @@ package account
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/mail"
 	"strings"
@@ -243,10 +242,18 @@ func (a *Accounts) Find(ctx context.Context, reference string) (oauth.Account, e
 		found, err = a.store.AccountByUsername(ctx, reference)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return oauth.Account{}, fmt.Errorf("there is no account %s", reference)
+		return oauth.Account{}, unknown(reference)
 	}
 	return found, err
 }
+
+// unknown is what no account is called. It is a store.ErrNotFound that a person can read.
+type unknown string
+
+func (u unknown) Error() string { return "there is no account " + string(u) }
+
+// Unwrap tells what it is to the program.
+func (u unknown) Unwrap() error { return store.ErrNotFound }
 
 // All lists all accounts, the oldest first.
 func (a *Accounts) All(ctx context.Context) ([]oauth.Account, error) { return a.store.Accounts(ctx) }

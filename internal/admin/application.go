@@ -68,8 +68,11 @@ func (a *Admin) searchApplications(r *http.Request, text string) (all []oauth.Ap
 		return nil, nil, err
 	}
 	owner, err := a.Accounts.Find(r.Context(), text)
+	if errors.Is(err, store.ErrNotFound) {
+		return named, nil, nil
+	}
 	if err != nil {
-		return named, nil, nil // no account is called that
+		return nil, nil, err
 	}
 	owned, err := a.Applications.PageOf(r.Context(), owner.ID, store.Page{Limit: rows + 1})
 	if len(owned) > rows {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -116,18 +117,23 @@ func (a *Admin) auditFilter(r *http.Request) (form page.AuditForm, f store.Audit
 		}
 		form.Problems[field] = s
 	}
+	named := func(field, reference string, find func(context.Context, string) (oauth.ID, error), missing oauth.Sentence) oauth.ID {
+		id, failed := find(r.Context(), reference)
+		if errors.Is(failed, store.ErrNotFound) {
+			wrong(field, missing)
+		} else if failed != nil {
+			err = failed
+		}
+		return id
+	}
 	f.Kind = form.Kind
 	if slices.Contains(nobodies[:], form.Actor) {
 		f.ActorName = form.Actor
-	} else if f.ActorID, err = a.accountID(r.Context(), form.Actor); err != nil {
-		wrong("actor", oauth.Say("There is no such account."))
+	} else {
+		f.ActorID = named("actor", form.Actor, a.accountID, oauth.Say("There is no such account."))
 	}
-	if f.AccountID, err = a.accountID(r.Context(), form.Account); err != nil {
-		wrong("account", oauth.Say("There is no such account."))
-	}
-	if f.ApplicationID, err = a.applicationID(r.Context(), form.Application); err != nil {
-		wrong("application", oauth.Say("There is no such application."))
-	}
+	f.AccountID = named("account", form.Account, a.accountID, oauth.Say("There is no such account."))
+	f.ApplicationID = named("application", form.Application, a.applicationID, oauth.Say("There is no such application."))
 	if form.Address != "" {
 		address, err := netip.ParseAddr(form.Address)
 		if err != nil {
@@ -146,7 +152,7 @@ func (a *Admin) auditFilter(r *http.Request) (form page.AuditForm, f store.Audit
 		return t
 	}
 	f.From, f.Until = day("from", form.From, 0), day("until", form.Until, 1)
-	return form, f, nil
+	return form, f, err
 }
 
 // accountID finds whom a filter means. An id counts also when its account is gone.
