@@ -33,29 +33,25 @@ func (a *Applications) DetailsOf(n oauth.Application) Details {
 	return d
 }
 
-// detail is one of the details, by the name of its input.
+// detail is one of the details.
 type detail struct {
+	// field is the name of its input.
 	field string
-	text  func(Details) string
-	set   func(to *Details, of Details)
+	text  string
+	// take makes it what it is among others.
+	take func(Details)
 }
 
-func eachDetail() []detail {
-	text := func(field string, of func(*Details) *string) detail {
-		return detail{field, func(d Details) string { return *of(&d) }, func(to *Details, d Details) { *of(to) = *of(&d) }}
-	}
-	scope := func(field string, of func(*Details) *oauth.Scope) detail {
-		sorted := func(d Details) string { return strings.Join(slices.Sorted(slices.Values(of(&d).Tokens())), " ") }
-		return detail{field, sorted, func(to *Details, d Details) { *of(to) = *of(&d) }}
-	}
+func (d *Details) each() []detail {
+	sorted := func(s oauth.Scope) string { return strings.Join(slices.Sorted(slices.Values(s.Tokens())), " ") }
 	return []detail{
-		text("name", func(d *Details) *string { return &d.Name }),
-		text("site", func(d *Details) *string { return &d.Site }),
-		text("privacy", func(d *Details) *string { return &d.Privacy }),
-		text("terms", func(d *Details) *string { return &d.Terms }),
-		{"redirect_uris", func(d Details) string { return strings.Join(d.RedirectURIs, " ") }, func(to *Details, d Details) { to.RedirectURIs = d.RedirectURIs }},
-		scope("scope", func(d *Details) *oauth.Scope { return &d.Scope }),
-		scope("optional_scope", func(d *Details) *oauth.Scope { return &d.OptionalScope }),
+		{"name", d.Name, func(o Details) { d.Name = o.Name }},
+		{"site", d.Site, func(o Details) { d.Site = o.Site }},
+		{"privacy", d.Privacy, func(o Details) { d.Privacy = o.Privacy }},
+		{"terms", d.Terms, func(o Details) { d.Terms = o.Terms }},
+		{"redirect_uris", strings.Join(d.RedirectURIs, " "), func(o Details) { d.RedirectURIs = o.RedirectURIs }},
+		{"scope", sorted(d.Scope), func(o Details) { d.Scope = o.Scope }},
+		{"optional_scope", sorted(d.OptionalScope), func(o Details) { d.OptionalScope = o.OptionalScope }},
 	}
 }
 
@@ -63,8 +59,8 @@ func eachDetail() []detail {
 // showed.
 func (d Details) Seen() string {
 	var all []string
-	for _, of := range eachDetail() {
-		sum := sha256.Sum256([]byte(of.text(d)))
+	for _, one := range d.each() {
+		sum := sha256.Sum256([]byte(one.text))
 		all = append(all, hex.EncodeToString(sum[:6]))
 	}
 	return strings.Join(all, ".")
@@ -73,20 +69,20 @@ func (d Details) Seen() string {
 // Onto is the present details with what d changed of those that were seen: what somebody
 // else changed meanwhile stays. The error is a *Problem where both changed the same. What is
 // no Seen stands for the present ones.
-func (d Details) Onto(present Details, seen string) (Details, error) {
+func (d Details) Onto(present Details, seen string) (merged Details, err error) {
 	was, wanted, is := strings.Split(seen, "."), strings.Split(d.Seen(), "."), strings.Split(present.Seen(), ".")
 	if len(was) != len(is) {
 		return d, nil
 	}
-	var problem error
-	for i, of := range eachDetail() {
+	merged = present
+	for i, one := range merged.each() {
 		if wanted[i] == was[i] {
 			continue
 		}
 		if is[i] != was[i] && is[i] != wanted[i] {
-			problem = &Problem{of.field, oauth.Say("This was changed since you opened the page, and is now: %s. Save again to have what you entered instead.", cmp.Or(of.text(present), "–"))}
+			err = &Problem{one.field, oauth.Say("This was changed since you opened the page, and is now: %s. Save again to have what you entered instead.", cmp.Or(one.text, "–"))}
 		}
-		of.set(&present, d)
+		one.take(d)
 	}
-	return present, problem
+	return merged, err
 }
