@@ -319,9 +319,10 @@ func TestBackendsAreTerminated(t *testing.T) {
 			progress()
 			refresh = next
 		}
-		row, err := s.Authorization(w.ctx, l.row.ID)
-		if err != nil || row.Generation != refreshes+1 || row.Status != oauth.StatusActive {
-			w.Errorf("after %d refreshes: status %v, generation %d, %v", refreshes, row.Status, row.Generation, err)
+		var row oauth.Authorization
+		read := func() (err error) { row, err = s.Authorization(w.ctx, l.row.ID); return err }
+		if w.retry("read", read) && (row.Generation != refreshes+1 || row.Status != oauth.StatusActive) {
+			w.Errorf("after %d refreshes: status %v, generation %d", refreshes, row.Status, row.Generation)
 		}
 	})
 	close(stop)

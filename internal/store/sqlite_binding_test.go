@@ -51,12 +51,12 @@ func TestWhatIsBoundComesBack(t *testing.T) {
 	)
 	empty[3] = 1
 	err := c.QueryRowContext(ctx, `select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $8, $7`,
-		id[:], toMillis(at), "é\x00x", oauth.Scope("profile"), int64(2), uint32(7), 8, int64(-9), true, false, []byte{4, 5}, []byte{}, blob(make([]byte, 32))).
+		id[:], toMillis(at), "é☃x", oauth.Scope("profile"), int64(2), uint32(7), 8, int64(-9), true, false, []byte{4, 5}, []byte{}, blob(make([]byte, 32))).
 		Scan(fixed(gotID[:]), millis{&gotAt}, &text, &scope, &status, &generation, &n, &big, &yes, &no, &bytes, &noBytes, fixed(empty[:]), &repeated, &reversed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if gotID != id || !gotAt.Equal(at) || text != "é\x00x" || scope != "profile" || status != oauth.StatusActive || generation != 7 ||
+	if gotID != id || !gotAt.Equal(at) || text != "é☃x" || scope != "profile" || status != oauth.StatusActive || generation != 7 ||
 		n != 8 || big != -9 || !yes || no || string(bytes) != "\x04\x05" || len(noBytes) != 0 || empty != (oauth.Hash{}) || repeated != -9 || reversed != 8 {
 		t.Error(gotID, gotAt, text, scope, status, generation, n, big, yes, no, bytes, noBytes, empty, repeated, reversed)
 	}
