@@ -193,17 +193,20 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// logged finds an attribute of a log line.
-func (p *process) logged(t *testing.T, message, attribute string) string {
+// logged waits for a log line and finds an attribute of it.
+func (p *process) logged(t *testing.T, message, attribute string) (value string) {
 	t.Helper()
-	for line := range bytes.Lines(p.stderr.Bytes()) {
-		var entry map[string]any
-		if json.Unmarshal(line, &entry) == nil && entry["msg"] == message {
-			return fmt.Sprint(entry[attribute])
+	eventually(t, fmt.Sprintf("the log has a line %q", message), func() bool {
+		for line := range bytes.Lines(p.stderr.Bytes()) {
+			var entry map[string]any
+			if json.Unmarshal(line, &entry) == nil && entry["msg"] == message {
+				value = fmt.Sprint(entry[attribute])
+				return true
+			}
 		}
-	}
-	t.Fatalf("the log has no line %q:\n%s", message, p.stderr.Bytes())
-	return ""
+		return false
+	})
+	return value
 }
 
 func TestBackup(t *testing.T) {
