@@ -26,9 +26,7 @@ func TestWhileTheDatabaseIsAwayEverybodyIsToldInTime(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			pg := postgres.Start(t)
-			between, database := newRelay(t, pg.Address()), pg.Database(t)
-			s := settleOn(t, "--database", strings.Replace(database, pg.Address(), between.address(), 1))
+			pg, between, s := settleApart(t)
 			app := s.register(t, registration{})
 			token := s.grant(t, app).Access
 			row.down(pg, between)

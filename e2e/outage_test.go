@@ -28,9 +28,7 @@ func TestDatabaseOutage(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			pg := postgres.Start(t)
-			between, database := newRelay(t, pg.Address()), pg.Database(t)
-			s := settleOn(t, "--database", strings.Replace(database, pg.Address(), between.address(), 1))
+			pg, between, s := settleApart(t)
 			l := newLoad(t, s)
 			l.begin()
 			l.reach(t, 200)
@@ -53,6 +51,14 @@ func TestDatabaseOutage(t *testing.T) {
 				l.acknowledged.Load(), l.refused.Load(), l.worst, recovered)
 		})
 	}
+}
+
+// settleApart settles on a PostgreSQL that is reached through a relay.
+func settleApart(t *testing.T) (*postgres.Server, *relay, *server) {
+	t.Helper()
+	pg := postgres.Start(t)
+	between, database := newRelay(t, pg.Address()), pg.Database(t)
+	return pg, between, settleOn(t, "--database", strings.Replace(database, pg.Address(), between.address(), 1))
 }
 
 func shutDown(pg *postgres.Server, _ *relay) { pg.Stop() }

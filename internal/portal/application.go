@@ -96,16 +96,16 @@ func (p *Portal) posted(r *http.Request, has oauth.Scope, person *signin.Person)
 	}
 	// What is not asked for cannot be left out.
 	d.OptionalScope = oauth.Scope(strings.Join(r.PostForm["optional_scope"], " ")).Within(d.Scope)
-	form := p.formOf(d, has, person)
-	form.RedirectURIs, form.Public, form.Seen = r.PostFormValue("redirect_uris"), r.PostFormValue("kind") == "public", r.PostFormValue("seen")
+	form := p.formOf(d, r.PostFormValue("seen"), has, person)
+	form.RedirectURIs, form.Public = r.PostFormValue("redirect_uris"), r.PostFormValue("kind") == "public"
 	return d, form
 }
 
-// formOf shows details of an application that has a scope.
-func (p *Portal) formOf(d application.Details, has oauth.Scope, person *signin.Person) page.ApplicationForm {
+// formOf shows details, beside those that were seen, of an application that has a scope.
+func (p *Portal) formOf(d application.Details, seen string, has oauth.Scope, person *signin.Person) page.ApplicationForm {
 	return page.ApplicationForm{
 		Name: d.Name, Site: d.Site, Privacy: d.Privacy, Terms: d.Terms, RedirectURIs: strings.Join(d.RedirectURIs, "\n"),
-		Choices: p.choices(d.Scope, d.OptionalScope, has, person),
+		Choices: p.choices(d.Scope, d.OptionalScope, has, person), Seen: seen,
 	}
 }
 

@@ -31,9 +31,7 @@ func (p *Portal) writeSettings(w http.ResponseWriter, r *http.Request, person *s
 // settingsForm is what the form shows of an application as it is.
 func (p *Portal) settingsForm(a oauth.Application, person *signin.Person) page.ApplicationForm {
 	present := p.Applications.DetailsOf(a)
-	form := p.formOf(present, a.Scope, person)
-	form.Seen = present.Seen()
-	return form
+	return p.formOf(present, present.Seen(), a.Scope, person)
 }
 
 func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
@@ -48,8 +46,7 @@ func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Per
 		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(present application.Details) (application.Details, error) {
 			merged, both := details.Onto(present, form.Seen)
 			if both != nil {
-				form = p.formOf(merged, present.Scope, person)
-				form.Seen = present.Seen()
+				form = p.formOf(merged, present.Seen(), present.Scope, person)
 			}
 			return merged, both
 		})

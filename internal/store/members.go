@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -60,46 +59,36 @@ const managedApplications = selectApplication + ` where applications.id in (
 		union all select application_id from application_members where account_id = $1 and role = $2)
 	and lower(applications.name) like lower($3) escape '!' and applications.id < $4 order by applications.id desc limit $5`
 
-// errUnchanged: what was to be done is so already.
-var errUnchanged = errors.New("nothing was to be changed")
-
 // AddMember gives an account a role in an application, which may have it already. There is
 // one heir: a new one takes the place of the one before. ErrFull: MaxMembers have the role. ErrNotFound: the
 // application does not belong to owner any more.
 func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, account oauth.Account, role oauth.Role) error {
-	err := s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction, a oauth.Application) error {
+	return s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction, a oauth.Application) (bool, error) {
 		// Who gave the application away meanwhile names nobody any more.
 		if a.OwnerID != owner {
-			return tx.refuse(ErrNotFound)
+			return false, tx.refuse(ErrNotFound)
 		}
 		var has bool
-		if err := tx.queryRow(hasRole, application[:], account.ID[:], string(role)).Scan(&has); err != nil {
-			return err
-		}
-		if has {
-			return tx.refuse(errUnchanged)
+		if err := tx.queryRow(hasRole, application[:], account.ID[:], string(role)).Scan(&has); err != nil || has {
+			return false, err
 		}
 		if role == oauth.RoleHeir {
 			if _, err := tx.exec(`delete from application_members where application_id = $1 and role = $2`, application[:], string(role)); err != nil {
-				return err
+				return false, err
 			}
 		}
 		var members int
 		err := tx.queryRow(`select count(*) from application_members where application_id = $1 and role = $2`, application[:], string(role)).Scan(&members)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if members >= MaxMembers {
-			return tx.refuse(ErrFull)
+			return false, tx.refuse(ErrFull)
 		}
 		_, err = tx.exec(`insert into application_members (application_id, account_id, role, created_at) values ($1, $2, $3, $4)`,
 			application[:], account.ID[:], string(role), toMillis(tx.now))
-		return err
+		return true, err
 	})
-	if errors.Is(err, errUnchanged) {
-		return nil
-	}
-	return err
 }
 
 // RemoveMember takes a role from an account. Where a review is required, what the account
@@ -107,20 +96,20 @@ func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, acco
 // ErrNotFound: it does not have the role.
 func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role, review bool) error {
 	var ended []change
-	err := s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction, a oauth.Application) error {
+	err := s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction, a oauth.Application) (bool, error) {
 		err := tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
 			application[:], account.ID[:], string(role))
 		if err != nil || tx.refusal != nil || !review || role == oauth.RoleHeir || a.Verified() || a.OwnerID == account.ID {
-			return err
+			return true, err
 		}
 		var may bool
 		if err := tx.queryRow(mayTest, application[:], account.ID[:]).Scan(&may); err != nil || may {
-			return err
+			return true, err
 		}
 		more, err := s.revokeAll(tx, application, account.ID, oauth.ReasonRemoved)
 		// An earlier attempt may have been committed although that was not heard.
 		ended = append(ended, more...)
-		return err
+		return true, err
 	})
 	return s.afterwards(err, ended...)
 }
@@ -130,36 +119,36 @@ func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account 
 // found of the application counted for the owner before, and so did its co-owners: they
 // can have tokens of the owner's account.
 func (s *Store) Inherit(ctx context.Context, application oauth.ID, account oauth.Account) error {
-	return s.onMember(ctx, application, oauth.AuditApplicationInherited, account, oauth.RoleHeir, func(tx *transaction, a oauth.Application) error {
+	return s.onMember(ctx, application, oauth.AuditApplicationInherited, account, oauth.RoleHeir, func(tx *transaction, a oauth.Application) (bool, error) {
 		if a.OwnerDisabled {
-			return tx.refuse(ErrNotFound)
+			return false, tx.refuse(ErrNotFound)
 		}
 		err := tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
 			application[:], account.ID[:], string(oauth.RoleHeir))
 		if err != nil || tx.refusal != nil {
-			return err
+			return false, err
 		}
 		_, err = tx.exec(`delete from application_members where application_id = $1 and (account_id = $2 or role = $3)`,
 			application[:], account.ID[:], string(oauth.RoleCoOwner))
 		if err != nil {
-			return err
+			return false, err
 		}
 		_, err = tx.exec(`update applications set owner_id = $1, inherited_at = $2, submitted_at = 0, verified_at = 0 where id = $3`,
 			account.ID[:], toMillis(tx.now), application[:])
-		return err
+		return true, err
 	})
 }
 
 // onMember does something about a member of an application that is there, and writes
-// down that it was done.
+// down that it was done, where f says that it changed anything.
 func (s *Store) onMember(ctx context.Context, application oauth.ID, kind oauth.AuditKind, account oauth.Account, role oauth.Role,
-	f func(*transaction, oauth.Application) error) error {
+	f func(*transaction, oauth.Application) (changed bool, err error)) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), application[:]))
 		if err != nil {
 			return tx.absent(err)
 		}
-		if err := f(tx, a); err != nil || tx.refusal != nil {
+		if changed, err := f(tx, a); err != nil || !changed || tx.refusal != nil {
 			return err
 		}
 		return tx.audit(kind, oauth.AuditSubject{AccountID: account.ID, ApplicationID: a.ID, Name: a.Name}, string(role)+": "+account.Name)

@@ -144,14 +144,20 @@ func TestCommitsWithUnknownOutcome(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatDieSilently: whoever reads waits for one, and then goes on with another.
-func TestConnectionsThatDieSilently(t *testing.T) {
-	t.Parallel()
+// behindProxy opens a store on a PostgreSQL that it reaches through a proxy.
+func behindProxy(t *testing.T) (*world, *proxy, *store.Store) {
+	t.Helper()
 	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
 	w.populate(w.open(false), 1)
 	p, through := startProxy(t, w.at.Database)
 	w.at.Database = through
-	s := w.open(false)
+	return w, p, w.open(false)
+}
+
+// TestConnectionsThatDieSilently: whoever reads waits for one, and then goes on with another.
+func TestConnectionsThatDieSilently(t *testing.T) {
+	t.Parallel()
+	w, p, s := behindProxy(t)
 	l := w.issuedActive(s)
 	if !w.accepts(s, l.access) {
 		t.Error("a token that lives is not accepted")
@@ -165,11 +171,7 @@ func TestConnectionsThatDieSilently(t *testing.T) {
 // TestADatabaseThatIsRestartedIsWaitedFor: whatever a request needs of it.
 func TestADatabaseThatIsRestartedIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
-	w.populate(w.open(false), 1)
-	p, through := startProxy(t, w.at.Database)
-	w.at.Database = through
-	s := w.open(false)
+	w, p, s := behindProxy(t)
 	l := w.issuedActive(s)
 	for what, do := range map[string]func() error{
 		"an application":          func() error { _, err := s.Application(w.ctx, w.application.ID); return err },

@@ -121,10 +121,10 @@ func (s *statement) blob(b []byte) *statement {
 	return s
 }
 
-// text binds a string, made storable.
+// text binds a string.
 func (s *statement) text(t string) *statement {
 	if s.parameter++; s.err == nil {
-		s.binding.BindText(s.parameter, storable(t))
+		s.binding.BindText(s.parameter, t)
 	}
 	return s
 }

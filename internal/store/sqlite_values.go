@@ -142,7 +142,7 @@ func (s *statement) bindAny(arg any) {
 		s.blob(a)
 		return
 	case string:
-		s.text(a)
+		s.text(storable(a))
 		return
 	case int64:
 		s.number(a)
@@ -150,7 +150,7 @@ func (s *statement) bindAny(arg any) {
 	}
 	switch v := reflect.ValueOf(arg); {
 	case v.Kind() == reflect.String:
-		s.text(v.String())
+		s.text(storable(v.String()))
 	case v.CanInt():
 		s.number(v.Int())
 	case v.CanUint():
