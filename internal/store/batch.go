@@ -82,11 +82,12 @@ func until(batch []*work) time.Time {
 	return first
 }
 
-// answer tells everybody who waits for the work.
+// answer tells everybody who waits for the work, after which nobody does.
 func (w *work) answer(row *oauth.Authorization, err error) {
 	for _, op := range w.waiters {
 		op.done <- outcome{row: row, err: err}
 	}
+	w.waiters = nil
 }
 
 // expire answers those who have waited long enough and reports whether anybody
@@ -118,9 +119,14 @@ func (w *work) decide(row *oauth.Authorization, disabled bool, now time.Time) {
 	}
 }
 
-// holds reports whether the row went on from tried: the access token that tried
-// brought is its current or its previous one.
+// holds reports whether the row went on from tried: the access token that tried brought is its
+// current or its previous one, and no other state of that generation is older.
 func holds(row, tried *oauth.Authorization) bool {
-	return row.Access.Hash.Matches(tried.Access.Hash) && row.Generation == tried.Generation && row.Status >= tried.Status ||
-		row.PreviousAccess.Hash.Matches(tried.Access.Hash)
+	if row.Status < tried.Status {
+		return false
+	}
+	if row.Generation == tried.Generation {
+		return row.Access.Hash.Matches(tried.Access.Hash) && !row.ReplayedAt.Before(tried.ReplayedAt)
+	}
+	return row.PreviousAccess.Hash.Matches(tried.Access.Hash)
 }

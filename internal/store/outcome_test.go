@@ -16,8 +16,10 @@ import (
 // unlucky is an event whose commit has an accident.
 type unlucky struct {
 	name string
-	// prepare makes the row as it is before.
+	// prepare makes the row as it is before. own tells that the store does it that has the
+	// accident, so that it remembers the row.
 	prepare func(w *world, s *store.Store) life
+	own     bool
 	event   func(w *world, s *store.Store, l life) error
 	// happened is what the row has to be after an answer without an error.
 	happened func(w *world, l life, row oauth.Authorization) bool
@@ -28,27 +30,24 @@ type unlucky struct {
 var unluckyEvents = []unlucky{
 	{
 		name:    "a redemption",
-		prepare: (*world).issuedPending,
-		event: func(w *world, s *store.Store, l life) error {
-			row, err := s.RedeemCode(w.ctx, l.redemption())
-			return w.answered(row, err, l.access)
-		},
-		happened: func(_ *world, l life, row oauth.Authorization) bool {
-			return row.Status == oauth.StatusActive && row.Generation == 1 && row.RefreshHash == l.redemption().RefreshHash
-		},
+		prepare: (*world).issuedPending, event: (*world).redeems, happened: (*world).isRedeemed,
+	},
+	{
+		name: "a redemption soon after its approval", own: true,
+		prepare: (*world).approved, event: (*world).redeems, happened: (*world).isRedeemed,
 	},
 	{
 		name:    "a refresh",
-		prepare: (*world).issuedActive,
-		event: func(w *world, s *store.Store, l life) error {
-			e, access, _ := w.rotation(l.refresh)
-			row, err := s.RotateRefresh(w.ctx, e)
-			return w.answered(row, err, access)
+		prepare: (*world).issuedActive, event: (*world).refreshes, happened: (*world).isRefreshed,
+	},
+	{
+		name: "a refresh soon after its redemption", own: true,
+		prepare: func(w *world, s *store.Store) life {
+			l := w.approved(s)
+			w.must(w.redeems(s, l))
+			return l
 		},
-		happened: func(w *world, l life, row oauth.Authorization) bool {
-			e, _, _ := w.rotation(l.refresh)
-			return row.Status == oauth.StatusActive && row.Generation == 2 && row.RefreshHash == e.RefreshHash
-		},
+		event: (*world).refreshes, happened: (*world).isRefreshed,
 	},
 	{
 		name:    "a revocation by an application",
@@ -104,6 +103,33 @@ func (w *world) issuedPending(s *store.Store) life {
 	l := w.pending(w.accounts[0].ID)
 	w.must(s.Issue(w.ctx, l.row))
 	return l
+}
+
+func (w *world) approved(s *store.Store) life {
+	w.Helper()
+	l := w.pending(w.accounts[0].ID)
+	w.must(s.Approve(w.ctx, store.Approval{Authorization: l.row, Identity: w.application.Identity(), Asked: true}))
+	return l
+}
+
+func (w *world) redeems(s *store.Store, l life) error {
+	row, err := s.RedeemCode(w.ctx, l.redemption())
+	return w.answered(row, err, l.access)
+}
+
+func (w *world) isRedeemed(l life, row oauth.Authorization) bool {
+	return row.Status == oauth.StatusActive && row.Generation == 1 && row.RefreshHash == l.redemption().RefreshHash
+}
+
+func (w *world) refreshes(s *store.Store, l life) error {
+	e, access, _ := w.rotation(l.refresh)
+	row, err := s.RotateRefresh(w.ctx, e)
+	return w.answered(row, err, access)
+}
+
+func (w *world) isRefreshed(l life, row oauth.Authorization) bool {
+	e, _, _ := w.rotation(l.refresh)
+	return row.Status == oauth.StatusActive && row.Generation == 2 && row.RefreshHash == e.RefreshHash
 }
 
 func (w *world) issuedActive(s *store.Store) life {
@@ -214,7 +240,11 @@ func notThere(_ string, err error) error {
 // play lets the event happen through the proxy, and looks at it from the calm side.
 func (e unlucky) play(w *world, p *proxy, fate accident, calm, s *store.Store) {
 	w.Helper()
-	l := e.prepare(w, calm)
+	by := calm
+	if e.own {
+		by = s
+	}
+	l := e.prepare(w, by)
 	before := w.accepts(s, l.access)
 	p.next.Store(int32(fate))
 	answer := make(chan error, 1)

@@ -43,6 +43,7 @@ type postgres struct {
 	random  io.Reader
 	bell    *bell
 	memory  *memory
+	recent  *recent
 	// checks and accounts are read in groups.
 	checks   *grouped[checked]
 	accounts *grouped[oauth.Account]
@@ -59,7 +60,7 @@ const (
 func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*postgres, error) {
 	p := &postgres{
 		log: o.Log, clock: clock, ownClock: o.OwnClock, random: cmp.Or[io.Reader](o.Random, rand.Reader),
-		events: make(chan *operation, maxQueue), closing: make(chan struct{}),
+		events: make(chan *operation, maxQueue), closing: make(chan struct{}), recent: newRecent(),
 	}
 	var err error
 	if p.bell, err = newBell(p); err != nil {
@@ -265,7 +266,14 @@ func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) (ref
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	t := &transaction{ctx: ctx, conn: throughSQL{tx}, lock: " for update", byID: ` where id = $1`, rowName: "id", insert: insertByID}
+	var added []*oauth.Authorization
+	t := &transaction{ctx: ctx, conn: throughSQL{tx}, lock: " for update", byID: ` where id = $1`, rowName: "id", insert: func(t *transaction, a *oauth.Authorization) (bool, error) {
+		inserted, err := insertByID(t, a)
+		if inserted {
+			added = append(added, a)
+		}
+		return inserted, err
+	}}
 	if err = f(t); err == nil && t.refusal == nil {
 		err = t.early.write(t)
 	}
@@ -282,6 +290,9 @@ func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) (ref
 			return nil, fmt.Errorf("commit: %w", err)
 		}
 		return nil, errors.Join(errUnknownOutcome, err)
+	}
+	for _, a := range added {
+		p.recent.add(a)
 	}
 	return nil, nil
 }

@@ -105,9 +105,9 @@ func (p *postgres) persist(batch []*work) {
 	}
 }
 
-// commit runs one transaction of two round trips: begin, insert, lock and load;
-// then update and commit. It answers everybody, or returns an error and nobody is
-// answered.
+// commit runs one transaction of two round trips: begin, insert, lock and load; then update
+// and commit. What can be done in one goes first, and the others follow. Whoever is not
+// answered when it returns an error may try again.
 func (p *postgres) commit(ctx context.Context, batch []*work) error {
 	conn, err := p.writes.Acquire(ctx)
 	if err != nil {
@@ -134,6 +134,9 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 			return err
 		}
 	}
+	if inserts, events, err = p.advanceRecent(ctx, conn.Conn(), inserts, events); err != nil || len(events) == 0 {
+		return err
+	}
 	found, err := p.load(ctx, conn.Conn(), inserts, events)
 	if err != nil {
 		abandon(conn.Conn())
@@ -157,6 +160,7 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 		if w.before == nil {
 			w.answer(nil, ErrNotFound)
 		} else {
+			p.recent.add(w.after)
 			w.answer(w.after, w.refusal)
 		}
 	}
@@ -193,10 +197,7 @@ func (p *postgres) endByID(ctx context.Context, conn *pgx.Conn, events []*work) 
 	rows, err := conn.Query(ctx, endMany, ids, applications, reasons, toMillis(after.RevokedAt), toMillis(after.SweepAfter), toMillis(after.ReasonKept()))
 	var ended []oauth.ID
 	if err == nil {
-		ended, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (id oauth.ID, err error) {
-			err = row.Scan(fixed(id[:]))
-			return id, err
-		})
+		ended, err = collectIDs(rows)
 	}
 	if err != nil {
 		abandon(conn)
@@ -209,6 +210,13 @@ func (p *postgres) endByID(ctx context.Context, conn *pgx.Conn, events []*work) 
 		}
 		return done
 	}), nil
+}
+
+func collectIDs(rows pgx.Rows) ([]oauth.ID, error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (id oauth.ID, err error) {
+		err = row.Scan(fixed(id[:]))
+		return id, err
+	})
 }
 
 // queueInserts adds the statements for new rows. A row that is there already is our
@@ -362,12 +370,16 @@ func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) 
 
 // queueUpdate adds a conditional update of the rows, if there are any.
 func queueUpdate(b *pgx.Batch, update string, of []*work, columns func([]*oauth.Authorization) []any) {
-	if len(of) == 0 {
-		return
+	if len(of) > 0 {
+		before, after := sides(of)
+		b.Queue(update, append(columns(after), decidingColumnsOf(before)...)...)
 	}
-	rows, statuses, generations := make([]*oauth.Authorization, len(of)), make([]int16, len(of)), make([]int64, len(of))
-	for i, w := range of {
-		rows[i], statuses[i], generations[i] = w.after, int16(w.before.Status), int64(w.before.Generation)
+}
+
+// sides are the rows before and after events.
+func sides(of []*work) (before, after []*oauth.Authorization) {
+	for _, w := range of {
+		before, after = append(before, w.before), append(after, w.after)
 	}
-	b.Queue(update, append(columns(rows), statuses, generations)...)
+	return before, after
 }

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +61,7 @@ func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
 	}{
 		"load":                        {selectForBatch, 1, "(id = ANY ($1))"},
 		"advance":                     {advanceMany, 11, "(id = v.id)"},
+		"advance the same":            {advanceSame, 13, "(id = v.id)"},
 		"revoke":                      {revokeMany, 6, "(id = v.id)"},
 		"update":                      {updateMany, 21, "(id = v.id)"},
 		"revoke by ids":               {endMany, 6, "(id = v.id)"},
@@ -81,4 +84,51 @@ func lines(t *testing.T, on *pgxpool.Pool, query string, args ...any) string {
 	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	must(t, err)
 	return strings.Join(found, "\n")
+}
+
+// TestRememberedRowsAreLockedInTheOrderOfTheirIDs holds up a batch at the third of five rows,
+// which were written, and are asked for, in another order.
+func TestRememberedRowsAreLockedInTheOrderOfTheirIDs(t *testing.T) {
+	t.Parallel()
+	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	p, now := s.engine.(*postgres), s.Now()
+	refresh := oauth.Token{Secret: oauth.Secret{1}}
+	batch := make([]*work, 5)
+	for i := range batch {
+		refresh.ID = newID(t, now.Add(-time.Duration(i)*time.Second))
+		a := oauth.Authorization{
+			ID: refresh.ID, GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusActive, Scope: "profile", CreatedAt: now,
+			RotatedAt: now, Generation: 1, RefreshHash: refresh.Hash(oauth.KindRefreshToken),
+		}
+		must(t, s.Issue(t.Context(), a))
+		p.recent.add(&a)
+		batch[(3*i)%len(batch)] = &work{event: oauth.Rotation{Refresh: refresh, Allowed: "profile", AccessHash: oauth.Hash{1}, Limits: oauth.RefreshLimits{Idle: time.Hour}}}
+	}
+	ids := make([][]byte, len(batch))
+	for i, w := range batch {
+		id := w.id()
+		ids[i] = id[:]
+	}
+	slices.SortFunc(ids, bytes.Compare)
+	inWay, err := p.pool.Begin(t.Context())
+	must(t, err)
+	_, err = inWay.Exec(t.Context(), `select from authorizations where id = $1 for update`, ids[2])
+	must(t, err)
+	committed := make(chan error, 1)
+	go func() { committed <- p.commit(t.Context(), batch) }()
+	await(t, "the batch waits for the row", func() bool {
+		return lines(t, p.pool, `select count(*)::text from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())
+			or not granted and locktype = 'transactionid'`) != "0"
+	})
+	for i, id := range ids {
+		free := lines(t, p.pool, `select count(*)::text from (select from authorizations where id = $1 for update skip locked) as free`, id) == "1"
+		if free != (i > 2) {
+			t.Errorf("row %d of those in the order of their ids is free: %v", i+1, free)
+		}
+	}
+	must(t, inWay.Rollback(t.Context()))
+	must(t, <-committed)
+	if left := lines(t, p.pool, `select count(*)::text from authorizations where generation <> 2`); left != "0" {
+		t.Errorf("%s rows were not advanced", left)
+	}
 }

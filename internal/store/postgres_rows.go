@@ -77,16 +77,19 @@ func revokingColumnsOf(rows []*oauth.Authorization) []any {
 
 // advanceMany is updateMany for what redemptions and rotations change: the current
 // generation becomes the previous one where it stands.
-const advanceMany = `update authorizations as a set status = 2, generation = v.was_generation + 1, rotated_at = v.rotated_at, replayed_at = 0, key_id = v.key_id,
+const advanceMany = advanceRows + ` from (select ` + advancedValues + `) as v
+	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
+
+const advanceRows = `update authorizations as a set status = 2, generation = v.was_generation + 1, rotated_at = v.rotated_at, replayed_at = 0, key_id = v.key_id,
 		previous_access_hash = a.access_hash, previous_access_scope = a.access_scope, previous_access_issued_at = a.access_issued_at,
 		previous_access_expires_at = v.previous_access_expires_at, previous_refresh_hash = a.refresh_hash,
 		access_hash = v.access_hash, access_scope = v.access_scope, access_issued_at = v.rotated_at, access_expires_at = v.access_expires_at,
-		refresh_hash = v.refresh_hash, sweep_after = v.sweep_after
-	from (select unnest($1::bytea[]) as id, unnest($2::bigint[]) as rotated_at, unnest($3::bytea[]) as key_id,
+		refresh_hash = v.refresh_hash, sweep_after = v.sweep_after`
+
+const advancedValues = `unnest($1::bytea[]) as id, unnest($2::bigint[]) as rotated_at, unnest($3::bytea[]) as key_id,
 		unnest($4::bytea[]) as access_hash, unnest($5::text[]) as access_scope, unnest($6::bigint[]) as access_expires_at,
 		unnest($7::bytea[]) as refresh_hash, unnest($8::bigint[]) as previous_access_expires_at, unnest($9::bigint[]) as sweep_after,
-		unnest($10::smallint[]) as was_status, unnest($11::bigint[]) as was_generation) as v
-	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation`
+		unnest($10::smallint[]) as was_status, unnest($11::bigint[]) as was_generation`
 
 // advances reports whether advanceMany makes after of before.
 func advances(before, after *oauth.Authorization) bool {
@@ -159,6 +162,14 @@ func columnsOf(rows []*oauth.Authorization) []any {
 	}
 	whole := append(stable, changingColumnsOf(rows)[2:]...)
 	return append(whole, column(rows, func(a *authorization) int64 { return toMillis(a.EndsAt) }))
+}
+
+// decidingColumnsOf are those that a conditional write compares.
+func decidingColumnsOf(rows []*oauth.Authorization) []any {
+	return []any{
+		column(rows, func(a *authorization) int16 { return int16(a.Status) }),
+		column(rows, func(a *authorization) int64 { return int64(a.Generation) }),
+	}
 }
 
 // changingColumnsOf begins with the id and the status; the others stand in the

@@ -19,7 +19,7 @@ func TestAnOperationNeedsFewStatements(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		countStatements(t, Options{Folder: t.TempDir()}, map[string]int{
 			// Each write is between begin and commit; the account is remembered.
-			"client_credentials": 3, "code exchange": 4, "refresh": 4, "revoke": 4,
+			"client_credentials": 3, "code exchange": 4, "refresh": 4, "refresh soon after": 4, "code exchange soon after": 4, "revoke": 4,
 			// A check reads whether its account is disabled where that is not remembered.
 			"check, not remembered": 2, "check of an account that is": 1, "check, remembered": 0, "me, not remembered": 1, "me, remembered": 0,
 		})
@@ -27,8 +27,9 @@ func TestAnOperationNeedsFewStatements(t *testing.T) {
 	t.Run("PostgreSQL", func(t *testing.T) {
 		countStatements(t, Options{Database: realpostgres.Start(t).Database(t)}, map[string]int{
 			// begin, load, update, commit; a revocation by the only replica is not announced.
-			// An account that is not remembered is read with the check.
-			"client_credentials": 1, "code exchange": 4, "refresh": 4, "revoke": 1,
+			// What was written last is not loaded. An account that is not remembered is read with
+			// the check.
+			"client_credentials": 1, "code exchange": 4, "refresh": 4, "refresh soon after": 1, "code exchange soon after": 1, "revoke": 1,
 			"check, not remembered": 2, "check of an account that is": 1, "check, remembered": 0, "me, not remembered": 0, "me, remembered": 0,
 		})
 	})
@@ -139,21 +140,38 @@ func countOperations(t *testing.T, s *Store, run func(string, func() error)) {
 		}
 		return s.Issue(ctx, a.Issued())
 	})
+	redeem := func(code oauth.Token) func() error {
+		return func() error {
+			_, err := s.RedeemCode(ctx, oauth.Redemption{
+				Code: code, ApplicationID: application, Allowed: "profile", AccessHash: oauth.Hash{1}, RefreshHash: code.Hash(oauth.KindRefreshToken),
+				AccessLifetime: time.Hour, RefreshIdle: 24 * time.Hour,
+			})
+			return err
+		}
+	}
+	refresh := func(token oauth.Token) func() error {
+		return func() error {
+			_, err := s.RotateRefresh(ctx, oauth.Rotation{
+				Refresh: token, ApplicationID: application, Allowed: "profile", AccessHash: oauth.Hash{3}, RefreshHash: oauth.Hash{4},
+				Limits: oauth.RefreshLimits{AccessLifetime: time.Hour, Idle: 24 * time.Hour, ReplayWindow: time.Second},
+			})
+			return err
+		}
+	}
 	code := issue(oauth.StatusPending, oauth.GrantAuthorizationCode)
-	run("code exchange", func() error {
-		_, err := s.RedeemCode(ctx, oauth.Redemption{
-			Code: code, ApplicationID: application, Allowed: "profile", AccessHash: oauth.Hash{1}, RefreshHash: oauth.Hash{2},
-			AccessLifetime: time.Hour, RefreshIdle: 24 * time.Hour,
-		})
-		return err
-	})
-	run("refresh", func() error {
-		_, err := s.RotateRefresh(ctx, oauth.Rotation{
-			Refresh: living, ApplicationID: application, Allowed: "profile", AccessHash: oauth.Hash{3}, RefreshHash: oauth.Hash{4},
-			Limits: oauth.RefreshLimits{AccessLifetime: time.Hour, Idle: 24 * time.Hour, ReplayWindow: time.Second},
-		})
-		return err
-	})
+	run("code exchange", redeem(code))
+	run("refresh", refresh(living))
+	run("refresh soon after", refresh(code))
+	approved, err := s.Authorization(ctx, issue(oauth.StatusPending, oauth.GrantAuthorizationCode).ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := oauth.Token{ID: surplusID(t)}
+	approved.ID, approved.CodeHash = fresh.ID, fresh.Hash(oauth.KindCode)
+	if err := s.write(ctx, func(tx *transaction) error { _, err := insertAuthorization(tx, approved); return err }); err != nil {
+		t.Fatal(err)
+	}
+	run("code exchange soon after", redeem(fresh))
 	long := issue(oauth.StatusActive, oauth.GrantAuthorizationCode)
 	run("revoke", func() error {
 		return s.Revoke(ctx, oauth.Revocation{ID: long.ID, Reason: oauth.ReasonRequested, By: oauth.Revoker{ApplicationID: application, Token: long}})

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// TestACommitOfUnknownOutcomeIsFoundByWhatItWrote: rows that others have written since
+// may still show it, and must not be taken for it.
+func TestACommitOfUnknownOutcomeIsFoundByWhatItWrote(t *testing.T) {
+	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	row := func(generation byte, change func(*oauth.Authorization)) oauth.Authorization {
+		a := oauth.Authorization{Status: oauth.StatusActive}
+		for range generation {
+			a.Generation++
+			a.PreviousAccess, a.Access = a.Access, oauth.AccessToken{Hash: oauth.Hash{byte(a.Generation)}, IssuedAt: start}
+		}
+		if change != nil {
+			change(&a)
+		}
+		return a
+	}
+	revoked := func(a *oauth.Authorization) { a.Status = oauth.StatusRevoked }
+	replayed := func(a *oauth.Authorization) { a.ReplayedAt = start.Add(time.Hour) }
+	again := func(a *oauth.Authorization) { a.ReplayedAt = start.Add(2 * time.Hour) }
+	for name, c := range map[string]struct {
+		tried, row oauth.Authorization
+		want       bool
+	}{
+		"a rotation":                                       {row(2, nil), row(2, nil), true},
+		"a rotation that did not happen":                   {row(2, nil), row(1, nil), false},
+		"a rotation, and another one":                      {row(2, nil), row(3, nil), true},
+		"a rotation, and two more":                         {row(2, nil), row(4, nil), false},
+		"a rotation, and a revocation":                     {row(2, nil), row(2, revoked), true},
+		"a rotation, and a repetition":                     {row(2, nil), row(2, replayed), true},
+		"a revocation":                                     {row(2, revoked), row(2, revoked), true},
+		"a revocation that did not happen":                 {row(2, revoked), row(2, nil), false},
+		"a revocation that did not happen, and a rotation": {row(2, revoked), row(3, nil), false},
+		"a repetition that did not happen":                 {row(2, replayed), row(2, nil), false},
+		"a repetition, and another one":                    {row(2, replayed), row(2, again), true},
+		"a repetition, and a rotation":                     {row(2, replayed), row(3, nil), true},
+	} {
+		if got := holds(&c.row, &c.tried); got != c.want {
+			t.Errorf("%s: the row shows it: %v", name, got)
+		}
+	}
+}
+
+// TestWhoWasAnsweredIsNotTriedAgain: a batch of which a part was committed is tried again for
+// the other part, and a second redemption would be a replay.
+func TestWhoWasAnsweredIsNotTriedAgain(t *testing.T) {
+	op := &operation{until: time.Now().Add(time.Hour), done: make(chan outcome, 1)}
+	w := &work{waiters: []*operation{op}}
+	if !w.expire(time.Now(), nil) {
+		t.Error("somebody who waits has left")
+	}
+	w.answer(nil, nil)
+	if w.expire(time.Now(), nil) {
+		t.Error("somebody who was answered waits")
+	}
+}

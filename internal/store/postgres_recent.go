@@ -1,0 +1,121 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+// recentRows is how many rows are remembered: some 700 bytes each.
+const recentRows = 4096
+
+// recent remembers the rows that this server wrote last, as it wrote them. An event that
+// follows soon, as a redemption follows its approval, is decided without reading the row;
+// the write finds out whether it still is that one.
+type recent struct {
+	mutex sync.Mutex
+	rows  map[oauth.ID]*oauth.Authorization
+	// order has the ids as they came, in a circle; next is the place of the oldest.
+	order []oauth.ID
+	next  int
+}
+
+func newRecent() *recent {
+	return &recent{rows: make(map[oauth.ID]*oauth.Authorization)}
+}
+
+func (r *recent) add(a *oauth.Authorization) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if _, known := r.rows[a.ID]; !known && len(r.order) < recentRows {
+		r.order = append(r.order, a.ID)
+	} else if !known {
+		delete(r.rows, r.order[r.next])
+		r.order[r.next] = a.ID
+		r.next = (r.next + 1) % recentRows
+	}
+	r.rows[a.ID] = a
+}
+
+func (r *recent) find(id oauth.ID) *oauth.Authorization {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.rows[id]
+}
+
+// advanceSame is advanceMany for rows that were not read: every event in the life of an
+// authorization changes one of the columns that are compared. Given in the order of their ids they
+// are found, and locked, in that order.
+const advanceSame = advanceRows + ` from (select ` + advancedValues + `,
+			unnest($12::bigint[]) as was_replayed_at, unnest($13::bytea[]) as was_access_hash) as v
+		where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation and a.replayed_at = v.was_replayed_at and a.access_hash = v.was_access_hash
+			and (select true from accounts where accounts.id = a.account_id and disabled_at > 0) is null
+	returning a.id`
+
+// advanceRecent redeems and rotates in one round trip, if the batch has nothing else but new rows,
+// and all of its events advance rows that are remembered. It answers these, and leaves those
+// whose row is another by now. Where nothing was committed it leaves all.
+func (p *postgres) advanceRecent(ctx context.Context, conn *pgx.Conn, inserts, events []*work) (insertsLeft, eventsLeft []*work, err error) {
+	now := p.now()
+	for _, w := range events {
+		row := p.recent.find(w.id())
+		if row == nil || w.tried != nil {
+			return inserts, events, nil
+		}
+		// Whether the account is disabled is asked by the statement.
+		if w.decide(row, false, now); w.refusal != nil || !advances(w.before, w.after) {
+			return inserts, events, nil
+		}
+	}
+	slices.SortFunc(events, func(v, w *work) int { return bytes.Compare(v.before.ID[:], w.before.ID[:]) })
+	var b pgx.Batch
+	queueInserts(&b, inserts)
+	before, after := sides(events)
+	b.Queue(advanceSame, slices.Concat(advancingColumnsOf(after), decidingColumnsOf(before), []any{
+		column(before, func(a *authorization) int64 { return toMillis(a.ReplayedAt) }),
+		column(before, func(a *authorization) []byte { return blob(a.Access.Hash[:]) }),
+	})...)
+	results := conn.SendBatch(ctx, &b)
+	advanced, err := readAdvanced(results, b.Len()-1)
+	if err = errors.Join(err, results.Close()); err != nil {
+		if !isUndone(err) {
+			for _, w := range events {
+				w.tried = w.after
+			}
+		}
+		abandon(conn)
+		return inserts, events, fmt.Errorf("advance: %w", err)
+	}
+	for _, w := range inserts {
+		w.answer(w.row, nil)
+	}
+	return nil, slices.DeleteFunc(events, func(w *work) bool {
+		done := slices.Contains(advanced, w.id())
+		if done {
+			p.recent.add(w.after)
+			w.answer(w.after, nil)
+		}
+		return done
+	}), nil
+}
+
+// readAdvanced reads the ids behind the statements that come before them.
+func readAdvanced(results pgx.BatchResults, before int) ([]oauth.ID, error) {
+	for range before {
+		if _, err := results.Exec(); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return nil, err
+	}
+	return collectIDs(rows)
+}
