@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,12 @@ type field struct {
 
 func furnished(t *testing.T) *field {
 	t.Helper()
-	c := &config{data: t.TempDir(), serving: true, accessLifetime: time.Hour, refreshIdle: 24 * time.Hour, sessionLifetime: time.Hour, perApplication: 1 << 20}
+	return furnishedAs(t, "http://127.0.0.1:8080")
+}
+
+func furnishedAs(t *testing.T, issuer string, proxies ...netip.Prefix) *field {
+	t.Helper()
+	c := &config{data: t.TempDir(), serving: true, accessLifetime: time.Hour, refreshIdle: 24 * time.Hour, sessionLifetime: time.Hour, perApplication: 1 << 20, trusted: proxies}
 	c.terminal = terminal{out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }}
 	h, err := c.open(t.Context())
 	if err != nil {
@@ -75,7 +81,7 @@ func furnished(t *testing.T) *field {
 		}
 	})
 	f := &field{house: h}
-	if f.server, err = h.server(t.Context(), c, "http://127.0.0.1:8080"); err != nil {
+	if f.server, err = h.server(t.Context(), c, issuer); err != nil {
 		t.Fatal(err)
 	}
 	now := h.now()

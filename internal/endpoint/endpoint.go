@@ -48,11 +48,21 @@ type Endpoints struct {
 	issuer string
 	paths  Paths
 	log    *slog.Logger
+	// plain endpoints answer what came without TLS.
+	plain bool
 }
 
 // New makes the endpoints of an issuer. The meter counts what they are asked.
 func New(grants *grant.Grants, meter *usage.Meter, issuer string, paths Paths, log *slog.Logger) *Endpoints {
 	return &Endpoints{grants: grants, meter: meter, issuer: issuer, paths: paths, log: log}
+}
+
+// WithoutTLS are the endpoints as they answer what came without TLS: with an error, before
+// anything is read (RFC 6749 §3.2, RFC 6750 §5.3).
+func (e *Endpoints) WithoutTLS() *Endpoints {
+	refusing := *e
+	refusing.plain = true
+	return &refusing
 }
 
 // handler answers a request of the right method, or returns the error to answer with.
@@ -90,6 +100,11 @@ func (e *Endpoints) serve(r rules, h handler) http.Handler {
 	if r.open {
 		common = append(common, field{"Access-Control-Allow-Origin", []string{"*"}},
 			field{"Access-Control-Expose-Headers", []string{"WWW-Authenticate, Retry-After"}})
+	}
+	if e.plain {
+		h = func(http.ResponseWriter, *http.Request) error {
+			return oauth.NewError(oauth.InvalidRequest, "this request came without TLS; send it to the https URL")
+		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		header := w.Header()

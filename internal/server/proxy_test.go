@@ -30,17 +30,20 @@ func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got netip.Addr
-			var proto string
-			h := believeProxies(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				got, proto = throttle.Client(r.RemoteAddr), r.Header.Get("X-Forwarded-Proto")
-			}), trusted)
+			var plain bool
+			led := func(toPlain bool) http.Handler {
+				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					got, plain = throttle.Client(r.RemoteAddr), toPlain
+				})
+			}
+			h := believeProxies(led(false), led(true), trusted)
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.RemoteAddr = c.from
 			r.Header["X-Forwarded-For"] = c.forwarded
 			r.Header.Set("X-Forwarded-Proto", "http")
 			h.ServeHTTP(httptest.NewRecorder(), r)
-			if got.String() != c.want || (proto == "") != (name == "nobody trusted") {
-				t.Errorf("the client is %v, the protocol %q; want %s", got, proto, c.want)
+			if got.String() != c.want || plain == (name == "nobody trusted") {
+				t.Errorf("the client is %v, without TLS: %v; want %s", got, plain, c.want)
 			}
 		})
 	}

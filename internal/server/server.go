@@ -61,37 +61,47 @@ type Server struct {
 // New wires the URLs.
 func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 	s := &Server{log: log}
-	e, paths := rooms.Endpoints, config.Paths
-
-	programs := http.NewServeMux()
-	protocol := map[string]http.Handler{
-		paths.Token: e.Token(), paths.Revoke: e.Revoke(), paths.Introspect: e.Introspect(),
-		paths.Check: e.Check(), paths.Me: e.Me(), endpoint.Metadata: e.Metadata(),
-	}
-	for path, h := range protocol {
-		programs.Handle(path, h)
-	}
-	programs.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	programs.HandleFunc("GET /readyz", s.ready(rooms.Ready))
-
 	browsers := http.NewServeMux()
-	browsers.Handle("GET "+paths.Authorize, rooms.Authorize)
-	browsers.Handle("POST "+paths.Authorize, rooms.Authorize)
+	browsers.Handle("GET "+config.Paths.Authorize, rooms.Authorize)
+	browsers.Handle("POST "+config.Paths.Authorize, rooms.Authorize)
 	rooms.Door.Routes(browsers)
 	rooms.Portal.Routes(browsers)
 	rooms.Guide.Routes(browsers)
 	rooms.Admin.Routes(browsers)
 	browsers.HandleFunc("POST /language", rooms.Pages.SwitchLanguage)
 	browsers.Handle("GET /assets/{file}", rooms.Pages.Assets())
-	programs.HandleFunc("GET /pictures/{id}", rooms.Portal.ServePicture)
 	guarded, err := guardBrowsers(withPages(browsers, rooms.Pages), rooms.Pages, config.Issuer)
 	if err != nil {
 		return nil, err
 	}
 
-	programs.Handle("/", guarded)
-	s.handler = newBounds().around(believeProxies(directly(protocol, programs, guarded), config.TrustedProxies))
+	handler := s.programs(rooms, config.Paths, guarded)
+	plain := handler
+	if isHTTPS(config.Issuer) {
+		rooms.Endpoints = rooms.Endpoints.WithoutTLS()
+		plain = s.programs(rooms, config.Paths, overTLS(rooms.Pages, config.Issuer))
+	}
+	s.handler = newBounds().around(believeProxies(handler, plain, config.TrustedProxies))
 	return s, nil
+}
+
+func isHTTPS(issuer string) bool { return strings.HasPrefix(issuer, "https:") }
+
+// programs leads to what programs call, and everything else to the pages.
+func (s *Server) programs(rooms Rooms, paths endpoint.Paths, pages http.Handler) http.Handler {
+	e, mux := rooms.Endpoints, http.NewServeMux()
+	protocol := map[string]http.Handler{
+		paths.Token: e.Token(), paths.Revoke: e.Revoke(), paths.Introspect: e.Introspect(),
+		paths.Check: e.Check(), paths.Me: e.Me(), endpoint.Metadata: e.Metadata(),
+	}
+	for path, h := range protocol {
+		mux.Handle(path, h)
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready(rooms.Ready))
+	mux.HandleFunc("GET /pictures/{id}", rooms.Portal.ServePicture)
+	mux.Handle("/", pages)
+	return directly(protocol, mux, pages)
 }
 
 // directly leads to what has a path of its own. A search through all patterns costs a
@@ -147,17 +157,11 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 		})
 	}))
 	protected := protection.Handler(next)
-	https := strings.HasPrefix(issuer, "https:")
-	limit := formLimit()
+	https, limit := isHTTPS(issuer), formLimit()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		page.Secure(w.Header())
 		if https {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
-		}
-		if https && isForwardedPlain(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			w.Header().Set("Location", issuer+r.URL.RequestURI())
-			w.WriteHeader(http.StatusPermanentRedirect)
-			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit(r))
 		if r.Method == http.MethodPost {
@@ -172,6 +176,24 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 		stranger := oauth.Actor{Name: "somebody", Address: throttle.Client(r.RemoteAddr).String()}
 		protected.ServeHTTP(w, r.WithContext(oauth.WithActor(r.Context(), stranger)))
 	}), nil
+}
+
+// overTLS sends whoever asks for a page in plain HTTP to its https URL. What would change
+// something is refused before it is read: others could have read it, and written it too.
+func overTLS(pages *page.Pages, issuer string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page.Secure(w.Header())
+		target := r.URL.RequestURI()
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.HasPrefix(target, "/") {
+			w.Header().Set("Location", issuer+target)
+			w.WriteHeader(http.StatusPermanentRedirect)
+			return
+		}
+		pages.Write(w, r, http.StatusBadRequest, page.Problem{
+			Frame:  page.Frame{Title: oauth.Say("This was sent without encryption")},
+			Person: oauth.Say("Nothing was changed. Open the page here and try again."), BackTo: issuer + "/", BackText: oauth.Say("Your settings"),
+		})
+	})
 }
 
 // withPages lets people see a page where the mux has none, and where a page is
@@ -237,8 +259,9 @@ func (s *Server) ready(store func(context.Context) error) http.HandlerFunc {
 }
 
 // believeProxies puts the real client's address into RemoteAddr where a trusted
-// proxy stands before the server, and removes what nobody trusted said.
-func believeProxies(next http.Handler, trusted []netip.Prefix) http.Handler {
+// proxy stands before the server, and removes what nobody trusted said. What such a
+// proxy was asked without TLS is for plain.
+func believeProxies(next, plain http.Handler, trusted []netip.Prefix) http.Handler {
 	trusts := func(a netip.Addr) bool {
 		for _, p := range trusted {
 			if p.Contains(a) {
@@ -269,6 +292,10 @@ func believeProxies(next http.Handler, trusted []netip.Prefix) http.Handler {
 			client = hop
 		}
 		r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
+		if r.Header.Get("X-Forwarded-Proto") == "http" {
+			plain.ServeHTTP(w, r)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -281,9 +308,6 @@ func parseHop(s string) (netip.Addr, bool) {
 	a, err := netip.ParseAddrPort(s)
 	return a.Addr().Unmap(), err == nil
 }
-
-// isForwardedPlain reports whether a trusted proxy was reached without TLS.
-func isForwardedPlain(r *http.Request) bool { return r.Header.Get("X-Forwarded-Proto") == "http" }
 
 // Time limits of a connection, and of the requests in flight at shutdown.
 const (

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func TestWhatATrustedProxyWasAskedWithoutTLSIsRefusedUnread(t *testing.T) {
+	proxies := netip.MustParsePrefix("10.0.0.0/8")
+	const secure = "https://id.example"
+	f, open := furnishedAs(t, secure, proxies), furnishedAs(t, "http://127.0.0.1:8080", proxies)
+	const form = "email=eve%40example.com&password=secret&grant_type=client_credentials"
+	for _, c := range []struct {
+		method, path string
+		plain, other int
+	}{
+		{http.MethodPost, "/irk/oauth/token", 400, 401},
+		{http.MethodPost, "/irk/oauth%2Ftoken", 400, 404},
+		{http.MethodPost, "/irk/oauth/revoke", 400, 401},
+		{http.MethodPost, "/irk/oauth/introspect", 400, 401},
+		{http.MethodGet, "/irk/oauth/check?scope=profile", 400, 401},
+		{http.MethodGet, "/irk/api/v1/me", 400, 401},
+		{http.MethodGet, "/.well-known/oauth-authorization-server", 400, 200},
+		{http.MethodPost, "/sign-in", 400, 422},
+		{http.MethodPost, "//sign-in", 400, 404},
+		{http.MethodGet, "/sign-in?x=y", 308, 200},
+		{http.MethodHead, "/sign-in?x=y", 308, 200},
+		{http.MethodGet, "/healthz", 200, 200},
+		{http.MethodGet, "/readyz", 200, 200},
+	} {
+		ask := func(f *field, peer, proto string) (*http.Response, bool) {
+			body := strings.NewReader(form)
+			r := httptest.NewRequest(c.method, c.path, body)
+			r.RemoteAddr = peer
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("X-Forwarded-Proto", proto)
+			w := httptest.NewRecorder()
+			f.server.ServeHTTP(w, r)
+			return w.Result(), body.Len() < len(form)
+		}
+		got, read := ask(f, "10.0.0.1:1", "http")
+		if got.StatusCode != c.plain || read || got.Header.Get("Strict-Transport-Security") != "" || len(got.Cookies()) > 0 {
+			t.Errorf("%s %s: %d, read: %v, %v", c.method, c.path, got.StatusCode, read, got.Header)
+		}
+		if to := got.Header.Get("Location"); (c.plain == 308) != (to == secure+c.path) {
+			t.Errorf("%s %s leads to %q", c.method, c.path, to)
+		}
+		if strings.HasPrefix(got.Header.Get("Content-Type"), "application/json") {
+			var told struct {
+				Error       string `json:"error"`
+				Description string `json:"error_description"`
+			}
+			if err := json.NewDecoder(got.Body).Decode(&told); err != nil || told.Error != "invalid_request" || !strings.Contains(told.Description, "TLS") {
+				t.Errorf("%s %s: %+v, %v", c.method, c.path, told, err)
+			}
+		}
+		for name, ask := range map[string]func() (*http.Response, bool){
+			"with TLS":                 func() (*http.Response, bool) { return ask(f, "10.0.0.1:1", "https") },
+			"from somebody else":       func() (*http.Response, bool) { return ask(f, "192.0.2.1:1", "http") },
+			"where the issuer is http": func() (*http.Response, bool) { return ask(open, "10.0.0.1:1", "http") },
+		} {
+			if got, _ := ask(); got.StatusCode != c.other {
+				t.Errorf("%s, %s %s: %d; want %d", name, c.method, c.path, got.StatusCode, c.other)
+			}
+		}
+	}
+}
