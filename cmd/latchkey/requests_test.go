@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -65,6 +66,38 @@ func TestWhatATrustedProxyWasAskedWithoutTLSIsRefusedUnread(t *testing.T) {
 		} {
 			if got, _ := ask(); got.StatusCode != c.other {
 				t.Errorf("%s, %s %s: %d; want %d", name, c.method, c.path, got.StatusCode, c.other)
+			}
+		}
+	}
+}
+
+func TestTargetsThatAreNoPathAreAnsweredWithPages(t *testing.T) {
+	proxies := netip.MustParsePrefix("10.0.0.0/8")
+	f := furnishedAs(t, "https://id.example", proxies)
+	for _, c := range []struct {
+		line          string
+		status, plain int
+	}{
+		{"GET http://id.example", 303, 308},
+		{"POST http://id.example", 405, 400},
+		{"GET x:.evil.example/", 404, 400},
+		{"POST x:.evil.example/", 404, 400},
+		{"GET *", 404, 400},
+		{"CONNECT evil.example:443", 405, 400},
+	} {
+		for proto, status := range map[string]int{"https": c.status, "http": c.plain} {
+			r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(c.line + " HTTP/1.1\r\nHost: id.example\r\n\r\n")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.RemoteAddr = "10.0.0.1:1"
+			r.Header.Set("X-Forwarded-Proto", proto)
+			w := httptest.NewRecorder()
+			f.server.ServeHTTP(w, r)
+			got := w.Result()
+			to := got.Header.Get("Location")
+			if got.StatusCode != status || got.Header.Get("Content-Security-Policy") == "" || strings.Contains(to, "evil") || to != "" && got.StatusCode >= 400 {
+				t.Errorf("%s over %s: %d, %v", c.line, proto, got.StatusCode, got.Header)
 			}
 		}
 	}

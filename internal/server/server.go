@@ -109,6 +109,10 @@ func (s *Server) programs(rooms Rooms, paths endpoint.Paths, pages http.Handler)
 // way than patterns are is left to the pages, which have none there.
 func directly(paths map[string]http.Handler, rest, pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "" && r.URL.Opaque == "" {
+			// It means the same (RFC 9110 §4.2.3), and ServeMux would redirect it.
+			r.URL.Path = "/"
+		}
 		// A path that is written in another way than it reads is for the rest to judge.
 		if h := paths[r.URL.Path]; h != nil && r.URL.RawPath == "" {
 			h.ServeHTTP(w, r)
@@ -120,11 +124,12 @@ func directly(paths map[string]http.Handler, rest, pages http.Handler) http.Hand
 	})
 }
 
-// isClean reports whether a path has no empty, "." or ".." segment. ServeMux redirects one
-// that has, with a status by which a form is sent again, its password too (RFC 9700 §4.12).
+// isClean reports whether a path begins at the root and has no empty, "." or ".." segment.
+// ServeMux redirects one that does not, with a status by which a form is sent again, its
+// password too (RFC 9700 §4.12).
 func isClean(p string) bool {
 	clean := path.Clean(p)
-	return p == clean || p == clean+"/" || p == ""
+	return strings.HasPrefix(p, "/") && (p == clean || p == clean+"/")
 }
 
 // maxForm is the size of a form of the pages in bytes, unless it has a picture.
