@@ -47,6 +47,8 @@ func CheckRedirectURI(uri string, public bool) (wrong Sentence) {
 		return Say("A redirect URL must have no fragment (#...): RFC 6749 section 3.1.2.")
 	case strings.Contains(uri, "*"):
 		return Say("A redirect URL must have no wildcard: it is compared as an exact string.")
+	case !validEscapes(uri):
+		return Say("It has a percent sign without two hexadecimal digits behind it; write %25 for the sign itself.")
 	}
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme == "" {
@@ -59,6 +61,13 @@ func CheckRedirectURI(uri string, public bool) (wrong Sentence) {
 		return Say("A redirect URL must not have the parameter %s in its query: the answer adds it.", name)
 	}
 	return checkRedirectTarget(u, public)
+}
+
+// validEscapes reports whether two hexadecimal digits follow every percent sign. url.Parse does
+// not look at those in a query.
+func validEscapes(uri string) bool {
+	_, err := url.PathUnescape(uri)
+	return err == nil
 }
 
 func checkRedirectTarget(u *url.URL, public bool) Sentence {
@@ -200,7 +209,8 @@ func RedirectHost(uri string) string {
 
 // MatchRedirectURI reports whether presented is a registered redirect URI: the
 // same string, but for the port of an http loopback URI, which may be any
-// (RFC 8252 §7.3: a native app listens where it can).
+// (RFC 8252 §7.3: a native app listens where it can). The scheme is http however it is
+// written (RFC 3986 §3.1), but must be written the same.
 func MatchRedirectURI(registered []string, presented string) bool {
 	if slices.Contains(registered, presented) {
 		return true
@@ -213,15 +223,15 @@ func MatchRedirectURI(registered []string, presented string) bool {
 }
 
 func withoutLoopbackPort(uri string) (string, bool) {
-	authority, ok := strings.CutPrefix(uri, "http://")
+	const scheme = "http://"
+	if len(uri) < len(scheme) || !strings.EqualFold(uri[:len(scheme)], scheme) {
+		return "", false
+	}
+	rest, ok := cutLoopbackHost(uri[len(scheme):])
 	if !ok {
 		return "", false
 	}
-	rest, ok := cutLoopbackHost(authority)
-	if !ok {
-		return "", false
-	}
-	host := authority[:len(authority)-len(rest)]
+	beginning := uri[:len(uri)-len(rest)]
 	if port, found := strings.CutPrefix(rest, ":"); found {
 		digits := len(port) - len(strings.TrimLeft(port, "0123456789"))
 		if n, err := strconv.ParseUint(port[:digits], 10, 16); err != nil || n == 0 {
@@ -232,7 +242,7 @@ func withoutLoopbackPort(uri string) (string, bool) {
 	if rest != "" && rest[0] != '/' && rest[0] != '?' {
 		return "", false
 	}
-	return "http://" + host + rest, true
+	return beginning + rest, true
 }
 
 // LoopbackHost reports whether host, without a port, names this machine only.
