@@ -324,7 +324,13 @@ const (
 )
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !r.ProtoAtLeast(1, 1) {
+		// Its Transfer-Encoding, which net/http passes over, may frame it otherwise (RFC 9112 §6.1).
+		w.Header().Set("Connection", "close")
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
 // Serve answers on the listener until ctx ends, then lets the requests in flight
 // finish.
