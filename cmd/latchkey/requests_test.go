@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -100,5 +101,33 @@ func TestTargetsThatAreNoPathAreAnsweredWithPages(t *testing.T) {
 				t.Errorf("%s over %s: %d, %v", c.line, proto, got.StatusCode, got.Header)
 			}
 		}
+	}
+}
+
+func TestAnEmptyAuthorizationHeaderIsNone(t *testing.T) {
+	f := furnished(t)
+	for secret, status := range map[string]int{f.secret: http.StatusOK, "wrong": http.StatusUnauthorized} {
+		form := url.Values{"grant_type": {"client_credentials"}, "client_id": {f.application.ClientID}, "client_secret": {secret}}
+		r := httptest.NewRequest(http.MethodPost, "/irk/oauth/token", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header["Authorization"] = []string{""}
+		w := httptest.NewRecorder()
+		f.server.ServeHTTP(w, r)
+		if w.Code != status || w.Header().Get("WWW-Authenticate") != "" {
+			t.Errorf("%d, %v: %s; want %d", w.Code, w.Header(), w.Body, status)
+		}
+	}
+}
+
+func TestABodyThatIsAnnouncedAsTooLargeIsNotRead(t *testing.T) {
+	f := furnished(t)
+	const size = 64<<10 + 1
+	body := strings.NewReader(strings.Repeat("x", size))
+	r := httptest.NewRequest(http.MethodPost, "/irk/oauth/token", body)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	f.server.ServeHTTP(w, r)
+	if w.Code != http.StatusRequestEntityTooLarge || body.Len() != size {
+		t.Errorf("%d, %d of %d bytes are left: %s", w.Code, body.Len(), size, w.Body)
 	}
 }

@@ -62,9 +62,13 @@ func mediaTypeOf(value string) (string, error) {
 	return mediaType, err
 }
 
-// readBody makes room for what the request announces, within the limit.
+// readBody makes room for what the request announces, within the limit. Who announces more
+// is told before anything is read, which a client may wait for (RFC 9110 §10.1.1).
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength < 0 || r.ContentLength > maxBody {
+	switch {
+	case r.ContentLength > maxBody:
+		return nil, &http.MaxBytesError{Limit: maxBody}
+	case r.ContentLength < 0:
 		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	}
 	body := make([]byte, r.ContentLength)
@@ -76,14 +80,14 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // body (RFC 6749 §2.3.1). Both places together must agree.
 func credentials(r *http.Request, p oauth.Parameters) (grant.Credentials, error) {
 	c := grant.Credentials{ClientID: p.Get("client_id"), Secret: p.Get("client_secret")}
-	headers := r.Header["Authorization"]
-	if len(headers) == 0 {
-		return c, nil
-	}
-	if len(headers) > 1 {
+	if len(r.Header["Authorization"]) > 1 {
 		return c, oauth.NewError(oauth.InvalidRequest, "there are several Authorization headers")
 	}
-	id, secret, ok := oauth.ParseBasic(headers[0])
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return c, nil
+	}
+	id, secret, ok := oauth.ParseBasic(header)
 	switch {
 	case !ok:
 		return c, oauth.NewError(oauth.InvalidClient, "the Authorization header is not HTTP Basic with client_id and client_secret")
