@@ -113,14 +113,18 @@ func (a Authorization) Issued() Authorization {
 	return a
 }
 
-// UntilIdle keeps the row as long as its refresh token can live, or the one that its
-// code will be redeemed for.
+// UntilIdle keeps the row as long as its tokens can live, or the refresh token that its code
+// will be redeemed for, and until its question is over.
 func (a Authorization) UntilIdle(idle time.Duration) Authorization {
-	from := a.RotatedAt
+	from, least := a.RotatedAt, a.Access.ExpiresAt
 	if a.Status == StatusPending {
-		from = a.CreatedAt
+		from, least = a.CreatedAt, a.Asked().SweepAfter
 	}
-	a.SweepAfter = roundUp(from.Add(idle), 7*24*time.Hour)
+	ends := from.Add(idle)
+	if ends.Before(least) {
+		ends = least
+	}
+	a.SweepAfter = roundUp(ends, 7*24*time.Hour)
 	if kept := roundUp(a.EndsAt.Add(reasonKept), time.Hour); !a.EndsAt.IsZero() && kept.Before(a.SweepAfter) {
 		a.SweepAfter = kept
 	}

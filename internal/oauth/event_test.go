@@ -345,6 +345,37 @@ func TestNoTokenOutlivesAnApprovalForATime(t *testing.T) {
 	}
 }
 
+func TestARowIsKeptAsLongAsOneOfItsTokensLives(t *testing.T) {
+	idleSooner := oauth.RefreshLimits{AccessLifetime: 30 * day, Idle: time.Minute}
+	kept := func(l *life, when string) {
+		t.Helper()
+		if l.row.SweepAfter.Before(l.row.Access.ExpiresAt) {
+			t.Errorf("after %s it is swept after %v, and its access token lives until %v", when, l.row.SweepAfter, l.row.Access.ExpiresAt)
+		}
+	}
+	l := pending(t)
+	l.redemption.AccessLifetime, l.redemption.RefreshIdle = idleSooner.AccessLifetime, idleSooner.Idle
+	l.apply(l.redemption, "")
+	kept(l, "a redemption")
+	rotation := l.rotation(l.refresh)
+	rotation.Limits = idleSooner
+	l.apply(rotation, "")
+	kept(l, "a refresh")
+
+	l = active(t)
+	replay := l.rotation(l.rotate())
+	replay.Limits.AccessLifetime = 30 * day
+	l.now = l.row.RotatedAt.Add(limits.Idle - time.Second)
+	l.apply(replay, "")
+	kept(l, "a replay that renews the access token")
+
+	l = pending(t)
+	l.row.CreatedAt = start.Truncate(7 * day).Add(7*day - time.Minute)
+	if got := l.row.UntilIdle(time.Second).SweepAfter; got.Before(l.row.Asked().SweepAfter) {
+		t.Errorf("while its code waits it is swept after %v, and its question is over at %v", got, l.row.Asked().SweepAfter)
+	}
+}
+
 func TestACodeIsNotRedeemedAfterTheEndOfItsApproval(t *testing.T) {
 	l := pending(t)
 	l.row.EndsAt, l.now = start.Add(time.Second), start.Add(time.Second)

@@ -123,6 +123,7 @@ func (e Rotation) replay(a Authorization, now time.Time) (Authorization, error) 
 	a.ReplayedAt = now
 	if !now.Before(a.Access.ExpiresAt) {
 		a.Access.IssuedAt, a.Access.ExpiresAt = now, a.expiry(now, e.Limits.AccessLifetime)
+		a = a.UntilIdle(e.Limits.Idle)
 	}
 	return a, nil
 }
