@@ -61,7 +61,8 @@ func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
 	}{
 		"load":                        {selectForBatch, 1, "(id = ANY ($1))"},
 		"advance":                     {advanceMany, 11, "(id = v.id)"},
-		"advance the same":            {advanceSame, 13, "(id = v.id)"},
+		"advance the same":            {advanceSame, 13, "(id = v_1.id)"},
+		"advance after locking":       {advanceSame, 13, "(id = v.id)"},
 		"revoke":                      {revokeMany, 6, "(id = v.id)"},
 		"update":                      {updateMany, 21, "(id = v.id)"},
 		"revoke by ids":               {endMany, 6, "(id = v.id)"},
@@ -86,23 +87,38 @@ func lines(t *testing.T, on *pgxpool.Pool, query string, args ...any) string {
 	return strings.Join(found, "\n")
 }
 
-// TestRememberedRowsAreLockedInTheOrderOfTheirIDs holds up a batch at the third of five rows,
-// which were written, and are asked for, in another order.
-func TestRememberedRowsAreLockedInTheOrderOfTheirIDs(t *testing.T) {
+// TestRowsAreLockedInTheOrderOfTheirIDs holds up a batch at the third of five rows, which were
+// written, and are asked for, in another order.
+func TestRowsAreLockedInTheOrderOfTheirIDs(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	rotation := func(refresh oauth.Token) oauth.Event {
+		return oauth.Rotation{Refresh: refresh, Allowed: "profile", AccessHash: oauth.Hash{1}, Limits: oauth.RefreshLimits{Idle: time.Hour}}
+	}
+	lockInOrder(t, s, "what is loaded", rotation)
+	lockInOrder(t, s, "what is remembered", func(refresh oauth.Token) oauth.Event {
+		a, err := s.Authorization(t.Context(), refresh.ID)
+		must(t, err)
+		s.engine.(*postgres).recent.add(&a)
+		return rotation(refresh)
+	})
+	lockInOrder(t, s, "what is revoked by ids", func(refresh oauth.Token) oauth.Event {
+		return oauth.Revocation{ID: refresh.ID, Reason: oauth.ReasonRequested, By: oauth.Revoker{Token: refresh}}
+	})
+}
+
+func lockInOrder(t *testing.T, s *Store, what string, event func(refresh oauth.Token) oauth.Event) {
+	t.Helper()
 	p, now := s.engine.(*postgres), s.Now()
 	refresh := oauth.Token{Secret: oauth.Secret{1}}
 	batch := make([]*work, 5)
 	for i := range batch {
 		refresh.ID = newID(t, now.Add(-time.Duration(i)*time.Second))
-		a := oauth.Authorization{
+		must(t, s.Issue(t.Context(), oauth.Authorization{
 			ID: refresh.ID, GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusActive, Scope: "profile", CreatedAt: now,
 			RotatedAt: now, Generation: 1, RefreshHash: refresh.Hash(oauth.KindRefreshToken),
-		}
-		must(t, s.Issue(t.Context(), a))
-		p.recent.add(&a)
-		batch[(3*i)%len(batch)] = &work{event: oauth.Rotation{Refresh: refresh, Allowed: "profile", AccessHash: oauth.Hash{1}, Limits: oauth.RefreshLimits{Idle: time.Hour}}}
+		}.UntilIdle(24*time.Hour)))
+		batch[(3*i)%len(batch)] = &work{event: event(refresh)}
 	}
 	ids := make([][]byte, len(batch))
 	for i, w := range batch {
@@ -110,25 +126,26 @@ func TestRememberedRowsAreLockedInTheOrderOfTheirIDs(t *testing.T) {
 		ids[i] = id[:]
 	}
 	slices.SortFunc(ids, bytes.Compare)
-	inWay, err := p.pool.Begin(t.Context())
+	inTheWay, err := p.pool.Begin(t.Context())
 	must(t, err)
-	_, err = inWay.Exec(t.Context(), `select from authorizations where id = $1 for update`, ids[2])
+	_, err = inTheWay.Exec(t.Context(), `select from authorizations where id = $1 for update`, ids[2])
 	must(t, err)
 	committed := make(chan error, 1)
 	go func() { committed <- p.commit(t.Context(), batch) }()
 	await(t, "the batch waits for the row", func() bool {
-		return lines(t, p.pool, `select count(*)::text from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())
-			or not granted and locktype = 'transactionid'`) != "0"
+		return lines(t, p.pool, `select count(*)::text from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) != "0"
 	})
 	for i, id := range ids {
 		free := lines(t, p.pool, `select count(*)::text from (select from authorizations where id = $1 for update skip locked) as free`, id) == "1"
 		if free != (i > 2) {
-			t.Errorf("row %d of those in the order of their ids is free: %v", i+1, free)
+			t.Errorf("%s: row %d of those in the order of their ids is free: %v", what, i+1, free)
 		}
 	}
-	must(t, inWay.Rollback(t.Context()))
+	must(t, inTheWay.Rollback(t.Context()))
 	must(t, <-committed)
-	if left := lines(t, p.pool, `select count(*)::text from authorizations where generation <> 2`); left != "0" {
-		t.Errorf("%s rows were not advanced", left)
+	for _, id := range ids {
+		if row, err := s.Authorization(t.Context(), oauth.ID(id)); err != nil || row.Generation != 2 && row.Status != oauth.StatusRevoked {
+			t.Errorf("%s: nothing was done to a row", what)
+		}
 	}
 }

@@ -188,8 +188,7 @@ func (c *conversation) isCommit(kind byte, message []byte) bool {
 // commits reports whether a statement ends a transaction, or is one of those that a
 // batch commits alone.
 func commits(sql string) bool {
-	alone := strings.HasPrefix(sql, "insert into authorizations") && strings.Contains(sql, "unnest") || strings.HasPrefix(sql, "with named")
-	alone = alone || strings.HasPrefix(sql, "update authorizations") && strings.HasSuffix(sql, "returning a.id")
+	alone := strings.HasPrefix(sql, "insert into authorizations") && strings.Contains(sql, "unnest") || strings.HasPrefix(sql, "with ")
 	return alone || strings.EqualFold(sql, "commit")
 }
 
