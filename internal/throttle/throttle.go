@@ -4,6 +4,7 @@
 package throttle
 
 import (
+	"crypto/sha256"
 	"net/netip"
 	"slices"
 	"sync"
@@ -46,18 +47,25 @@ type Throttle struct {
 	exempt Exempt
 	now    func() time.Time
 
-	mu   sync.Mutex
-	keys map[string]time.Time // when the last of a key's attempts is forgotten
+	mu    sync.Mutex
+	keys  map[digest]time.Time // when the last of a key's attempts is forgotten
+	swept time.Time
 }
 
-// maxKeys bounds the memory. Keys whose attempts are forgotten are dropped when
-// it is reached; if none are, a new key is not counted rather than another
-// forgotten.
+// digest stands for a key, which may be as long as a stranger likes, and part of
+// something longer that it would keep in memory.
+type digest [sha256.Size]byte
+
+func digestOf(key string) digest { return sha256.Sum256([]byte(key)) }
+
+// maxKeys bounds the memory. Keys whose attempts are forgotten are dropped each time
+// that Every has passed; where there are so many that are not, a new key is not
+// counted rather than another forgotten.
 const maxKeys = 100_000
 
 // New makes a throttle.
 func New(burst int, every time.Duration, exempt Exempt, now func() time.Time) *Throttle {
-	return &Throttle{burst: burst, every: every, exempt: exempt, now: now, keys: map[string]time.Time{}}
+	return &Throttle{burst: burst, every: every, exempt: exempt, now: now, keys: map[digest]time.Time{}}
 }
 
 // Take counts an attempt from a client. When the key has none left it counts
@@ -66,11 +74,13 @@ func (t *Throttle) Take(key string, from netip.Addr) (wait time.Duration, ok boo
 	if t.exempt.contains(from) {
 		return 0, true
 	}
+	d := digestOf(key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
-	forgotten, known := t.keys[key]
-	if !known && len(t.keys) >= maxKeys && !t.sweep(now) {
+	t.sweep(now)
+	forgotten, known := t.keys[d]
+	if !known && len(t.keys) >= maxKeys {
 		return 0, true
 	}
 	if forgotten.Before(now) {
@@ -79,7 +89,7 @@ func (t *Throttle) Take(key string, from netip.Addr) (wait time.Duration, ok boo
 	if forgotten = forgotten.Add(t.every); forgotten.Sub(now) > time.Duration(t.burst)*t.every {
 		return forgotten.Sub(now) - time.Duration(t.burst)*t.every, false
 	}
-	t.keys[key] = forgotten
+	t.keys[d] = forgotten
 	return 0, true
 }
 
@@ -88,18 +98,23 @@ func (t *Throttle) Return(key string, from netip.Addr) {
 	if t.exempt.contains(from) {
 		return
 	}
+	d := digestOf(key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if forgotten, known := t.keys[key]; known {
-		t.keys[key] = forgotten.Add(-t.every)
+	if forgotten, known := t.keys[d]; known {
+		t.keys[d] = forgotten.Add(-t.every)
 	}
 }
 
-func (t *Throttle) sweep(now time.Time) (room bool) {
-	for key, forgotten := range t.keys {
-		if forgotten.Before(now) {
-			delete(t.keys, key)
+// sweep drops the keys whose attempts are forgotten.
+func (t *Throttle) sweep(now time.Time) {
+	if now.Sub(t.swept) < t.every {
+		return
+	}
+	t.swept = now
+	for d, forgotten := range t.keys {
+		if !forgotten.After(now) {
+			delete(t.keys, d)
 		}
 	}
-	return len(t.keys) < maxKeys
 }

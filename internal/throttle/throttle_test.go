@@ -2,6 +2,9 @@ package throttle_test
 
 import (
 	"net/netip"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,4 +53,56 @@ func TestNetworkIsOnePersonsReach(t *testing.T) {
 			t.Errorf("Network(%s) = %s; want %s", address, got, want)
 		}
 	}
+}
+
+// held is how much memory is in use, in bytes.
+func held() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func TestLongKeysTakeNoMoreMemoryThanShortOnes(t *testing.T) {
+	from := netip.MustParseAddr("192.0.2.1")
+	th := throttle.New(1, time.Minute, nil, time.Now)
+	long := func(i int) string { return strings.Repeat("x", 60<<10) + strconv.Itoa(i) }
+	const keys = 500
+	before := held()
+	for i := range keys {
+		th.Take(long(i), from)
+	}
+	if took := int64(held() - before); took > keys*1024 {
+		t.Errorf("%d keys take %d bytes", keys, took)
+	}
+	if _, ok := th.Take(long(0), from); ok {
+		t.Error("a long key is not counted")
+	}
+	th.Return(long(0), from)
+	if _, ok := th.Take(long(0), from); !ok {
+		t.Error("what was returned is counted")
+	}
+}
+
+func TestForgottenKeysMakeRoom(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	from := netip.MustParseAddr("192.0.2.1")
+	th := throttle.New(2, time.Minute, nil, func() time.Time { return now })
+	const keys = 100_000 // as many as there is room for
+	for i := range keys {
+		th.Take(strconv.Itoa(i), from)
+	}
+	take := func(key string, want ...bool) {
+		t.Helper()
+		for i, want := range want {
+			if _, ok := th.Take(key, from); ok != want {
+				t.Errorf("attempt %d for %s is allowed: %v; want %v", i+1, key, ok, want)
+			}
+		}
+	}
+	take("late", true, true, true) // not counted
+	take("1", true, false)
+	now = now.Add(time.Minute)
+	take("late", true, true, false)
+	take("1", true, false)
 }
