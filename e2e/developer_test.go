@@ -21,6 +21,7 @@ func TestDeveloper(t *testing.T) {
 		{"what people may leave out is chosen in the settings", testOptionalScopes},
 		{"a replaced secret can be ended before its time", testEndSecret},
 		{"a form that was sent before replaces no secret again", testReplacedBefore},
+		{"a page from before a replacement ends no other secret", testEndedBefore},
 		{"what others change meanwhile stays", testMeanwhile},
 		{"what cannot be is said beside the field", testWrongSettings},
 		{"applications are found among many", testManyApplications},
@@ -109,6 +110,25 @@ func testReplacedBefore(t *testing.T, s *server) {
 		t.Error("there is another secret")
 	}
 	s.clientCredentials(t, app, "").tokens(t)
+}
+
+// testEndedBefore has somebody else replace the secret once more while a page is open.
+func testEndedBefore(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	first := s.rotate(t, app)
+	older := s.session.open(t, app.path())
+	second := s.rotate(t, first)
+	const refused = "Nothing was changed: the secret was replaced already since you opened the page."
+	s.session.press(t, older, "End the old secret now").reads(t, http.StatusOK, refused)
+	for _, path := range []string{"/secret", "/secret/end"} {
+		for _, made := range []string{"", "x", "1e3", "99999999999999999999"} {
+			s.session.submit(t, app.path()+path, url.Values{"made": {made}}).reads(t, http.StatusOK, refused)
+		}
+	}
+	s.clientCredentials(t, first, "").tokens(t)
+	s.session.press(t, s.session.open(t, app.path()), "End the old secret now").reads(t, http.StatusOK, "The old secret works no more.")
+	s.clientCredentials(t, first, "").checkRefused(t, "invalid_client")
+	s.clientCredentials(t, second, "").tokens(t)
 }
 
 // testMeanwhile has two pages of the settings open, of which one is older than what the other saves.

@@ -207,9 +207,10 @@ func (a *Applications) RotateSecret(ctx context.Context, application oauth.Appli
 }
 
 // EndPreviousSecret ends the secret before the present one now; ErrNotFound where
-// there is none.
-func (a *Applications) EndPreviousSecret(ctx context.Context, id oauth.ID) error {
-	return a.store.EndPreviousSecret(ctx, id)
+// there is none. The present one was made at a time, unless that is zero: ErrChanged
+// where it was replaced since.
+func (a *Applications) EndPreviousSecret(ctx context.Context, id oauth.ID, made time.Time) error {
+	return a.store.EndPreviousSecret(ctx, id, made)
 }
 
 // Find looks an application up by its client_id.

@@ -46,12 +46,15 @@ func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, person *si
 	return nil
 }
 
-// madeAt is when the secret was made that the form is about.
+// madeAt is when the secret was made that was the present one when the form was shown,
+// zero where the form does not say.
 func madeAt(r *http.Request) time.Time {
-	made, err := strconv.ParseInt(r.PostFormValue("made"), 10, 64)
-	if err != nil {
+	value := r.PostFormValue("made")
+	if !r.PostForm.Has("made") {
 		return time.Time{}
 	}
+	// At what cannot be read no secret was made.
+	made, _ := strconv.ParseInt(value, 10, 64)
 	return time.UnixMilli(made)
 }
 
@@ -61,7 +64,11 @@ func (p *Portal) endSecret(w http.ResponseWriter, r *http.Request, person *signi
 	if err != nil {
 		return err
 	}
-	err = p.Applications.EndPreviousSecret(r.Context(), a.ID)
+	err = p.Applications.EndPreviousSecret(r.Context(), a.ID, madeAt(r))
+	if errors.Is(err, application.ErrChanged) {
+		redirect(w, applicationPath(a.ClientID)+"?done=secret-replaced-before")
+		return nil
+	}
 	if err != nil && !errors.Is(err, application.ErrNotFound) {
 		return err
 	}

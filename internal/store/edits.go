@@ -25,10 +25,14 @@ func (s *Store) RotateSecret(ctx context.Context, id, owner oauth.ID, made time.
 	})
 }
 
-// EndPreviousSecret ends the secret before the present one; ErrNotFound where there is
-// none.
-func (s *Store) EndPreviousSecret(ctx context.Context, id oauth.ID) error {
-	return s.changeApplication(ctx, id, oauth.AuditSecretEnded, func(tx *transaction, _ oauth.Application) error {
+// EndPreviousSecret ends the secret before the one that was made at a time, or before
+// whichever there is where that is zero. ErrNotFound: there is none. ErrChanged: the
+// present secret is another one, and so is the one before it.
+func (s *Store) EndPreviousSecret(ctx context.Context, id oauth.ID, made time.Time) error {
+	return s.changeApplication(ctx, id, oauth.AuditSecretEnded, func(tx *transaction, a oauth.Application) error {
+		if !made.IsZero() && !made.Equal(a.SecretCreatedAt) {
+			return tx.refuse(ErrChanged)
+		}
 		return tx.oneRow(`update applications set previous_secret_hash = $1, previous_secret_ends_at = 0,
 				previous_secret_created_at = 0, previous_secret_used_at = 0
 			where id = $2 and previous_secret_ends_at <> 0`, []byte{}, id[:])

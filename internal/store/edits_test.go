@@ -76,7 +76,7 @@ func editsAreWrittenDown(t *testing.T, s *Store) {
 	edit(func(a *oauth.Application) { a.RedirectURIs = []string{"https://other.example/"} })
 	must(t, s.PutLogo(t.Context(), a.ID, nil))
 	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{1}, s.Now()))
-	must(t, s.EndPreviousSecret(t.Context(), a.ID))
+	must(t, s.EndPreviousSecret(t.Context(), a.ID, time.Time{}))
 	want := []string{
 		"application.registered: ", "application.edited: name, terms", "application.edited: redirect_uris",
 		"application.logo_changed: ", "application.secret_replaced: ", "application.secret_ended: ",
@@ -107,13 +107,18 @@ func marksGo(t *testing.T, s *Store) {
 
 func oldSecretsEnd(t *testing.T, s *Store) {
 	a := confidential(t, s)
-	if err := s.EndPreviousSecret(t.Context(), a.ID); !errors.Is(err, ErrNotFound) {
+	if err := s.EndPreviousSecret(t.Context(), a.ID, time.Time{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("without an old secret the error is %v", err)
 	}
 	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{1}, s.Now().Add(1e15)))
 	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{2}, s.Now().Add(1e15)))
-	must(t, s.EndPreviousSecret(t.Context(), a.ID))
 	read, err := s.Application(t.Context(), a.ID)
+	must(t, err)
+	if err := s.EndPreviousSecret(t.Context(), a.ID, read.SecretCreatedAt.Add(-time.Millisecond)); !errors.Is(err, ErrChanged) {
+		t.Errorf("where the secret is another one the error is %v", err)
+	}
+	must(t, s.EndPreviousSecret(t.Context(), a.ID, read.SecretCreatedAt))
+	read, err = s.Application(t.Context(), a.ID)
 	must(t, err)
 	if read.SecretHash != (oauth.Hash{2}) || read.PreviousSecretHash != (oauth.Hash{}) || !read.PreviousSecretEndsAt.IsZero() {
 		t.Errorf("the secrets are %v, %v until %v", read.SecretHash, read.PreviousSecretHash, read.PreviousSecretEndsAt)
