@@ -22,6 +22,7 @@ func TestDeveloper(t *testing.T) {
 		{"a replaced secret can be ended before its time", testEndSecret},
 		{"a form that was sent before replaces no secret again", testReplacedBefore},
 		{"a page from before a replacement ends no other secret", testEndedBefore},
+		{"nothing is submitted where nothing is reviewed", testNoReview},
 		{"what others change meanwhile stays", testMeanwhile},
 		{"what cannot be is said beside the field", testWrongSettings},
 		{"applications are found among many", testManyApplications},
@@ -129,6 +130,11 @@ func testEndedBefore(t *testing.T, s *server) {
 	s.session.press(t, s.session.open(t, app.path()), "End the old secret now").reads(t, http.StatusOK, "The old secret works no more.")
 	s.clientCredentials(t, first, "").checkRefused(t, "invalid_client")
 	s.clientCredentials(t, second, "").tokens(t)
+}
+
+func testNoReview(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	s.session.submit(t, app.path()+"/submit", nil).reads(t, http.StatusOK, "Nothing was changed: applications are not reviewed here.")
 }
 
 // testMeanwhile has two pages of the settings open, of which one is older than what the other saves.

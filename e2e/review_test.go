@@ -14,6 +14,7 @@ func TestReview(t *testing.T) {
 	s.session = s.browser(s.ada)
 	s.session.signIn(t, s.session.open(t, "/sign-in"))
 	t.Run("an application is its owner's until it is verified", func(t *testing.T) { t.Parallel(); testDraft(t, s) })
+	t.Run("a co-owner submits it and asks for scopes", func(t *testing.T) { t.Parallel(); testCoOwnerAsks(t, s) })
 	t.Run("a developer asks for a scope", func(t *testing.T) { t.Parallel(); testScopeRequest(t, s) })
 	t.Run("review is none or required", func(t *testing.T) {
 		t.Parallel()
@@ -54,16 +55,45 @@ func testDraft(t *testing.T, s *server) {
 	checkDraft(t, s, app, name)
 	path := s.session.open(t, "/admin/applications?state=submitted").link(t, name)
 	s.session.submit(t, path+"/return", url.Values{"reason": {"It has no privacy policy."}}).reads(t, http.StatusOK, "The application is sent back.")
+	s.session.submit(t, path+"/return", url.Values{"reason": {"It has no logo."}}).reads(t, http.StatusConflict, "Nothing was changed")
+	again := s.try(t, "", "application", "return", app.ClientID, "--note", "It has no logo.")
+	if again.checkFailed(t, 1); !strings.Contains(again.stderr, "not submitted for review") {
+		t.Errorf("the command says %q", again.stderr)
+	}
 	b.open(t, settings).reads(t, http.StatusOK, "An administrator wrote: It has no privacy policy.")
 	b.press(t, b.open(t, settings), "Submit for review")
 	s.session.press(t, s.session.open(t, path), "Verify application").reads(t, http.StatusOK, "The application is verified.")
 	b.open(t, settings).reads(t, http.StatusOK, "Everybody can authorize this application.")
+	if p := b.submit(t, settings+"/submit", nil); p.status != http.StatusOK || strings.Contains(p.text(), "Submitted. ") {
+		t.Errorf("what is verified is submitted:\n%s", p.text())
+	}
 
 	got := s.redeem(t, app, s.session.authorize(t, app.request()).Query().Get("code")).tokens(t)
 	s.session.submit(t, path+"/unverify", url.Values{"reason": {"It was sold."}}).reads(t, http.StatusOK, "The mark is taken away.")
 	checkDraft(t, s, app, name)
 	s.checkAlive(t, got.Access)
 	s.refresh(t, app, got.Refresh).tokens(t)
+}
+
+func testCoOwnerAsks(t *testing.T, s *server) {
+	owner, app := s.developer(t)
+	cora := s.newAccount(t, "Cora Coowner")
+	owner.press(t, owner.open(t, app.path()+"/people"), "Add co-owner", "co-owner", cora.email).reads(t, http.StatusOK, cora.name)
+	b := s.browser(cora)
+	b.signIn(t, b.open(t, "/sign-in"))
+	b.press(t, b.open(t, app.path()), "Submit for review").reads(t, http.StatusOK, "Submitted. An administrator will look at the application.")
+	if p := b.open(t, app.path()+"/settings"); !p.offers("Ask for these scopes") {
+		t.Errorf("nothing can be asked for:\n%s", p.text())
+	}
+	b.submit(t, app.path()+"/scopes", nil).reads(t, http.StatusUnprocessableEntity, "Choose at least one scope.")
+	b.submit(t, app.path()+"/scopes", url.Values{"scope": {"community"}}).reads(t, http.StatusOK, "Asked. An administrator will decide about it.", "asked for")
+	owner.open(t, app.path()).reads(t, http.StatusOK, "An administrator will look at this application.")
+	_, path := s.found(t, "applications", app.ClientID, s.nameOf(t, app))
+	s.session.open(t, path).reads(t, http.StatusOK, "application.submitted", "application.scope_requested", cora.name)
+	stranger, _ := s.developer(t)
+	for _, path := range []string{"/submit", "/scopes"} {
+		stranger.submit(t, app.path()+path, url.Values{"scope": {"community"}}).reads(t, http.StatusNotFound)
+	}
 }
 
 // checkDraft demands that somebody else can approve nothing, is told why, and goes back

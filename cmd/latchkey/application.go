@@ -21,7 +21,7 @@ func applicationCommand(c *config) *cobra.Command {
 		applicationChange(c, "resume", "resumed", "Undo suspend", (*application.Applications).Resume),
 		applicationChange(c, "verify", "verified", "Mark an application as what it says it is", (*application.Applications).Verify),
 		applicationAnswer(c, "unverify", "unverified", "note", "Take the mark that verify gave", (*application.Applications).Unverify),
-		applicationAnswer(c, "return", "returned", "note", "Send an application back that was submitted for review", (*application.Applications).Return),
+		applicationAnswer(c, "return", "returned", "note", "Send an application back that was submitted for review", sendBack),
 		applicationChange(c, "delete", "deleted", "Revoke every authorization of an application and remove it", (*application.Applications).Delete))
 }
 
@@ -303,4 +303,12 @@ func applicationAnswer(c *config, use, did, flag, short string, change func(*app
 	})
 	cmd.Flags().StringVar(&said, flag, "", "a sentence that the owner of the application is shown")
 	return cmd
+}
+
+func sendBack(a *application.Applications, ctx context.Context, id oauth.ID, note string) error {
+	err := a.Return(ctx, id, note)
+	if errors.Is(err, application.ErrChanged) {
+		return errors.New("nothing was changed: the application is not submitted for review")
+	}
+	return err
 }

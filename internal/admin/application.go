@@ -140,6 +140,11 @@ func (a *Admin) resume(w http.ResponseWriter, r *http.Request, _ *signin.Person)
 func (a *Admin) verify(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	seen := cmp.Or(r.PostFormValue("seen"), "nothing")
 	err := a.onApplication(w, r, "verified", func(ctx context.Context, id oauth.ID) error { return a.Applications.VerifySeen(ctx, id, seen) })
+	return a.unlessChanged(w, r, person, err)
+}
+
+// unlessChanged shows the application as it is where it is no longer what the page showed.
+func (a *Admin) unlessChanged(w http.ResponseWriter, r *http.Request, person *signin.Person, err error) error {
 	if errors.Is(err, application.ErrChanged) {
 		return a.writeApplication(w, r, person, http.StatusConflict, page.ReasonForm{Above: oauth.Say("Nothing was changed: the application is another than the one you looked at.")})
 	}
@@ -151,7 +156,7 @@ func (a *Admin) unverify(w http.ResponseWriter, r *http.Request, person *signin.
 }
 
 func (a *Admin) sendBack(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	return a.answer(w, r, person, "returned", a.Applications.Return)
+	return a.unlessChanged(w, r, person, a.answer(w, r, person, "returned", a.Applications.Return))
 }
 
 // answer does something to an application whose owner is told why.

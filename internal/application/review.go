@@ -61,7 +61,8 @@ func (a *Applications) OwnsVerified(ctx context.Context, account oauth.ID) (bool
 	return a.store.OwnsVerified(ctx, account)
 }
 
-// Return answers a review with no; the owner is shown the note.
+// Return answers a review with no; the owner is shown the note. ErrChanged: the
+// application is not submitted, or no more.
 func (a *Applications) Return(ctx context.Context, id oauth.ID, note string) error {
 	return a.store.ReturnApplication(ctx, id, note)
 }

@@ -124,6 +124,8 @@ func notice(r *http.Request) oauth.Sentence {
 		return oauth.Say("Saved.")
 	case "submitted":
 		return oauth.Say("Submitted. An administrator will look at the application.")
+	case "no-review":
+		return oauth.Say("Nothing was changed: applications are not reviewed here.")
 	case "asked":
 		return oauth.Say("Asked. An administrator will decide about it.")
 	case "secret-ended":

@@ -18,11 +18,20 @@ func (p *Portal) reviewRoutes() map[string]handler {
 
 // submit asks for a review, where the platform has any.
 func (p *Portal) submit(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err == nil && p.Grants.ReviewRequired() {
-		err = p.Applications.Submit(r.Context(), a.ID)
-	}
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
+		return err
+	}
+	switch {
+	case !p.Grants.ReviewRequired():
+		redirect(w, applicationPath(a.ClientID)+"?done=no-review")
+		return nil
+	case a.Verified():
+		// The page says so.
+		redirect(w, applicationPath(a.ClientID))
+		return nil
+	}
+	if err := p.Applications.Submit(r.Context(), a.ID); err != nil {
 		return err
 	}
 	redirect(w, applicationPath(a.ClientID)+"?done=submitted")
@@ -31,7 +40,7 @@ func (p *Portal) submit(w http.ResponseWriter, r *http.Request, person *signin.P
 
 // requestScope asks for scopes that an administrator has to allow.
 func (p *Portal) requestScope(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.OwnedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

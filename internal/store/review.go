@@ -28,6 +28,8 @@ type decided struct {
 	// seen is the identity of the application that was decided about; empty where that
 	// makes no difference.
 	seen string
+	// answer: without a question that it answers it is refused.
+	answer bool
 }
 
 // decide changes the standing of an application as it is now. What changes nothing is
@@ -43,7 +45,10 @@ func (s *Store) decide(ctx context.Context, id oauth.ID, e decided) error {
 		}
 		before := standing{a.SubmittedAt, a.VerifiedAt, a.SuspendedAt, a.ReviewNote, a.SuspendedReason, a.Scope, a.RequestedScope}
 		after := e.decide(before)
-		if after == before {
+		switch {
+		case after == before && e.answer:
+			return tx.refuse(ErrChanged)
+		case after == before:
 			return nil
 		}
 		err = tx.oneRow(`update applications set submitted_at = $1, verified_at = $2, suspended_at = $3, review_note = $4, suspended_reason = $5,
@@ -111,9 +116,10 @@ func (s *Store) VerifySeen(ctx context.Context, id oauth.ID, seen string) error 
 	}})
 }
 
-// ReturnApplication answers a review with no, and tells the owner why.
+// ReturnApplication answers a review with no, and tells the owner why: ErrChanged where
+// none is asked for, or no more.
 func (s *Store) ReturnApplication(ctx context.Context, id oauth.ID, note string) error {
-	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationReturned, detail: note, decide: func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationReturned, detail: note, answer: true, decide: func(a standing) standing {
 		if !a.submitted.IsZero() {
 			a.submitted, a.note = time.Time{}, note
 		}
