@@ -9,10 +9,9 @@ import (
 	"github.com/latchkey/latchkey/internal/store"
 )
 
-// pending is what was taken and is not written yet.
+// pending are the counts and refusals that were taken and are not written yet.
 type pending struct {
 	tallies  map[tallied]oauth.Tally
-	uses     map[oauth.Connection]oauth.Use
 	refusals []oauth.Refusal
 	more     map[oauth.ID]int64
 }
@@ -35,21 +34,43 @@ func (m *Meter) Flush(ctx context.Context) error { return m.flush(ctx, 0) }
 func (m *Meter) flush(ctx context.Context, usesApart time.Duration) error {
 	m.flushing.Lock()
 	defer m.flushing.Unlock()
-	m.gather()
-	if err := m.writeTallies(ctx); err != nil {
-		return err
-	}
-	if err := m.writeRefusals(ctx); err != nil {
+	m.gatherUses()
+	if err := m.flushCounts(ctx); err != nil {
 		return err
 	}
 	return m.writeUses(ctx, usesApart)
 }
 
-// gather adds what was counted to what is pending.
+// flushCounts writes counts and refusals down; it waits for no uses.
+func (m *Meter) flushCounts(ctx context.Context) error {
+	select {
+	case m.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-m.turn }()
+	m.gather()
+	if err := m.writeTallies(ctx); err != nil {
+		return err
+	}
+	return m.writeRefusals(ctx)
+}
+
+// gatherUses adds the uses that were seen to those that are pending.
+func (m *Meter) gatherUses() {
+	if m.pendingUses == nil {
+		m.pendingUses = map[oauth.Connection]oauth.Use{}
+	}
+	for c, u := range m.uses.take(m.now(), maxUses-len(m.pendingUses)) {
+		m.pendingUses[c] = m.pendingUses[c].Later(u)
+	}
+}
+
+// gather adds what was counted and refused to what is pending.
 func (m *Meter) gather() {
 	p, lost := &m.pending, m.uncounted.Swap(0)
 	if p.tallies == nil {
-		p.tallies, p.uses, p.more = map[tallied]oauth.Tally{}, map[oauth.Connection]oauth.Use{}, map[oauth.ID]int64{}
+		p.tallies, p.more = map[tallied]oauth.Tally{}, map[oauth.ID]int64{}
 	}
 	for _, t := range m.take() {
 		key := tallied{t.ApplicationID, t.Hour}
@@ -62,9 +83,6 @@ func (m *Meter) gather() {
 		default:
 			p.tallies[key] = t
 		}
-	}
-	for c, u := range m.uses.take(m.since, maxUses-len(p.uses)) {
-		p.uses[c] = p.uses[c].Later(u)
 	}
 	refusals, more, unheard := m.refusals.take(maxRefusals - len(p.refusals))
 	p.refusals = append(p.refusals, refusals...)
@@ -107,7 +125,7 @@ func (m *Meter) writeTallies(ctx context.Context) error {
 }
 
 func (m *Meter) writeUses(ctx context.Context, apart time.Duration) error {
-	for len(m.pending.uses) > 0 {
+	for len(m.pendingUses) > 0 {
 		if apart > 0 {
 			select {
 			case <-ctx.Done():
@@ -120,7 +138,7 @@ func (m *Meter) writeUses(ctx context.Context, apart time.Duration) error {
 			}
 		}
 		batch := map[oauth.Connection]oauth.Use{}
-		for c, u := range m.pending.uses {
+		for c, u := range m.pendingUses {
 			if batch[c] = u; len(batch) == store.UsageBatch {
 				break
 			}
@@ -129,7 +147,7 @@ func (m *Meter) writeUses(ctx context.Context, apart time.Duration) error {
 			return err
 		}
 		for c := range batch {
-			delete(m.pending.uses, c)
+			delete(m.pendingUses, c)
 		}
 	}
 	return nil

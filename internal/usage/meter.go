@@ -48,8 +48,14 @@ type Meter struct {
 	// wake asks for a flush ahead of time.
 	wake chan struct{}
 
-	// flushing is held while what was counted is taken and written.
+	// flushing is held for a whole flush, which takes its time over the uses.
 	flushing sync.Mutex
+	// pendingUses are of what was taken and is not written yet.
+	pendingUses map[oauth.Connection]oauth.Use
+
+	// turn is taken while counts and refusals are taken and written, by a flush or for a
+	// page.
+	turn chan struct{}
 	// since is when counting began for the next flush.
 	since   time.Time
 	pending pending
@@ -73,7 +79,8 @@ type tally struct {
 
 // New makes a meter for the applications of a store. The clock is the store's.
 func New(s *store.Store, random io.Reader, now func() time.Time, log *slog.Logger) *Meter {
-	return &Meter{store: s, random: random, now: now, log: log, since: now(), uses: newUses(now()), wake: make(chan struct{}, 1), stop: func() {}, stopped: closed()}
+	return &Meter{store: s, random: random, now: now, log: log, since: now(), uses: newUses(now()),
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), stop: func() {}, stopped: closed()}
 }
 
 func closed() chan struct{} {

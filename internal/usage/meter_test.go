@@ -2,8 +2,11 @@ package usage
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -208,6 +211,52 @@ func TestUsesAreWrittenOnceAQuarterOfAnHour(t *testing.T) {
 	b.flush()
 	if uses, err := b.store.Uses(t.Context(), c.AccountID); err != nil || uses[c.ApplicationID].Network != "2001:db8:1::/48" || !uses[c.ApplicationID].At.Equal(b.at) {
 		t.Errorf("the use is %+v: %v", uses, err)
+	}
+}
+
+func TestAPageDoesNotWaitForUses(t *testing.T) {
+	b := newBench(t)
+	application, ada := b.id(), b.id()
+	b.Called(application, ada)
+	b.Used(oauth.Connection{AccountID: ada, ApplicationID: application}, "profile", "192.0.2.1:1")
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = b.Meter.flush(ctx, time.Hour) })
+	defer func() {
+		stop()
+		running.Wait()
+	}()
+	for len(b.days(application)) == 0 {
+		runtime.Gosched() // until the counts are written, and an hour has to pass before the uses are
+	}
+	b.Called(application, ada)
+	hurry, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	shown := make(chan Report, 1)
+	running.Go(func() {
+		r, err := b.Report(hurry, application, 1)
+		if err != nil {
+			t.Error(err)
+		}
+		shown <- r
+	})
+	select {
+	case r := <-shown:
+		if r.Total.Calls != 2 {
+			t.Errorf("%d calls are shown", r.Total.Calls)
+		}
+	case <-hurry.Done():
+		t.Error("the page waits for the uses")
+	}
+}
+
+func TestAPageWaitsForCountsNoLongerThanItsReader(t *testing.T) {
+	b := newBench(t)
+	b.turn <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Report(ctx, b.id(), 1); !errors.Is(err, context.Canceled) || b.log.Len() > 0 {
+		t.Errorf("the error is %v, and the log tells: %s", err, b.log.String())
 	}
 }
 
