@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -157,8 +158,25 @@ func TestOnlyFormsWithPicturesMayBeLarge(t *testing.T) {
 			t.Errorf("a form with %d bytes more is answered %d, want %d", padding, got.status, want)
 		}
 	}
+	// What is no form with a file may be no larger than others, whoever sends it.
+	values = url.Values{"picture": {strings.Repeat("x", 100<<10)}}
+	if p := s.browser(account{}).submit(t, "/settings/profile/picture", values); p.status != http.StatusBadRequest {
+		t.Errorf("a large form of another type is answered %d", p.status)
+	}
 	// Nobody who is not signed in has a picture.
 	if p := s.browser(account{}).send(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 100<<10)); p.url.Path != "/sign-in" {
 		t.Errorf("a stranger's picture leads to %s", p.url.Path)
 	}
+}
+
+func TestUploadsAreCountedBeforeTheyAreRead(t *testing.T) {
+	t.Parallel()
+	s := start(t, "")
+	person := s.newAccount(t, "Uma Upload")
+	b := s.browser(person)
+	b.signIn(t, b.open(t, "/sign-in"))
+	for range 20 {
+		b.send(t, "/settings/profile/picture", "picture", nil).reads(t, http.StatusUnprocessableEntity, "Choose a picture first.")
+	}
+	b.send(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 4<<20)).reads(t, http.StatusUnprocessableEntity, "There were too many attempts.")
 }

@@ -17,10 +17,16 @@ const maxValues = 64 << 10
 // a browser shows no answer to a form of which it could not send all.
 const MaxBody = 24 << 20
 
-// FromForm reads the file of a form from its field name, nil when none was chosen, and
+// Drop reads a form that is refused to its end, and keeps nothing of it.
+func Drop(r *http.Request) {
+	// What does not arrive need not be dropped.
+	_, _ = io.Copy(io.Discard, r.Body)
+}
+
+// fromForm reads the file of a form from its field name, nil when none was chosen, and
 // puts the other fields into r.PostForm. wrong tells the person what to mend. At most
 // MaxUpload and the other fields are in memory.
-func FromForm(r *http.Request, name string) (upload []byte, wrong oauth.Sentence) {
+func fromForm(r *http.Request, name string) (upload []byte, wrong oauth.Sentence) {
 	parts, err := r.MultipartReader()
 	if errors.Is(err, http.ErrNotMultipart) {
 		return nil, oauth.Sentence{}

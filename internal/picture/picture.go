@@ -5,8 +5,7 @@
 // A handler of a form with enctype="multipart/form-data" reads it like this; the other
 // fields are in r.PostForm afterwards, as those of any form:
 //
-//	upload, wrong := picture.FromForm(r, "picture") // nil when no file was chosen
-//	made, wrong := studio.Make(ctx, upload)
+//	made, wrong := studio.FromForm(r, "picture") // nil when no file was chosen
 //
 // The route of the form must be among those for which internal/server allows large
 // forms (portal.Uploads).
@@ -20,6 +19,7 @@ import (
 	_ "image/gif" // decoded
 	"image/jpeg"
 	"image/png"
+	"net/http"
 
 	"golang.org/x/image/draw"
 	_ "golang.org/x/image/webp" // decoded
@@ -42,11 +42,39 @@ const (
 	maxMemory = maxSide * maxSide * bytesPerPixel
 )
 
-// Studio makes pictures, one at a time: each may take much memory for a moment.
-type Studio struct{ turn chan struct{} }
+// Studio makes pictures, one at a time: each may take much memory for a moment. Of forms
+// it reads maxForms at once.
+type Studio struct{ turn, forms chan struct{} }
+
+// maxForms is how many forms are in memory, from their beginning until their pictures are
+// made.
+const maxForms = 16
 
 // NewStudio makes a studio.
-func NewStudio() *Studio { return &Studio{turn: make(chan struct{}, 1)} }
+func NewStudio() *Studio {
+	return &Studio{turn: make(chan struct{}, 1), forms: make(chan struct{}, maxForms)}
+}
+
+// FromForm makes a picture of the file of a form from its field name, nil when none was
+// chosen, and puts the other fields into r.PostForm. wrong tells the person what to mend.
+func (s *Studio) FromForm(r *http.Request, name string) (made *oauth.Picture, wrong oauth.Sentence) {
+	select {
+	case s.forms <- struct{}{}:
+	case <-r.Context().Done():
+		Drop(r)
+		return nil, busy()
+	}
+	defer func() { <-s.forms }()
+	upload, wrong := fromForm(r, name)
+	if upload == nil {
+		return nil, wrong
+	}
+	p, wrong := s.Make(r.Context(), upload)
+	if !wrong.IsZero() {
+		return nil, wrong
+	}
+	return &p, wrong
+}
 
 // Make is the picture of an upload, without an id. wrong tells the person what to mend.
 func (s *Studio) Make(ctx context.Context, upload []byte) (p oauth.Picture, wrong oauth.Sentence) {
@@ -57,7 +85,7 @@ func (s *Studio) Make(ctx context.Context, upload []byte) (p oauth.Picture, wron
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
-		return p, oauth.Say("Many pictures are being uploaded. Wait a little and try again.")
+		return p, busy()
 	}
 	defer func() { <-s.turn }()
 	decoded, _, err := image.Decode(bytes.NewReader(upload))
@@ -69,6 +97,10 @@ func (s *Studio) Make(ctx context.Context, upload []byte) (p oauth.Picture, wron
 		return oauth.Picture{}, unreadable()
 	}
 	return p, oauth.Sentence{}
+}
+
+func busy() oauth.Sentence {
+	return oauth.Say("Many pictures are being uploaded. Wait a little and try again.")
 }
 
 func unreadable() oauth.Sentence {

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -308,13 +309,13 @@ func TestAFormIsReadWithItsFile(t *testing.T) {
 	r := form(t, func(w *multipart.Writer) {
 		_ = w.WriteField("name", "Ada")
 		put(t, w, "other", "x.png", []byte("not asked for"))
-		put(t, w, "picture", "me.png", []byte("pixels"))
+		put(t, w, "picture", "me.png", asPNG(t, banner(9, 9)))
 		_ = w.WriteField("scope", "a")
 		_ = w.WriteField("scope", "b")
 	})
-	upload, wrong := picture.FromForm(r, "picture")
-	if string(upload) != "pixels" || !wrong.IsZero() {
-		t.Errorf("the file is %q, wrong is %q", upload, wrong)
+	made, wrong := picture.NewStudio().FromForm(r, "picture")
+	if made == nil || !wrong.IsZero() {
+		t.Errorf("the picture is %v, wrong is %q", made, wrong)
 	}
 	if got := r.PostForm.Encode(); got != "name=Ada&scope=a&scope=b" {
 		t.Errorf("the other fields are %s", got)
@@ -329,8 +330,8 @@ func TestAFormWithoutAFile(t *testing.T) {
 	plain := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("name=Ada"))
 	plain.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for name, r := range map[string]*http.Request{"nothing chosen": nothing, "another encoding": plain} {
-		if upload, wrong := picture.FromForm(r, "picture"); upload != nil || !wrong.IsZero() {
-			t.Errorf("%s: the file is %q, wrong is %q", name, upload, wrong)
+		if made, wrong := picture.NewStudio().FromForm(r, "picture"); made != nil || !wrong.IsZero() {
+			t.Errorf("%s: the picture is %v, wrong is %q", name, made, wrong)
 		}
 	}
 }
@@ -350,8 +351,8 @@ func TestAFormThatIsTooLarge(t *testing.T) {
 		}
 	})
 	for name, r := range map[string]*http.Request{"the file": whole, "the body": cut, "the other fields": fields, "many empty fields": empty} {
-		if upload, wrong := picture.FromForm(r, "picture"); upload != nil || !strings.Contains(wrong.String(), "2 MB") {
-			t.Errorf("%s: %d bytes, wrong is %q", name, len(upload), wrong)
+		if made, wrong := picture.NewStudio().FromForm(r, "picture"); made != nil || !strings.Contains(wrong.String(), "2 MB") {
+			t.Errorf("%s: the picture is %v, wrong is %q", name, made, wrong)
 		}
 	}
 	if whole.PostFormValue("name") != "Ada" {
@@ -359,8 +360,53 @@ func TestAFormThatIsTooLarge(t *testing.T) {
 	}
 	broken := form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", []byte("pixels")) })
 	broken.Body = io.NopCloser(io.MultiReader(io.LimitReader(broken.Body, 150), iotest.ErrReader(io.ErrUnexpectedEOF)))
-	if _, wrong := picture.FromForm(broken, "picture"); !strings.Contains(wrong.String(), "did not arrive") {
+	if _, wrong := picture.NewStudio().FromForm(broken, "picture"); !strings.Contains(wrong.String(), "did not arrive") {
 		t.Errorf("a broken form: %q", wrong)
+	}
+}
+
+// stuck is the body of a form that stops coming.
+type stuck struct{ begun, over chan struct{} }
+
+func (s stuck) Read([]byte) (int, error) {
+	s.begun <- struct{}{}
+	<-s.over
+	return 0, io.ErrUnexpectedEOF
+}
+
+func TestOnlySoManyFormsAreReadAtOnce(t *testing.T) {
+	studio := picture.NewStudio()
+	slow := stuck{make(chan struct{}), make(chan struct{})}
+	var readers sync.WaitGroup
+	send := func() {
+		r := form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", []byte("pixels")) })
+		r.Body = io.NopCloser(slow)
+		readers.Go(func() { studio.FromForm(r, "picture") })
+	}
+	const most = 16
+	for range most {
+		send()
+		<-slow.begun
+	}
+	another := func() *http.Request {
+		return form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", asPNG(t, banner(9, 9))) })
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	// With a place free, either may come first.
+	for range 20 {
+		r := another().WithContext(ctx)
+		if made, wrong := studio.FromForm(r, "picture"); made != nil || !strings.Contains(wrong.String(), "Wait a little") {
+			t.Errorf("beside %d forms one more is read: %q", most, wrong)
+		}
+		if n, _ := io.Copy(io.Discard, r.Body); n > 0 {
+			t.Errorf("%d bytes are left of a form that is refused", n)
+		}
+	}
+	close(slow.over)
+	readers.Wait()
+	if made, wrong := studio.FromForm(another(), "picture"); made == nil {
+		t.Errorf("after them none is read: %q", wrong)
 	}
 }
 

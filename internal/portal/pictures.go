@@ -24,18 +24,11 @@ func Uploads() []string {
 // upload reads a form with a picture in its field name, nil when none was chosen. The
 // other fields are in r.PostForm afterwards. wrong tells the person what to mend.
 func (p *Portal) upload(r *http.Request, person *signin.Person, name string) (made *oauth.Picture, wrong oauth.Sentence) {
-	file, wrong := picture.FromForm(r, name)
-	if file == nil {
-		return nil, wrong
-	}
 	if _, ok := p.UploadLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); !ok {
+		picture.Drop(r)
 		return nil, oauth.Say("There were too many attempts. Wait a little and try again.")
 	}
-	one, wrong := p.Studio.Make(r.Context(), file)
-	if !wrong.IsZero() {
-		return nil, wrong
-	}
-	return &one, wrong
+	return p.Studio.FromForm(r, name)
 }
 
 // ServePicture shows a picture to everybody, on other sites too: avatar_url of the API

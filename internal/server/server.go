@@ -135,14 +135,16 @@ func isClean(p string) bool {
 // maxForm is the size of a form of the pages in bytes, unless it has a picture.
 const maxForm = 64 << 10
 
-// formLimit tells how large the form of a request may be, in bytes.
+// formLimit tells how large the form of a request may be, in bytes. A large one is not
+// read before its handler does, unlike any that has another type.
 func formLimit() func(*http.Request) int64 {
 	uploads := http.NewServeMux()
 	for _, pattern := range portal.Uploads() {
 		uploads.Handle(pattern, http.NotFoundHandler())
 	}
 	return func(r *http.Request) int64 {
-		if _, pattern := uploads.Handler(r); pattern != "" {
+		_, pattern := uploads.Handler(r)
+		if pattern != "" && strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
 			return picture.MaxBody
 		}
 		return maxForm
