@@ -19,7 +19,7 @@ func TestTrial(t *testing.T) {
 		{"a public application is tried to its end", func(t *testing.T, s *server) { testTrial(t, s, true) }},
 		{"a refusal is shown as the application gets it", testTrialRefused},
 		{"nobody else is sent to the callback of a trial", testTrialCallback},
-		{"whoever signs in during a trial does not go on with it", testTrialSignIn},
+		{"somebody else who signs in during a trial does not go on with it", testTrialSignIn},
 		{"an answer counts only for the attempt that it belongs to", testTrialState},
 		{"a trial reaches nothing but what it made", testTrialReach},
 	} {
@@ -154,6 +154,15 @@ func testTrialSignIn(t *testing.T, s *server) {
 		}
 		b.person = other
 		b.signIn(t, p).checkErrorPage(t)
+	}
+	b := s.browser(owner)
+	b.signIn(t, b.open(t, "/sign-in"))
+	q := b.begin(t, app)
+	q.Set("prompt", "login consent")
+	p := b.signIn(t, b.visit(t, q))
+	p.reads(t, http.StatusOK, "wants to use your account", "You will return to "+strings.TrimPrefix(s.url, "http://"))
+	if p = b.press(t, p, "Allow"); p.url.Path != app.path()+"/try/callback" || !p.url.Query().Has("code") {
+		t.Errorf("the answer leads to %s", p.url.Redacted())
 	}
 }
 

@@ -49,7 +49,7 @@ type request struct {
 	// person is who is signed in, nil for nobody.
 	person *signin.Person
 	// trial: the answer goes to the callback of trials, because of who was signed in when
-	// this request came. Whoever signs in during it has to ask anew.
+	// this request came. Somebody else who signs in during it has to ask anew.
 	trial bool
 	// fresh: the person signed in for this very request.
 	fresh bool

@@ -51,12 +51,13 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
 
 // entered goes on with a request after its person signed in. A reload of what
 // comes next should not post the password again, so the browser asks anew; only
-// prompt=login has to know that the person signed in just now.
+// prompt=login has to know that the person signed in just now. Somebody else than before
+// may have no part in the trial that this was.
 func (h *Handler) entered(w http.ResponseWriter, r *http.Request, q *request, person *signin.Person, err error) {
 	switch {
 	case err != nil:
 		h.door.Fail(w, r, err)
-	case q.prompts("login") && !q.trial:
+	case q.prompts("login") && (!q.trial || q.person != nil && q.person.Account.ID == person.Account.ID):
 		q.person, q.fresh = person, true
 		h.dispatch(w, r, q)
 	default:
