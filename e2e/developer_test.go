@@ -26,6 +26,7 @@ func TestDeveloper(t *testing.T) {
 		{"what others change meanwhile stays", testMeanwhile},
 		{"what cannot be is said beside the field", testWrongSettings},
 		{"applications are found among many", testManyApplications},
+		{"an account owns only so many applications", testFullAccount},
 	} {
 		t.Run(part.name, func(t *testing.T) { t.Parallel(); part.test(t, s) })
 	}
@@ -205,4 +206,26 @@ func testManyApplications(t *testing.T, s *server) {
 	}
 	all := s.session.open(t, found.link(t, "All applications of Mary Many"))
 	s.session.open(t, all.link(t, "Older →")).reads(t, http.StatusOK, "Number 0")
+}
+
+func testFullAccount(t *testing.T, s *server) {
+	person := s.newAccount(t, "Fred Full")
+	b := s.browser(person)
+	b.signIn(t, b.open(t, "/sign-in"))
+	register := func() *page {
+		t.Helper()
+		return b.submit(t, "/settings/applications/new", url.Values{"name": {"One of many"}, "redirect_uris": {callback}, "scope": {"profile"}})
+	}
+	for range 100 {
+		register().reads(t, http.StatusOK, "Copy the secret now.")
+	}
+	const full = "This account owns 100 applications, and may own no more."
+	register().reads(t, http.StatusUnprocessableEntity, full)
+	offered := s.register(t, registration{})
+	s.session.press(t, s.session.open(t, offered.path()+"/people"), "Offer application", "heir", person.email)
+	b.press(t, b.open(t, "/settings/applications"), "Accept").reads(t, http.StatusConflict, full)
+	s.register(t, registration{owner: person.email}) // operators are not bound, nor are administrators
+	s.command(t, "", "account", "promote", person.email)
+	register().reads(t, http.StatusOK, "Copy the secret now.")
+	b.press(t, b.open(t, "/settings/applications"), "Accept").reads(t, http.StatusOK, "The application is yours now.")
 }

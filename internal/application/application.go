@@ -56,7 +56,8 @@ type Registration struct {
 
 // Register adds an application and returns its secret, which is kept nowhere;
 // public applications get none. With administrator, scopes that need an approval
-// and ResourceServer are allowed. The error is a *Problem where the input is wrong.
+// and ResourceServer are allowed, and the owner may have more than maxOwned. The error
+// is a *Problem where the input is wrong.
 func (a *Applications) Register(ctx context.Context, r Registration, administrator bool) (oauth.Application, string, error) {
 	if r.Scope == "" {
 		r.Scope = a.catalogue.Default()
@@ -67,6 +68,11 @@ func (a *Applications) Register(ctx context.Context, r Registration, administrat
 	}
 	if r.ResourceServer && (!administrator || r.Public) {
 		return oauth.Application{}, "", &Problem{"resource_server", oauth.Say("Only an administrator makes a resource server, and it must be confidential.")}
+	}
+	if !administrator {
+		if err := a.hasRoom(ctx, r.Owner.ID); err != nil {
+			return oauth.Application{}, "", err
+		}
 	}
 	now := a.now().UTC()
 	id, clientID, err := oauth.NewClientID(a.random, now)
@@ -91,6 +97,19 @@ func (a *Applications) Register(ctx context.Context, r Registration, administrat
 		return oauth.Application{}, "", err
 	}
 	return n, secret, nil
+}
+
+// maxOwned is how many applications an account may own that is no administrator's, so that
+// a script cannot fill the store. Of those that come at the same time some may be beyond.
+const maxOwned = 100
+
+// hasRoom is a *Problem where an account owns as many applications as it may.
+func (a *Applications) hasRoom(ctx context.Context, owner oauth.ID) error {
+	n, err := a.store.CountApplications(ctx, owner)
+	if err == nil && n >= maxOwned {
+		err = &Problem{"name", oauth.Say("This account owns %d applications, and may own no more. Delete one that is not needed, or ask those who run this platform.", n)}
+	}
+	return err
 }
 
 // Edit lets change set the details of an application as it is now, or refuse to. Scopes that

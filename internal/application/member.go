@@ -86,7 +86,13 @@ func (a *Applications) RemoveMember(ctx context.Context, application oauth.ID, a
 // Accept makes the account to which an application is offered its owner. Tokens of
 // client_credentials that were for the owner before work no more, and there are none for the
 // new one before the secret is replaced; co-owners have no part in it; people who approved
-// the application are asked again.
+// the application are asked again. The error is a *Problem where the account owns as many as
+// it may.
 func (a *Applications) Accept(ctx context.Context, application oauth.ID, heir oauth.Account) error {
+	if !heir.Administrator {
+		if err := a.hasRoom(ctx, heir.ID); err != nil {
+			return err
+		}
+	}
 	return a.store.Inherit(ctx, application, heir)
 }

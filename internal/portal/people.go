@@ -131,6 +131,14 @@ func (p *Portal) acceptTransfer(w http.ResponseWriter, r *http.Request, person *
 	if err == nil {
 		err = p.Applications.Accept(r.Context(), a.ID, person.Account)
 	}
+	var problem *application.Problem
+	if errors.As(err, &problem) {
+		p.Pages.Write(w, r, http.StatusConflict, page.Problem{
+			Frame:  frame(r, person, "applications", oauth.Say("%s", a.Name)),
+			Person: problem.Message, BackTo: "/settings/applications", BackText: oauth.Say("Your applications"),
+		})
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,12 @@ func (s *Store) Applications(ctx context.Context, owner oauth.ID) ([]oauth.Appli
 	return collect(rows, err, scanApplication)
 }
 
+// CountApplications counts the applications of an owner.
+func (s *Store) CountApplications(ctx context.Context, owner oauth.ID) (n int, err error) {
+	err = s.engine.db().QueryRowContext(ctx, `select count(*) from applications where owner_id = $1`, owner[:]).Scan(&n)
+	return n, fault(err)
+}
+
 // EditApplication lets edit decide on the application as it is now, and writes the
 // name, links, logo, redirect URIs, scopes and the state of review that it returns. Its error is returned, and
 // nothing is changed then.
