@@ -30,8 +30,9 @@ func (h *house) beginFirstRun(ctx context.Context, issuer string) (string, error
 // replica.
 const firstRunLook = 2 * time.Second
 
-// awaitFirstRun goes by what was said of an empty platform, wherever that was, until
-// there is an administrator.
+// awaitFirstRun goes by what was said of a platform without an administrator, wherever
+// that was, as soon as there is one. Where there is one from the start it looks once: the
+// platform may have been set up since this server read how it is.
 func (h *house) awaitFirstRun(ctx context.Context, c *config) {
 	for {
 		select {

@@ -72,8 +72,8 @@ func (c *config) serve(ctx context.Context) (err error) {
 	fmt.Fprintf(c.out, "listening on http://%s\n", c.listeningOn(listener.Addr()))
 	if link != "" {
 		fmt.Fprintf(c.out, "first run: open %s\n", link)
-		go h.awaitFirstRun(ctx, c)
 	}
+	go h.awaitFirstRun(ctx, c)
 	go keepHeadroom(ctx)
 	if c.database == "" {
 		c.spareProcessor()
