@@ -11,9 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/latchkey/latchkey/internal/grant"
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -152,7 +150,7 @@ func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err er
 		header.Set("WWW-Authenticate", `Basic realm="latchkey"`)
 	}
 	if known.RetryAfter > 0 {
-		header.Set("Retry-After", strconv.Itoa(int((known.RetryAfter+time.Second-1)/time.Second)))
+		header.Set("Retry-After", oauth.RetryAfter(known.RetryAfter))
 	}
 	writeJSON(w, known.Code.Status, e.errorBody(known))
 	e.note(q, r.place, err, known)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -89,6 +90,12 @@ func ErrorOf(err error) *Error {
 // Internal wraps a cause that nobody outside should see.
 func Internal(cause error) *Error {
 	return &Error{Code: ServerError, Description: "The server could not answer. Try again later.", Cause: cause}
+}
+
+// RetryAfter is the value of the header of this name for a time to wait: whole seconds,
+// none too few.
+func RetryAfter(wait time.Duration) string {
+	return strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10)
 }
 
 // Error is for logs: the code, the description and the cause.

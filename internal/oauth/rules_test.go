@@ -365,6 +365,16 @@ func TestErrorDescriptionsKeepToTheirCharacters(t *testing.T) {
 	}
 }
 
+func TestATimeToWaitIsTheNextWholeSecond(t *testing.T) {
+	for wait, want := range map[time.Duration]string{
+		1: "1", time.Millisecond: "1", time.Second: "1", time.Second + 1: "2", 90 * time.Second: "90",
+	} {
+		if got := oauth.RetryAfter(wait); got != want {
+			t.Errorf("RetryAfter(%v) = %s; want %s", wait, got, want)
+		}
+	}
+}
+
 func TestSecretsOverlapAfterARotation(t *testing.T) {
 	a := oauth.Application{ID: oauth.ID{1}}
 	a.SecretHash = oauth.HashClientSecret(a.ID, "new")

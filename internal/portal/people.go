@@ -2,9 +2,7 @@ package portal
 
 import (
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
 
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -78,7 +76,7 @@ func (p *Portal) addMember(w http.ResponseWriter, r *http.Request, person *signi
 	if wait, ok := p.LookUpLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); ok {
 		err = p.Applications.AddMember(r.Context(), a, role, r.PostFormValue(string(role)))
 	} else {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		w.Header().Set("Retry-After", oauth.RetryAfter(wait))
 		status, err = http.StatusTooManyRequests, &application.Problem{
 			Field: string(role), Message: oauth.Say("There were too many attempts. Wait a little and try again."),
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -230,7 +229,7 @@ func (p *Portal) tooMany(w http.ResponseWriter, r *http.Request, person *signin.
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(problem.RetryAfter.Seconds()))))
+	w.Header().Set("Retry-After", oauth.RetryAfter(problem.RetryAfter))
 	return p.writeWebhook(w, r, person, http.StatusTooManyRequests, a, page.WebhookForm{
 		URL: hook.URL, Events: webhookChoices(hook.Events), Problems: map[string]oauth.Sentence{"delivery": problem.Message},
 	})

@@ -7,10 +7,8 @@ package signin
 import (
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/account"
@@ -133,7 +131,7 @@ func (d *Door) SignUpOpen() bool { return d.accounts.SignUpOpen() }
 // Retry-After where there were too many attempts.
 func Status(w http.ResponseWriter, p *account.Problem) int {
 	if p.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+		w.Header().Set("Retry-After", oauth.RetryAfter(p.RetryAfter))
 		return http.StatusTooManyRequests
 	}
 	return http.StatusUnprocessableEntity
@@ -264,7 +262,7 @@ func (d *Door) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	d.log.Error("request failed", "path", r.URL.Path, "cause", known)
 	status := known.Code.Status
 	if known.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(known.RetryAfter.Seconds()))))
+		w.Header().Set("Retry-After", oauth.RetryAfter(known.RetryAfter))
 	}
 	d.pages.Write(w, r, status, page.Problem{
 		Frame: page.Frame{Title: oauth.Say("Something went wrong here")}, Person: oauth.Say("It is not your fault. Try again in a moment."),
