@@ -138,10 +138,14 @@ func setAside(ctx context.Context, path string) (kept string, err error) {
 	if err != nil {
 		return "", err
 	}
+	var busy, logged, moved int
+	err = db.QueryRowContext(ctx, `pragma wal_checkpoint(truncate)`).Scan(&busy, &logged, &moved)
 	// The last connection that closes writes the log into the database.
-	_, err = db.ExecContext(ctx, `pragma wal_checkpoint(truncate)`)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return "", fmt.Errorf("close the present database: %w", err)
+	}
+	if busy != 0 {
+		return "", fmt.Errorf("another program uses the database %s; end it first", path)
 	}
 	kept = path + ".before-" + time.Now().UTC().Format("20060102T150405.000Z")
 	for _, side := range []string{"-wal", "-shm"} {

@@ -226,6 +226,17 @@ func TestRestoreRefuses(t *testing.T) {
 		prepare     func(w *world, backup string)
 	}{
 		{"while a server runs on the folder", "a server runs", func(w *world, _ string) { w.open(true) }},
+		{"while another program reads the database", "another program uses the database", func(w *world, _ string) {
+			db := w.sqlite(filepath.Join(w.at.Folder, store.DatabaseFile))
+			reading, err := db.BeginTx(w.ctx, nil)
+			w.must(err)
+			w.Cleanup(func() { _ = reading.Rollback() })
+			var n int
+			w.must(reading.QueryRowContext(w.ctx, `select count(*) from authorizations`).Scan(&n))
+			// What the log holds now is too new for the one who reads.
+			_, err = db.ExecContext(w.ctx, `insert into settings values ('x', '1')`)
+			w.must(err)
+		}},
 		{"a backup that is missing", "no such file", func(w *world, backup string) { w.must(os.Remove(backup)) }},
 		{"an empty file", "not a", func(w *world, backup string) { w.must(os.Truncate(backup, 0)) }},
 		{"a file of another kind", "not a whole database", func(w *world, backup string) {
