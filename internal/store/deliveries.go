@@ -127,11 +127,12 @@ func (s *Store) ClaimDelivery(ctx context.Context, busy []oauth.ID, lease time.D
 	return d, w, err
 }
 
-// FinishDelivery writes down how an attempt went, unless another one has begun since.
+// FinishDelivery writes down how an attempt went, unless another one has begun since, or
+// was asked for: then its lease is over.
 func (s *Store) FinishDelivery(ctx context.Context, d oauth.Delivery) error {
 	return s.write(ctx, func(tx *transaction) error {
-		_, err := tx.exec(`update deliveries set due_at = $1, delivered_at = $2, status = $3, problem = $4 where id = $5 and attempts = $6`,
-			toMillis(d.DueAt), toMillis(d.DeliveredAt), d.Status, d.Problem, d.ID[:], d.Attempts)
+		_, err := tx.exec(`update deliveries set due_at = $1, delivered_at = $2, status = $3, problem = $4 where id = $5 and attempts = $6 and due_at > $7`,
+			toMillis(d.DueAt), toMillis(d.DeliveredAt), d.Status, d.Problem, d.ID[:], d.Attempts, toMillis(tx.now))
 		return err
 	})
 }

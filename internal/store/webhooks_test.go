@@ -339,6 +339,12 @@ func claimedAgain(w *world) {
 	if d, err = s.Delivery(w.ctx, w.application.ID, id); err != nil || d.Problem != "" || d.Attempts != 1 || !d.DueAt.Equal(w.clock.Now()) {
 		w.Errorf("a late attempt counts: %+v (%v)", d, err)
 	}
+	// One that is asked for during an attempt is made, however that ends.
+	d, _, err = s.ClaimDelivery(w.ctx, nil, lease)
+	w.must(err)
+	w.must(s.Redeliver(w.ctx, w.application, id))
+	d.DueAt, d.DeliveredAt, d.Status = time.Time{}, w.clock.Now(), 204
+	w.must(s.FinishDelivery(w.ctx, d))
 	d, _, err = s.ClaimDelivery(w.ctx, nil, lease)
 	w.must(err)
 	d.DueAt, d.DeliveredAt, d.Status = time.Time{}, w.clock.Now(), 204
