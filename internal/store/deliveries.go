@@ -181,18 +181,6 @@ const deliveriesKept = 30 * 24 * time.Hour
 
 // sweepDeliveries removes one batch of the oldest.
 func (t *transaction) sweepDeliveries(now time.Time) (removed int64, err error) {
-	// An id begins with its time.
-	before, err := oauth.NewID(zeros{}, now.Add(-deliveriesKept))
-	if err != nil {
-		return 0, err
-	}
+	before := firstID(now.Add(-deliveriesKept))
 	return t.exec(`delete from deliveries where id in (select id from deliveries where id < $1 order by id limit $2`+t.skipLocked()+`)`, before[:], sweepBatch)
-}
-
-// zeros is a reader without randomness.
-type zeros struct{}
-
-func (zeros) Read(b []byte) (int, error) {
-	clear(b)
-	return len(b), nil
 }

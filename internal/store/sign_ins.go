@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -50,12 +49,9 @@ func (s *Store) noteFailure(ctx context.Context, f failedSignIn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(oauth.WithActor(ctx, f.actor)), 5*time.Second)
 	defer cancel()
 	err := s.write(ctx, func(tx *transaction) error {
-		since, err := oauth.NewID(bytes.NewReader(make([]byte, 10)), tx.now.Add(-failuresEvery))
-		if err != nil {
-			return err
-		}
+		since := firstID(tx.now.Add(-failuresEvery))
 		var told bool
-		err = tx.queryRow(`select exists (select 1 from audit where account_id = $1 and id > $2 and kind = $3)`,
+		err := tx.queryRow(`select exists (select 1 from audit where account_id = $1 and id > $2 and kind = $3)`,
 			f.account.ID[:], since[:], string(oauth.AuditSignInFailed)).Scan(&told)
 		if err != nil || told {
 			return err

@@ -32,11 +32,7 @@ func (s *Store) sweepAllUsage(ctx context.Context) error {
 // returns how much.
 func (s *Store) SweepUsage(ctx context.Context) (removed int, err error) {
 	now := s.Now()
-	// The ids of what is older come before this one.
-	var oldest oauth.ID
-	if oldest, err = oauth.NewID(zeros{}, now.Add(-refusalsKept)); err != nil {
-		return 0, err
-	}
+	oldest := firstID(now.Add(-refusalsKept))
 	err = s.write(ctx, func(tx *transaction) error {
 		removed = 0
 		for _, c := range []struct {
