@@ -58,7 +58,9 @@ func authorizationList(c *config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List authorizations, the newest first",
-		Args:  cobra.NoArgs,
+		Long: "List authorizations, the newest first. Of an account or an application these are the ones that people\n" +
+			"gave; what applications get for themselves (client_credentials) is only in the list of all.",
+		Args: cobra.NoArgs,
 		RunE: c.onData(func(ctx context.Context, h *house, _ []string) error {
 			filter := store.AuthorizationFilter{Limit: limit}
 			if owner != "" {

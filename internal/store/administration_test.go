@@ -31,6 +31,7 @@ func TestAdministration(t *testing.T) {
 		{"accounts are found by how they begin", accountsAreFound},
 		{"applications are listed by state and owner", applicationsAreListed},
 		{"what lives is counted before it is stopped", livingIsCounted},
+		{"authorizations are listed by who gave them and to which application", authorizationsAreListed},
 		{"an operator's revocation is written down", revocationsAreWrittenDown},
 		{"co-owners and testers may authorize a draft", membersMayTest},
 		{"who is removed from a draft loses what it approved", removedTestersAreCutOff},
@@ -291,6 +292,62 @@ func livingIsCounted(t *testing.T, s *Store) {
 	must(t, err)
 	if got.AsOwner.Authorizations != 1 {
 		t.Errorf("of its applications live %+v, although one is suspended", got.AsOwner)
+	}
+}
+
+func authorizationsAreListed(t *testing.T, s *Store) {
+	ctx := t.Context()
+	ada, bob := newAccount(t, s, "ada@x.example", "ada", "Ada", false), newAccount(t, s, "bob@x.example", "bob", "Bob", false)
+	one, two := newApplication(t, s, ada, "One"), newApplication(t, s, ada, "Two")
+	names := map[oauth.ID]string{living(t, s, one, bob).ID: "bob-one", living(t, s, two, bob).ID: "bob-two", living(t, s, two, ada).ID: "ada-two"}
+	ended := oauth.Authorization{
+		ID: newID(t, s.Now()), ApplicationID: one.ID, AccountID: ada.ID, GrantType: oauth.GrantAuthorizationCode,
+		Status: oauth.StatusPending, Scope: "profile", CreatedAt: s.Now(),
+	}.Asked()
+	read, err := s.Application(ctx, one.ID)
+	must(t, err)
+	must(t, s.Approve(ctx, Approval{Authorization: ended, Identity: read.Identity(), Asked: true}))
+	must(t, s.Disconnect(ctx, ada.ID, one.ID))
+	own := oauth.Authorization{
+		ID: newID(t, s.Now()), ApplicationID: one.ID, AccountID: ada.ID, GrantType: oauth.GrantClientCredentials, Status: oauth.StatusActive, SweepAfter: s.Now().Add(time.Hour),
+	}
+	must(t, s.Issue(ctx, own))
+	names[ended.ID], names[own.ID] = "ada-one, which has ended", "one for itself"
+	for _, c := range []struct {
+		what   string
+		filter AuthorizationFilter
+		want   []string
+	}{
+		{"all", AuthorizationFilter{Limit: 10}, []string{"one for itself", "ada-one, which has ended", "ada-two", "bob-two", "bob-one"}},
+		{"the newest", AuthorizationFilter{Limit: 2}, []string{"one for itself", "ada-one, which has ended"}},
+		{"those of Ada", AuthorizationFilter{AccountID: ada.ID, Limit: 10}, []string{"ada-one, which has ended", "ada-two"}},
+		{"those of Bob", AuthorizationFilter{AccountID: bob.ID, Limit: 10}, []string{"bob-two", "bob-one"}},
+		{"those of One", AuthorizationFilter{ApplicationID: one.ID, Limit: 10}, []string{"ada-one, which has ended", "bob-one"}},
+		{"those of Bob for Two", AuthorizationFilter{AccountID: bob.ID, ApplicationID: two.ID, Limit: 10}, []string{"bob-two"}},
+	} {
+		all, err := s.Authorizations(ctx, c.filter)
+		must(t, err)
+		var got []string
+		for _, a := range all {
+			got = append(got, names[a.ID])
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q; want %q", c.what, got, c.want)
+		}
+	}
+}
+
+func webhooksAreWrittenDown(t *testing.T, s *Store) {
+	ctx := t.Context()
+	ada := newAccount(t, s, "ada@x.example", "ada", "Ada", false)
+	a := newApplication(t, s, ada, "One")
+	must(t, s.SetWebhook(ctx, a, "https://x.example/hook", nil, ""))
+	id, err := s.TestWebhook(ctx, a.ID)
+	must(t, err)
+	must(t, s.Redeliver(ctx, a, id))
+	must(t, s.DeleteWebhook(ctx, a))
+	if kinds, _ := kindsOf(t, s, AuditFilter{AccountID: ada.ID, Kind: "webhook"}); kinds != "webhook.changed webhook.redelivered webhook.deleted" {
+		t.Errorf("written down is %s", kinds)
 	}
 }
 

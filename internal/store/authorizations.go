@@ -214,7 +214,9 @@ func (s *Store) Refuse(ctx context.Context, a oauth.Authorization, name string) 
 	})
 }
 
-// AuthorizationFilter selects authorizations. A zero field selects all.
+// AuthorizationFilter selects authorizations. A zero field selects all. Of an account or an
+// application only those of the code grant are found: no index has the others, which may be
+// very many.
 type AuthorizationFilter struct {
 	AccountID     oauth.ID
 	ApplicationID oauth.ID
@@ -222,12 +224,28 @@ type AuthorizationFilter struct {
 	Limit int
 }
 
-// Authorizations lists authorizations of both grants.
+// Authorizations lists authorizations.
 func (s *Store) Authorizations(ctx context.Context, f AuthorizationFilter) ([]oauth.Authorization, error) {
-	rows, err := s.engine.db().QueryContext(ctx, selectAuthorization+`
-		where ($1 or account_id = $2) and ($3 or application_id = $4) order by id desc limit $5`,
-		f.AccountID.IsZero(), f.AccountID[:], f.ApplicationID.IsZero(), f.ApplicationID[:], f.Limit)
+	query, args := s.authorizationList(f)
+	rows, err := s.engine.db().QueryContext(ctx, query, args...)
 	return collect(rows, err, scanAuthorization)
+}
+
+func (s *Store) authorizationList(f AuthorizationFilter) (query string, args []any) {
+	condition := ""
+	switch {
+	case !f.ApplicationID.IsZero() && !f.AccountID.IsZero():
+		condition, args = ` where grant_type = 'authorization_code' and application_id = $2 and account_id = $3`, []any{f.ApplicationID[:], f.AccountID[:]}
+	case !f.ApplicationID.IsZero():
+		condition, args = ` where grant_type = 'authorization_code' and application_id = $2`, []any{f.ApplicationID[:]}
+	case !f.AccountID.IsZero():
+		// What has ended need not have a consent, but the log has what the account answered.
+		condition, args = ` where grant_type = 'authorization_code' and account_id = $2 and application_id in (
+			select application_id from consents where account_id = $2
+			union select application_id from audit where account_id = $2 and kind in ($3, $4))`,
+			[]any{f.AccountID[:], string(oauth.AuditApproved), string(oauth.AuditRefused)}
+	}
+	return selectAuthorization + condition + ` order by ` + s.engine.rowName() + ` desc limit $1`, append([]any{f.Limit}, args...)
 }
 
 // revokeAll ends every authorization of the code grant that an account gave to

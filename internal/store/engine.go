@@ -29,6 +29,9 @@ type engine interface {
 	check(ctx context.Context, id oauth.ID) (checked, error)
 	// account reads an account.
 	account(ctx context.Context, id oauth.ID) (oauth.Account, error)
+	// rowName is the column that names the row of an authorization in the indexes, in the
+	// order of the ids.
+	rowName() string
 	// db is for reading the small tables.
 	db() reader
 	// ready reads one of them, and does not wait for a database that comes back.
@@ -80,7 +83,7 @@ type transaction struct {
 	// SQLite it is empty: there is one writer.
 	lock string
 	// byID is the condition that finds an authorization by its id, the first parameter;
-	// rowName is the column that names its row in the indexes.
+	// rowName is the engine's.
 	byID, rowName string
 	// insert adds an authorization unless its id is taken, and reports whether it did.
 	insert func(t *transaction, a *oauth.Authorization) (bool, error)

@@ -101,6 +101,8 @@ type list struct {
 	read func() (int, error)
 	// bounded lists read what they count from one end, and stop.
 	bounded bool
+	// index is one that has to be used; empty for whichever.
+	index string
 }
 
 func readLists(t *testing.T, s *Store, statements []string, scan *regexp.Regexp) {
@@ -116,6 +118,9 @@ func readLists(t *testing.T, s *Store, statements []string, scan *regexp.Regexp)
 		plan := planOf(t, s, l)
 		if scan.MatchString(plan) && !l.bounded {
 			t.Errorf("%s reads a table from end to end:\n%s\n%s", l.name, l.sql, plan)
+		}
+		if !strings.Contains(plan, l.index) {
+			t.Errorf("%s does not go by %s:\n%s\n%s", l.name, l.index, l.sql, plan)
 		}
 		var took []time.Duration
 		rows := 0
@@ -257,6 +262,15 @@ func otherLists(t *testing.T, s *Store) []list {
 			},
 		})
 	}
+	authorizations := func(name, index string, f AuthorizationFilter) list {
+		f.Limit = 1000
+		sql, args := s.authorizationList(f)
+		// A page of all is read from the end of the table.
+		return list{name: name, sql: sql, args: args, bounded: index == "", index: index, read: func() (int, error) {
+			found, err := s.Authorizations(ctx, f)
+			return len(found), err
+		}}
+	}
 	return append(all,
 		list{name: "applications by role", sql: applicationsByRole, args: []any{idBytes(1), "co-owner"}, read: func() (int, error) {
 			found, err := s.ApplicationsByRole(ctx, rowID(1), "co-owner")
@@ -274,6 +288,10 @@ func otherLists(t *testing.T, s *Store) []list {
 			living, err := s.LivingGrants(ctx, rowID(1))
 			return len(living), err
 		}},
+		authorizations("authorizations", "", AuthorizationFilter{}),
+		authorizations("authorizations of an account", "authorizations_by_application", AuthorizationFilter{AccountID: rowID(1)}),
+		authorizations("authorizations of an application", "authorizations_by_application", AuthorizationFilter{ApplicationID: rowID(1)}),
+		authorizations("authorizations of both", "authorizations_by_application", AuthorizationFilter{AccountID: rowID(1), ApplicationID: rowID(1)}),
 		list{name: "counts", sql: selectCounts, args: []any{CountedTo}, bounded: true, read: func() (int, error) {
 			_, err := s.Counts(ctx)
 			return 1, err

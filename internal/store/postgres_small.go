@@ -5,6 +5,8 @@ import (
 	"database/sql"
 )
 
+func (p *postgres) rowName() string { return "id" }
+
 // throughSQL is how the small tables are reached on PostgreSQL: it gives what
 // database/sql returns the shape that SQLite's connections have, too, and makes texts storable.
 type throughSQL struct {

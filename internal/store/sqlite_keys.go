@@ -33,6 +33,8 @@ func keyOf(id oauth.ID) int64 {
 	return (int64(binary.BigEndian.Uint64(stamp[:]))-keysBegin)<<22 | random*keyPlaces
 }
 
+func (e *sqlite) rowName() string { return "key" }
+
 // keyFunction is keyOf in SQL, for statements that serve both engines.
 const keyFunction = "authorization_key"
 
