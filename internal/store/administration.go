@@ -122,7 +122,11 @@ func (s *Store) RevokeByOperator(ctx context.Context, id oauth.ID) error {
 				return err
 			}
 		}
-		return tx.audit(oauth.AuditAuthorizationRevoked, oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID}, "authorization "+id.String())
+		application, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`, a.ApplicationID[:]))
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return tx.audit(oauth.AuditAuthorizationRevoked, oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID, Name: application.Name}, "authorization "+id.String())
 	})
 	return s.afterwards(err, change{kind: authorizationChanged, id: id})
 }

@@ -33,6 +33,7 @@ func TestAdministration(t *testing.T) {
 		{"what lives is counted before it is stopped", livingIsCounted},
 		{"authorizations are listed by who gave them and to which application", authorizationsAreListed},
 		{"an operator's revocation is written down", revocationsAreWrittenDown},
+		{"what is done to a webhook is among what was done to its owner", webhooksAreWrittenDown},
 		{"co-owners and testers may authorize a draft", membersMayTest},
 		{"who is removed from a draft loses what it approved", removedTestersAreCutOff},
 		{"another name takes the mark from the applications of an account", anotherNameTakesTheMark},
@@ -365,7 +366,7 @@ func revocationsAreWrittenDown(t *testing.T, s *Store) {
 	if read.Status != oauth.StatusRevoked || read.RevokedReason != oauth.ReasonOperator {
 		t.Errorf("it is %v for %v", read.Status, read.RevokedReason)
 	}
-	if all := walk(t, s, AuditFilter{Kind: "authorization"}, 10); len(all) != 1 || all[0].Subject.AccountID != ada.ID || !strings.Contains(all[0].Detail, row.ID.String()) {
+	if all := walk(t, s, AuditFilter{Kind: "authorization"}, 10); len(all) != 1 || all[0].Subject.AccountID != ada.ID || all[0].Subject.Name != "One" || !strings.Contains(all[0].Detail, row.ID.String()) {
 		t.Errorf("written down is %+v", all)
 	}
 }

@@ -153,7 +153,7 @@ func (s *Store) Redeliver(ctx context.Context, a oauth.Application, id oauth.ID)
 		if err != nil || tx.refusal != nil {
 			return err
 		}
-		return tx.audit(oauth.AuditWebhookRedelivered, aboutApplication(a), id.String())
+		return tx.audit(oauth.AuditWebhookRedelivered, subjectOf(a), id.String())
 	})
 }
 

@@ -38,12 +38,8 @@ func (s *Store) SetWebhook(ctx context.Context, a oauth.Application, url string,
 		if err != nil {
 			return err
 		}
-		return tx.audit(oauth.AuditWebhookChanged, aboutApplication(a), detail)
+		return tx.audit(oauth.AuditWebhookChanged, subjectOf(a), detail)
 	})
-}
-
-func aboutApplication(a oauth.Application) oauth.AuditSubject {
-	return oauth.AuditSubject{ApplicationID: a.ID, Name: a.Name}
 }
 
 // RotateWebhook gives the webhook of an application the key after that of a generation.
@@ -55,7 +51,7 @@ func (s *Store) RotateWebhook(ctx context.Context, a oauth.Application, generati
 		if err != nil || tx.refusal != nil {
 			return err
 		}
-		return tx.audit(oauth.AuditWebhookRotated, aboutApplication(a), "")
+		return tx.audit(oauth.AuditWebhookRotated, subjectOf(a), "")
 	})
 }
 
@@ -69,7 +65,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, a oauth.Application) error {
 		if err := tx.dropDeliveries(a.ID); err != nil {
 			return err
 		}
-		return tx.audit(oauth.AuditWebhookDeleted, aboutApplication(a), "")
+		return tx.audit(oauth.AuditWebhookDeleted, subjectOf(a), "")
 	})
 }
 
