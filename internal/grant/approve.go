@@ -78,7 +78,7 @@ func (g *Grants) Approve(ctx context.Context, id, account oauth.ID, r Request, a
 	a.Status = oauth.StatusPending
 	a.CodeHash, a.CodeExpiresAt = token.Hash(oauth.KindCode), a.CreatedAt.Add(g.config.CodeLifetime)
 	a = a.UntilIdle(g.config.Refresh.Idle)
-	err = g.store.Approve(ctx, store.Approval{Authorization: a, Identity: r.Application.Identity(), Asked: asked, Declined: r.Declined})
+	err = g.store.Approve(ctx, store.Approval{Authorization: a, Identity: r.Application.Identity(), Asked: asked, Declined: r.Declined, Review: g.config.Review})
 	switch {
 	case errors.Is(err, store.ErrAnswered), errors.Is(err, store.ErrChanged):
 		return "", err

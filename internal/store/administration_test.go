@@ -35,6 +35,7 @@ func TestAdministration(t *testing.T) {
 		{"an operator's revocation is written down", revocationsAreWrittenDown},
 		{"what is done to a webhook is among what was done to its owner", webhooksAreWrittenDown},
 		{"co-owners and testers may authorize a draft", membersMayTest},
+		{"an approval of a draft needs a role in it", draftsAreApprovedByMembers},
 		{"who is removed from a draft loses what it approved", removedTestersAreCutOff},
 		{"another name takes the mark from the applications of an account", anotherNameTakesTheMark},
 		{"the last administrator stays", lastAdministratorStays},

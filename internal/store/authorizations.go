@@ -144,17 +144,29 @@ type Approval struct {
 	Asked bool
 	// Declined is what the account was offered and left out, just now.
 	Declined oauth.Scope
+	// Review tells that an application is a draft until an administrator has verified it.
+	Review bool
 }
 
 // Approve adds a pending authorization, and remembers the consent where the
 // account was asked. ErrAnswered: the id was used before. ErrChanged: the
-// application, the account or the consent is not what it was.
+// application, the account or the consent is not what it was, or the account may not
+// approve this draft any more.
 func (s *Store) Approve(ctx context.Context, e Approval) error {
 	a := e.Authorization
 	err := s.transact(ctx, func(tx *transaction) error {
 		application, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.shareOf("applications"), a.ApplicationID[:]))
 		if err != nil {
 			return tx.absent(err)
+		}
+		if e.Review && !application.Verified() && application.OwnerID != a.AccountID {
+			var may bool
+			if err := tx.queryRow(mayTest, a.ApplicationID[:], a.AccountID[:]).Scan(&may); err != nil {
+				return err
+			}
+			if !may {
+				return tx.refuse(ErrChanged)
+			}
 		}
 		account, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`, a.AccountID[:]))
 		if err != nil {

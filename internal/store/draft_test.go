@@ -28,6 +28,43 @@ func membersMayTest(t *testing.T, s *Store) {
 	}
 }
 
+func draftsAreApprovedByMembers(t *testing.T, s *Store) {
+	ctx := t.Context()
+	owner, tester, former, stranger := newAccount(t, s, "o@x.example", "olive", "Olive", false), newAccount(t, s, "t@x.example", "tess", "Tess", false),
+		newAccount(t, s, "f@x.example", "finn", "Finn", false), newAccount(t, s, "s@x.example", "sam", "Sam", false)
+	draft, verified := newApplication(t, s, owner, "Draft"), newApplication(t, s, owner, "Verified")
+	must(t, s.VerifyApplication(ctx, verified.ID))
+	for _, member := range []oauth.Account{tester, former} {
+		must(t, s.AddMember(ctx, draft.ID, owner.ID, member, oauth.RoleTester))
+	}
+	must(t, s.RemoveMember(ctx, draft.ID, former, oauth.RoleTester, true))
+	for _, c := range []struct {
+		what        string
+		account     oauth.Account
+		application oauth.Application
+		review      bool
+		want        error
+	}{
+		{"the owner", owner, draft, true, nil},
+		{"a tester", tester, draft, true, nil},
+		{"who was a tester when the page was shown", former, draft, true, ErrChanged},
+		{"a stranger", stranger, draft, true, ErrChanged},
+		{"a stranger, of what is verified", stranger, verified, true, nil},
+		{"a stranger, where no review is required", stranger, draft, false, nil},
+	} {
+		row := oauth.Authorization{
+			ID: newID(t, s.Now()), ApplicationID: c.application.ID, AccountID: c.account.ID, GrantType: oauth.GrantAuthorizationCode,
+			Status: oauth.StatusPending, Scope: "profile", CreatedAt: s.Now(),
+		}.Asked()
+		read, err := s.Application(ctx, c.application.ID)
+		must(t, err)
+		err = s.Approve(ctx, Approval{Authorization: row, Identity: read.Identity(), Asked: true, Review: c.review})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v; want %v", c.what, err, c.want)
+		}
+	}
+}
+
 func removedTestersAreCutOff(t *testing.T, s *Store) {
 	ctx := t.Context()
 	owner := newAccount(t, s, "o@x.example", "olive", "Olive", false)
