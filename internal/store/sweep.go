@@ -117,7 +117,7 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 }
 
 // sweepEarly looks at one batch of the rows that may go before their SweepAfter. Of
-// those seen, most codes were redeemed and stay.
+// those seen, which need not be looked at again, most codes were redeemed and stay.
 func (s *Store) sweepEarly(ctx context.Context) (removed, seen int, err error) {
 	now := s.Now()
 	err = s.write(ctx, func(tx *transaction) error {
@@ -130,41 +130,50 @@ func (s *Store) sweepEarly(ctx context.Context) (removed, seen int, err error) {
 		if err != nil {
 			return err
 		}
-		for _, e := range due {
-			if seen >= sweepBatch {
-				break
-			}
-			gone, err := e.sweep(tx, now)
+		for looked := 0; len(due) > 0 && looked < sweepBatch; due = due[1:] {
+			e := due[0]
+			gone, done, err := e.sweep(tx, now)
 			if err != nil {
 				return err
 			}
-			removed += gone
-			seen += len(e.ids) / len(oauth.ID{})
+			named := len(e.ids) / len(oauth.ID{})
+			removed, looked = removed+gone, looked+named
+			if done {
+				seen += named
+			}
 		}
 		return nil
 	})
 	return removed, seen, err
 }
 
-// sweep removes the rows of which nothing can matter any more, and what named them.
-func (e earlySweep) sweep(tx *transaction, now time.Time) (removed int, err error) {
+// sweep removes the rows of which nothing can matter any more, and what named them. done is
+// false where somebody else had one of them: then they are looked at again.
+func (e earlySweep) sweep(tx *transaction, now time.Time) (removed int, done bool, err error) {
+	done = true
 	var id oauth.ID
 	for named := range slices.Chunk(e.ids, len(id)) {
 		copy(id[:], named)
-		a, err := scanAuthorization(tx.queryRow(selectAuthorization+tx.byID+tx.lock, id[:]))
+		// Most are in use, so they are read without a lock, and go only if they are still the same.
+		a, err := scanAuthorization(tx.queryRow(selectAuthorization+tx.byID, id[:]))
 		switch {
 		case errors.Is(err, ErrNotFound):
 		case err != nil:
-			return 0, err
+			return 0, false, err
 		case a.Sweepable(now):
-			if _, err := tx.exec(`delete from authorizations`+tx.byID, id[:]); err != nil {
-				return 0, err
+			n, err := tx.exec(`delete from authorizations where `+tx.rowName+` in (
+				select `+tx.rowName+` from authorizations`+tx.byID+` and status = $2`+tx.skipLocked()+`)`, id[:], int64(a.Status))
+			if err != nil {
+				return 0, false, err
 			}
-			removed++
+			removed += int(n)
+			done = done && n == 1
 		}
 	}
-	_, err = tx.exec(`delete from early_sweeps where after = $1 and ids = $2`, e.after, e.ids)
-	return removed, err
+	if done {
+		_, err = tx.exec(`delete from early_sweeps where after = $1 and ids = $2`, e.after, e.ids)
+	}
+	return removed, done, err
 }
 
 // pair names the authorizations of one account for one application.
