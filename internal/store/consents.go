@@ -37,17 +37,12 @@ func (s *Store) Consents(ctx context.Context, account oauth.ID) ([]oauth.Consent
 // Disconnect forgets the consent of an account to an application and revokes
 // every authorization that came of it, pending ones too, in one transaction.
 func (s *Store) Disconnect(ctx context.Context, account, application oauth.ID) error {
-	var revoked []change
+	var ended []change
 	err := s.write(ctx, func(tx *transaction) error {
-		forgotten, err := tx.exec(`delete from consents where account_id = $1 and application_id = $2`, account[:], application[:])
-		if err != nil {
-			return err
-		}
-		if _, err := tx.exec(`delete from uses where account_id = $1 and application_id = $2`, account[:], application[:]); err != nil {
-			return err
-		}
-		revoked, err = s.revokeAll(tx, application, account, oauth.ReasonDisconnected)
-		if err != nil || forgotten == 0 {
+		forgotten, more, err := s.disconnect(tx, account, application, oauth.ReasonDisconnected)
+		// An earlier attempt may have been committed although that was not heard.
+		ended = append(ended, more...)
+		if err != nil || !forgotten {
 			return err
 		}
 		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`, application[:]))
@@ -56,8 +51,19 @@ func (s *Store) Disconnect(ctx context.Context, account, application oauth.ID) e
 		}
 		return tx.audit(oauth.AuditDisconnected, oauth.AuditSubject{AccountID: account, ApplicationID: application, Name: a.Name}, "")
 	})
+	return s.afterwards(err, ended...)
+}
+
+// disconnect forgets the consent of an account to an application, if there is one, with
+// what was seen of its use, and revokes every authorization that came of it.
+func (s *Store) disconnect(tx *transaction, account, application oauth.ID, reason oauth.Reason) (forgotten bool, ended []change, err error) {
+	n, err := tx.exec(`delete from consents where account_id = $1 and application_id = $2`, account[:], application[:])
 	if err != nil {
-		revoked = []change{{kind: everythingChanged}}
+		return false, nil, err
 	}
-	return s.afterwards(err, revoked...)
+	if _, err := tx.exec(`delete from uses where account_id = $1 and application_id = $2`, account[:], application[:]); err != nil {
+		return false, nil, err
+	}
+	ended, err = s.revokeAll(tx, application, account, reason)
+	return n > 0, ended, err
 }

@@ -90,11 +90,21 @@ func removedTestersAreCutOff(t *testing.T, s *Store) {
 			must(t, s.VerifyApplication(ctx, a.ID))
 		}
 		row, own := living(t, s, a, member), living(t, s, a, owner)
+		must(t, s.AddUses(ctx, map[oauth.Connection]oauth.Use{{AccountID: member.ID, ApplicationID: a.ID}: {Scope: "profile", At: s.Now()}}))
 		must(t, s.RemoveMember(ctx, a.ID, member, c.roles[0], c.review))
 		read, err := s.Authorization(ctx, row.ID)
 		must(t, err)
 		if ended := read.Status == oauth.StatusRevoked; ended != c.ends || ended && read.RevokedReason != oauth.ReasonRemoved {
 			t.Errorf("%s: it is %v for %q", c.what, read.Status, read.RevokedReason)
+		}
+		if _, err := s.Consent(ctx, member.ID, a.ID); errors.Is(err, ErrNotFound) != c.ends {
+			t.Errorf("%s: the consent: %v", c.what, err)
+		}
+		if uses, err := s.Uses(ctx, member.ID); (len(uses) == 0) != c.ends || err != nil {
+			t.Errorf("%s: the uses: %v (%v)", c.what, uses, err)
+		}
+		if _, err := s.Consent(ctx, owner.ID, a.ID); err != nil {
+			t.Errorf("%s: the owner's consent: %v", c.what, err)
 		}
 		if read, err = s.Authorization(ctx, own.ID); err != nil || read.Status != oauth.StatusActive {
 			t.Errorf("%s: the owner's is %v (%v)", c.what, read.Status, err)

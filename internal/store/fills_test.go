@@ -176,6 +176,28 @@ func refusedAs(err error, code oauth.Code) error {
 	return errors.Join(errors.New("not refused as "+code.Wire), err)
 }
 
+func neverDisconnected(w *world) {
+	s := w.open(true)
+	w.populate(s, 1)
+	w.trusting(s)
+	gone, leave := context.WithCancel(w.ctx)
+	leave()
+	// A store that has just begun forgets everything now and then.
+	for range 3 {
+		before, err := s.RememberedApplication(w.ctx, w.application.ID)
+		w.must(err)
+		if err := s.Disconnect(gone, w.accounts[0].ID, w.application.ID); !errors.Is(err, context.Canceled) {
+			w.Fatalf("the disconnection is answered %v", err)
+		}
+		after, err := s.RememberedApplication(w.ctx, w.application.ID)
+		w.must(err)
+		if before == after {
+			return
+		}
+	}
+	w.Error("everything was forgotten")
+}
+
 // abandonedRevocations leaves revocations before they are answered. Whoever then
 // finds the row revoked, as the endpoint does on a repetition, may say so: the
 // cache must not hold it as living.

@@ -91,9 +91,9 @@ func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, acco
 	})
 }
 
-// RemoveMember takes a role from an account. Where a review is required, what the account
-// approved of a draft ends, unless another role lets it stay; an heir never approved as one.
-// ErrNotFound: it does not have the role.
+// RemoveMember takes a role from an account. Where a review is required, a draft is
+// disconnected from the account, unless another role lets it stay; an heir never approved
+// as one. ErrNotFound: it does not have the role.
 func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role, review bool) error {
 	var ended []change
 	err := s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction, a oauth.Application) (bool, error) {
@@ -106,7 +106,7 @@ func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account 
 		if err := tx.queryRow(mayTest, application[:], account.ID[:]).Scan(&may); err != nil || may {
 			return true, err
 		}
-		more, err := s.revokeAll(tx, application, account.ID, oauth.ReasonRemoved)
+		_, more, err := s.disconnect(tx, account.ID, application, oauth.ReasonRemoved)
 		// An earlier attempt may have been committed although that was not heard.
 		ended = append(ended, more...)
 		return true, err
