@@ -40,9 +40,14 @@ func viewAuthorization(a oauth.Authorization, clientIDs map[oauth.ID]string) aut
 		}
 		return &t
 	}
+	clientID, present := clientIDs[a.ApplicationID]
+	if !present && a.Status != oauth.StatusRevoked {
+		// The sweeper has not come to it yet.
+		a.Status, a.RevokedReason = oauth.StatusRevoked, oauth.ReasonDeleted
+	}
 	status := map[oauth.Status]string{oauth.StatusPending: "pending", oauth.StatusActive: "active", oauth.StatusRevoked: "revoked"}
 	return authorizationView{
-		ID: a.ID.String(), AccountID: a.AccountID.String(), ClientID: clientIDs[a.ApplicationID],
+		ID: a.ID.String(), AccountID: a.AccountID.String(), ClientID: clientID,
 		GrantType: string(a.GrantType), Status: status[a.Status], Scope: string(a.Scope), Generation: a.Generation,
 		CreatedAt: a.CreatedAt, EndsAt: optional(a.EndsAt), LastUsedAt: optional(a.RotatedAt), ExpiresAt: optional(a.Access.ExpiresAt),
 		RevokedAt: optional(a.RevokedAt), RevokedReason: string(a.RevokedReason),

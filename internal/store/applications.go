@@ -99,9 +99,9 @@ func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oaut
 	return s.afterwards(err, change{kind: applicationChanged, id: id})
 }
 
-// DeleteApplication revokes every authorization of an application, forgets the
-// consents to it, and removes it. Its client_credentials tokens die with it:
-// none works without its application.
+// DeleteApplication removes an application. With it all its tokens die, and the consents
+// to it end: none counts without its application. The sweeper removes them and the
+// authorizations, which may be too many for one transaction.
 func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		// No approval may come in between.
@@ -109,8 +109,7 @@ func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 		if err != nil {
 			return tx.absent(err)
 		}
-		// Nobody has to be told of these: none works without the application.
-		if _, err := s.revokeAll(tx, id, oauth.ID{}, oauth.ReasonDeleted); err != nil {
+		if _, err := tx.exec(`insert into deleted_applications (application_id) values ($1)`, id[:]); err != nil {
 			return err
 		}
 		if err := tx.dropDeliveries(id); err != nil {

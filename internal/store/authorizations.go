@@ -261,19 +261,18 @@ func (s *Store) authorizationList(f AuthorizationFilter) (query string, args []a
 }
 
 // revokeAll ends every authorization of the code grant that an account gave to
-// an application; a zero account stands for all. They are locked in the order of
-// their ids, as in every batch.
+// an application. They are locked in the order of their ids, as in every batch.
 func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason oauth.Reason) ([]change, error) {
 	// Those that are revoked already are dropped from memory again: an earlier attempt
 	// may have been committed later than it was given up.
-	rows, err := tx.query(`select id, account_id, status, sweep_after from authorizations
-		where grant_type = 'authorization_code' and application_id = $1 and ($2 or account_id = $3)
-		order by id`+tx.lock, application[:], account.IsZero(), account[:])
+	rows, err := tx.query(`select id, status, sweep_after from authorizations
+		where grant_type = 'authorization_code' and application_id = $1 and account_id = $2
+		order by id`+tx.lock, application[:], account[:])
 	ended := oauth.Authorization{}.Revoked(reason, s.engine.now())
 	var told []oauth.Occurrence
 	changes, err := collect(rows, err, func(r row) (change, error) {
-		a := oauth.Authorization{ApplicationID: application}
-		err := r.Scan(fixed(a.ID[:]), fixed(a.AccountID[:]), &a.Status, millis{&a.SweepAfter})
+		a := oauth.Authorization{ApplicationID: application, AccountID: account}
+		err := r.Scan(fixed(a.ID[:]), &a.Status, millis{&a.SweepAfter})
 		after := a.Revoked(reason, ended.RevokedAt)
 		if after.Status != a.Status {
 			tx.early.add(after.EarlySweep(), a.ID)
@@ -289,8 +288,8 @@ func (s *Store) revokeAll(tx *transaction, application, account oauth.ID, reason
 	kept := toMillis(ended.SweepAfter)
 	_, err = tx.exec(`update authorizations set status = 3, revoked_at = $1, revoked_reason = $2,
 			sweep_after = case when sweep_after < $3 then $3 else sweep_after end
-		where grant_type = 'authorization_code' and status <> 3 and application_id = $4 and ($5 or account_id = $6)`,
-		toMillis(ended.RevokedAt), string(ended.RevokedReason), kept, application[:], account.IsZero(), account[:])
+		where grant_type = 'authorization_code' and status <> 3 and application_id = $4 and account_id = $5`,
+		toMillis(ended.RevokedAt), string(ended.RevokedReason), kept, application[:], account[:])
 	if err == nil {
 		err = tx.tellEach(told)
 	}
@@ -314,4 +313,4 @@ const selectLivingGrants = selectAuthorization + ` where status = 2 and ` + give
 // givenByAccount finds the authorizations of the code grant that the account $1 gave.
 // Each has a consent as long as it lives: so they need no index by accounts alone.
 const givenByAccount = `grant_type = 'authorization_code' and account_id = $1
-	and application_id in (select application_id from consents where account_id = $1)`
+	and application_id in (select application_id from consents where account_id = $1` + ofPresent + `)`

@@ -2,11 +2,16 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 const selectConsent = `select account_id, application_id, scope, declined, identity, ends_at, created_at, updated_at from consents`
+
+// ofPresent leaves out the consents to applications that were deleted, which the sweeper
+// will remove.
+const ofPresent = ` and exists (select 1 from applications where applications.id = application_id)`
 
 func scanConsent(r row) (c oauth.Consent, err error) {
 	err = r.Scan(fixed(c.AccountID[:]), fixed(c.ApplicationID[:]), &c.Scope, &c.Declined, fixed(c.Identity[:]), millis{&c.EndsAt}, millis{&c.CreatedAt}, millis{&c.UpdatedAt})
@@ -25,12 +30,12 @@ func putConsent(tx *transaction, c oauth.Consent) error {
 // Consent reads what an account approved of an application; ErrNotFound where
 // it never did, or has disconnected since.
 func (s *Store) Consent(ctx context.Context, account, application oauth.ID) (oauth.Consent, error) {
-	return scanConsent(s.engine.db().QueryRowContext(ctx, selectConsent+` where account_id = $1 and application_id = $2`, account[:], application[:]))
+	return scanConsent(s.engine.db().QueryRowContext(ctx, selectConsent+` where account_id = $1 and application_id = $2`+ofPresent, account[:], application[:]))
 }
 
 // Consents lists what an account approved, the newest first.
 func (s *Store) Consents(ctx context.Context, account oauth.ID) ([]oauth.Consent, error) {
-	rows, err := s.engine.db().QueryContext(ctx, selectConsent+` where account_id = $1 order by created_at desc`, account[:])
+	rows, err := s.engine.db().QueryContext(ctx, selectConsent+` where account_id = $1`+ofPresent+` order by created_at desc`, account[:])
 	return collect(rows, err, scanConsent)
 }
 
@@ -46,8 +51,12 @@ func (s *Store) Disconnect(ctx context.Context, account, application oauth.ID) e
 			return err
 		}
 		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`, application[:]))
+		if errors.Is(err, ErrNotFound) {
+			// It was deleted, and written down as that.
+			return nil
+		}
 		if err != nil {
-			return tx.absent(err)
+			return err
 		}
 		return tx.audit(oauth.AuditDisconnected, oauth.AuditSubject{AccountID: account, ApplicationID: application, Name: a.Name}, "")
 	})

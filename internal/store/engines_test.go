@@ -50,6 +50,8 @@ func TestEngines(t *testing.T) {
 		{"everything that has ended is swept", sweepEverything},
 		{"what can still matter is not swept", sweepNothingAlive},
 		{"what was revoked together is swept", sweepRevokedTogether},
+		{"the authorizations of a deleted application are swept", sweepDeleted},
+		{"a disconnection that never began leaves the memory alone", neverDisconnected},
 		{"two sweepers do no harm", sweepTwice},
 		{"usage adds up whoever adds it", usageAddsUp},
 		{"the accounts of parts of a day are counted once", accountsOfAnHourMerge},

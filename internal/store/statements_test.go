@@ -35,6 +35,34 @@ func TestAnOperationNeedsFewStatements(t *testing.T) {
 	})
 }
 
+// TestADeletionNeedsAsManyStatementsWhateverItEnds: nor does it touch an authorization, so
+// that it takes no longer for a large application.
+func TestADeletionNeedsAsManyStatementsWhateverItEnds(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]Options{
+		"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Start(t).Database(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen statements
+			at.statement = seen.add
+			s := openAt(t, at)
+			ada := newAccount(t, s, "ada@x.example", "ada", "Ada", false)
+			most := 0
+			for _, n := range []int{0, 1, 200} {
+				a := newApplication(t, s, ada, "App")
+				for range n {
+					living(t, s, a, ada)
+				}
+				ran := seen.of(func() { must(t, s.DeleteApplication(t.Context(), a.ID)) })
+				most = max(most, len(ran))
+				if len(ran) != most || most == 0 || strings.Contains(strings.Join(ran, "\n"), " authorizations ") {
+					t.Errorf("with %d authorizations it runs\n%s", n, strings.Join(ran, "\n"))
+				}
+			}
+		})
+	}
+}
+
 // statements counts what operations run. What the store does by itself is left out: its
 // heartbeat, its look at other processes, its sweeping.
 type statements struct {

@@ -105,7 +105,11 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 			return err
 		}
 		deliveries, err := tx.sweepDeliveries(s.Now())
-		removed = int(authorizations + sessions + deliveries)
+		if err != nil {
+			return err
+		}
+		orphans, err := tx.sweepDeleted()
+		removed = int(authorizations+sessions+deliveries) + orphans
 		return err
 	})
 	for seen := sweepBatch; seen >= sweepBatch && removed < sweepBatch && err == nil; {
@@ -114,6 +118,46 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 		removed += early
 	}
 	return removed, err
+}
+
+// sweepDeleted removes one batch of the consents and authorizations of applications that
+// were deleted, and the names of those that have none left. Whoever skips what is locked
+// waits for nobody, so that they may go in the order of an index.
+func (t *transaction) sweepDeleted() (removed int, err error) {
+	rows, err := t.query(`select application_id from deleted_applications order by application_id limit $1`+t.skipLocked(), sweepBatch)
+	deleted, err := collect(rows, err, func(r row) (id oauth.ID, err error) {
+		err = r.Scan(fixed(id[:]))
+		return id, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	const (
+		consents       = ` from consents where application_id = $1`
+		authorizations = ` from authorizations where grant_type = 'authorization_code' and application_id = $1`
+	)
+	next := ` order by account_id limit $2` + t.skipLocked() + `)`
+	for _, id := range deleted {
+		for _, remove := range []string{
+			`delete from consents where (account_id, application_id) in (select account_id, application_id` + consents + next,
+			`delete from authorizations where ` + t.rowName + ` in (select ` + t.rowName + authorizations + next,
+		} {
+			n, err := t.exec(remove, id[:], sweepBatch-removed)
+			if err != nil {
+				return 0, err
+			}
+			if removed += int(n); removed >= sweepBatch {
+				return removed, nil
+			}
+		}
+		// What was skipped is there still.
+		_, err := t.exec(`delete from deleted_applications where application_id = $1
+			and not exists (select 1`+consents+`) and not exists (select 1`+authorizations+`)`, id[:])
+		if err != nil {
+			return 0, err
+		}
+	}
+	return removed, nil
 }
 
 // sweepEarly looks at one batch of the rows that may go before their SweepAfter. Of

@@ -5,8 +5,10 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
+	"github.com/latchkey/latchkey/e2e/postgres"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
 )
@@ -163,6 +165,98 @@ func sweepRevokedTogether(w *world) {
 		if rows, _ := w.left(s); rows != c.rows {
 			w.Errorf("%s: %d authorizations are left; want %d", c.name, rows, c.rows)
 		}
+	}
+}
+
+// batch is how many authorizations the sweeper removes at once.
+const batch = 100
+
+func sweepDeleted(w *world) {
+	s := w.open(false)
+	w.populate(s, 2)
+	others := w.living(s, w.accounts[0].ID)
+	w.populate(s, 1)
+	lives := w.sow(s, 4*batch)
+	for range batch - 2 {
+		w.living(s, w.accounts[1].ID)
+	}
+	for _, account := range w.accounts[:2] {
+		w.must(s.Approve(w.ctx, store.Approval{Authorization: w.pending(account.ID).row, Identity: w.application.Identity(), Asked: true}))
+	}
+	w.must(s.DeleteApplication(w.ctx, w.application.ID))
+	if consents, err := s.Consents(w.ctx, w.accounts[0].ID); len(consents) != 0 || err != nil {
+		w.Errorf("the account still consents to %v (%v)", consents, err)
+	}
+	w.must(s.Disconnect(w.ctx, w.accounts[0].ID, w.application.ID))
+	for _, l := range lives {
+		if w.usable(s, l, l.row.AccountID) {
+			w.Error("a token of a deleted application works")
+		}
+	}
+	removed, err := s.Sweep(w.ctx)
+	w.must(err)
+	if removed != batch {
+		w.Errorf("%d rows are removed at once; want %d", removed, batch)
+	}
+	// One consent is among them. Those of client_credentials live for hours only.
+	if removed += w.sweep(s); removed != 4*batch+1 {
+		w.Errorf("%d rows are removed; want %d", removed, 4*batch+1)
+	}
+	if rows, _ := w.left(s); rows != batch+1 {
+		w.Errorf("%d rows are left; want %d", rows, batch+1)
+	}
+	if !w.accepts(s, others.access) {
+		w.Error("a token of another application is swept")
+	}
+	for _, table := range []string{"deleted_applications", "consents"} {
+		if n := w.count(`select count(*) from ` + table); n != 0 {
+			w.Errorf("%d rows of %s are left", n, table)
+		}
+	}
+}
+
+// count asks the database itself.
+func (w *world) count(query string) (n int) {
+	w.Helper()
+	if w.onSQLite() {
+		w.must(w.sqlite(filepath.Join(w.at.Folder, store.DatabaseFile)).QueryRowContext(w.ctx, query).Scan(&n))
+	} else {
+		w.must(w.connect().QueryRow(w.ctx, query).Scan(&n))
+	}
+	return n
+}
+
+// TestTheSweeperWaitsForNobody: what somebody else has locked is passed over, and swept later.
+func TestTheSweeperWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	s := w.open(false)
+	w.populate(s, 1)
+	var locked [][]byte
+	for i := range 6 {
+		l := w.living(s, w.accounts[0].ID)
+		if i < 3 {
+			w.must(s.Revoke(w.ctx, oauth.Revocation{ID: l.row.ID, Reason: oauth.ReasonRequested}))
+		}
+		if i%3 == 1 {
+			locked = append(locked, l.row.ID[:])
+		}
+		if i == 2 {
+			w.clock.Add(25 * time.Hour)
+			w.populate(s, 1)
+		}
+	}
+	w.must(s.DeleteApplication(w.ctx, w.application.ID))
+	tx, err := w.connect().Begin(w.ctx)
+	w.must(err)
+	_, err = tx.Exec(w.ctx, `select 1 from authorizations where id = any($1) for update`, locked)
+	w.must(err)
+	if n := w.sweep(s); n != 4 {
+		t.Errorf("%d rows are swept while two are locked; want 4", n)
+	}
+	w.must(tx.Rollback(w.ctx))
+	if n := w.sweep(s); n != 2 {
+		t.Errorf("%d rows are swept afterwards; want 2", n)
 	}
 }
 

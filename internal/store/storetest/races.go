@@ -73,11 +73,39 @@ func raceDeleteRedeem(f *fixture) {
 			_, err := f.store.RedeemCode(f.ctx, g.redemption())
 			return err
 		})
-		f.equal("status after the deletion", f.row(g).Status, oauth.StatusRevoked)
 		_, err := f.store.Application(f.ctx, a.ID)
 		f.is(err, store.ErrNotFound)
 		_, err = f.store.Consent(f.ctx, f.owner.ID, a.ID)
 		f.is(err, store.ErrNotFound)
+		f.sweep()
+		_, err = f.store.Authorization(f.ctx, g.code.ID)
+		f.is(err, store.ErrNotFound)
+	}
+}
+
+// raceDeleteApprove lets people approve an application while it is deleted, and swept:
+// nothing of what they made may be left behind.
+func raceDeleteApprove(f *fixture) {
+	for range Rounds {
+		a := f.register()
+		approvals := make([]store.Approval, 4)
+		for i := range approvals {
+			approvals[i] = f.approval(a, &grant{})
+		}
+		f.together(len(approvals)+1, func(i int) error {
+			if i < len(approvals) {
+				return f.store.Approve(f.ctx, approvals[i])
+			}
+			err := f.store.DeleteApplication(f.ctx, a.ID)
+			for removed := 1; removed > 0 && err == nil; {
+				removed, err = f.store.Sweep(f.ctx)
+			}
+			return err
+		})
+		for _, approval := range approvals {
+			_, err := f.store.Authorization(f.ctx, approval.Authorization.ID)
+			f.is(err, store.ErrNotFound)
+		}
 	}
 }
 
@@ -177,10 +205,7 @@ func approveForATime(f *fixture) {
 		silent.Asked, silent.Authorization.EndsAt = false, c.EndsAt
 		f.is(f.store.Approve(f.ctx, silent), store.ErrChanged)
 		f.clock.Add(25 * time.Hour)
-		for removed := 1; removed > 0; {
-			removed, err = f.store.Sweep(f.ctx)
-			f.must(err)
-		}
+		f.sweep()
 		_, err = f.store.Authorization(f.ctx, g.code.ID)
 		f.is(err, store.ErrNotFound)
 	}

@@ -41,6 +41,7 @@ func Run(t *testing.T, open Opener) {
 		"refreshes with one token get one answer":            raceRefresh,
 		"a revocation beats every refresh":                   raceRevokeRefresh,
 		"a deleted application has nothing alive":            raceDeleteRedeem,
+		"an approval does not outlive a deletion":            raceDeleteApprove,
 		"a disconnection leaves nothing alive":               raceDisconnectRedeem,
 		"an approval counts once":                            raceApprove,
 		"an approval without asking needs the consent":       approveSilently,
@@ -207,6 +208,16 @@ func (f *fixture) together(n int, call func(i int) error) (accepted int) {
 	}
 	done.Wait()
 	return int(wins.Load())
+}
+
+// sweep sweeps until there is nothing left to do.
+func (f *fixture) sweep() {
+	f.Helper()
+	for removed := 1; removed > 0; {
+		var err error
+		removed, err = f.store.Sweep(f.ctx)
+		f.must(err)
+	}
 }
 
 func (f *fixture) refused(err error, code oauth.Code) {
