@@ -66,7 +66,7 @@ const (
 	authorizationChanged changeKind = 'a'
 	applicationChanged   changeKind = 'p'
 	accountChanged       changeKind = 'c'
-	// everythingChanged has no id: too much changed to name it.
+	// everythingChanged has no id: nobody knows what changed.
 	everythingChanged changeKind = 'e'
 )
 
