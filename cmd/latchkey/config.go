@@ -80,6 +80,10 @@ func (c *config) serverFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.trustedProxies, "trusted-proxies", nil, "addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed")
 }
 
+// commandLineAlone annotates a command with the flags, apart by spaces, that neither the
+// environment nor the file sets for it.
+const commandLineAlone = "command line alone"
+
 // load completes the flags of a command from the environment and the file.
 func (c *config) load(cmd *cobra.Command) error {
 	if path, ok := c.env("LATCHKEY_CONFIG"); ok && !cmd.Flags().Changed("config") {
@@ -90,8 +94,9 @@ func (c *config) load(cmd *cobra.Command) error {
 		return err
 	}
 	var problem error
+	alone := strings.Fields(cmd.Annotations[commandLineAlone])
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "help" || f.Name == "config" || problem != nil {
+		if f.Changed || f.Name == "help" || f.Name == "config" || slices.Contains(alone, f.Name) || problem != nil {
 			return
 		}
 		variable := "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))

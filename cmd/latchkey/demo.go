@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/demo"
 	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/store"
 )
 
 func demoCommand(c *config) *cobra.Command {
@@ -26,6 +28,8 @@ func demoCommand(c *config) *cobra.Command {
 		Use:   "demo",
 		Short: "Run the provider and, beside it, an example application that uses it",
 		Args:  cobra.NoArgs,
+		// A configuration is that of a real server, which the demo must neither touch nor stand for.
+		Annotations: map[string]string{commandLineAlone: "data database server-key-file issuer listen metrics-listen"},
 	}
 	c.serverFlags(cmd.Flags())
 	cmd.Flags().StringVar(&appListen, "app-listen", "127.0.0.1:8081", "address of the example application; port 0 picks one")
@@ -63,12 +67,17 @@ func (d *demonstration) run(ctx context.Context, temporary bool) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, h.store.Close()) }()
+	made, err := readDemoMade(ctx, h)
+	if err != nil {
+		return err
+	}
 	h.meter.Start(ctx)
-	defer func() { err = errors.Join(err, h.meter.Close(ctx), h.store.Close()) }()
-	return d.serve(ctx, h)
+	defer func() { err = errors.Join(err, h.meter.Close(ctx)) }()
+	return d.serve(ctx, h, made)
 }
 
-func (d *demonstration) serve(ctx context.Context, h *house) error {
+func (d *demonstration) serve(ctx context.Context, h *house, made *demoMade) error {
 	provider, err := listen(d.listen, d.anyPort)
 	if err != nil {
 		return err
@@ -97,7 +106,7 @@ func (d *demonstration) serve(ctx context.Context, h *house) error {
 		return fmt.Errorf("find the port of the example application: %w", err)
 	}
 	appURL := "http://localhost:" + port
-	set, err := d.prepare(ctx, h, appURL)
+	set, err := made.prepare(ctx, h, appURL)
 	if err != nil {
 		return err
 	}
@@ -108,7 +117,7 @@ func (d *demonstration) serve(ctx context.Context, h *house) error {
 	go func() { exampleDone <- example.Serve(app) }()
 
 	fmt.Fprintf(d.out, "listening on %s\n\n", issuer)
-	fmt.Fprintf(d.out, "  example application  %s\n  provider             %s\n  sign in with         %s\n  password             %s\n\n", appURL, issuer, demoEmail, set.password)
+	fmt.Fprintf(d.out, "  example application  %s\n  provider             %s\n  sign in with         %s\n  password             %s\n\n", appURL, issuer, set.email, set.password)
 	fmt.Fprintln(d.out, "Open the example application and press Connect. Ctrl-C ends both.")
 	err = s.Serve(ctx, provider)
 	return errors.Join(err, example.Close(), ignoreClosed(<-exampleDone))
@@ -140,28 +149,69 @@ const (
 	demoApplication = "Tidepool"
 )
 
-// demoSet is what the demo made for itself.
+// demoMadeSetting is where a demo leaves what is its own in a store.
+const demoMadeSetting = "demo"
+
+// demoMade names what earlier demos made in a store: the next one uses that again.
+type demoMade struct {
+	Account  string `json:"account"`
+	ClientID string `json:"client_id"`
+}
+
+// readDemoMade refuses a store that people use and no demo began: it is not for trying things.
+func readDemoMade(ctx context.Context, h *house) (*demoMade, error) {
+	made := &demoMade{}
+	kept, err := h.store.Setting(ctx, demoMadeSetting)
+	if errors.Is(err, store.ErrNotFound) {
+		inhabited, err := h.store.Inhabited(ctx)
+		if err == nil && inhabited {
+			err = errors.New("this data has accounts that no demo made, and they are left as they are; leave --data and --database out for a temporary folder, or name a new one")
+		}
+		return made, err
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(kept), made)
+	}
+	if err != nil {
+		return made, fmt.Errorf("read what an earlier demo made: %w", err)
+	}
+	return made, nil
+}
+
+func (made *demoMade) keep(ctx context.Context, h *house) error {
+	encoded, err := json.Marshal(made)
+	if err == nil {
+		err = h.store.PutSetting(ctx, demoMadeSetting, string(encoded))
+	}
+	if err != nil {
+		return fmt.Errorf("write down what the demo made: %w", err)
+	}
+	return nil
+}
+
+// demoSet is what the demo runs with.
 type demoSet struct {
 	demo.Config
-	password string
+	email, password string
 }
 
 // prepare creates the account and registers the application, through the same
-// code as everybody else; a data folder that has them from before is used again.
-func (d *demonstration) prepare(ctx context.Context, h *house, appURL string) (demoSet, error) {
+// code as everybody else; what an earlier demo made is used again.
+func (made *demoMade) prepare(ctx context.Context, h *house, appURL string) (demoSet, error) {
 	set := demoSet{password: "(the one of the first run)"}
-	owner, err := h.accounts.Find(ctx, demoEmail)
-	if err != nil {
-		if set.password, err = demoPassword(); err != nil {
-			return set, err
-		}
-		owner, err = h.accounts.Create(ctx, account.Registration{Email: demoEmail, Name: demoName, Password: set.password})
-		if err != nil {
-			return set, err
-		}
+	var owner oauth.Account
+	var err error
+	if made.Account != "" {
+		owner, err = h.accounts.Find(ctx, made.Account)
+	} else {
+		owner, set.password, err = made.account(ctx, h)
 	}
+	if err != nil {
+		return set, err
+	}
+	set.email = owner.Email
 	details := application.Details{Name: demoApplication, RedirectURIs: []string{appURL + "/callback"}, Scope: "profile"}
-	a, secret, err := d.register(ctx, h, owner, details)
+	a, secret, err := made.application(ctx, h, owner, details)
 	if err != nil {
 		return set, err
 	}
@@ -172,25 +222,39 @@ func (d *demonstration) prepare(ctx context.Context, h *house, appURL string) (d
 	return set, nil
 }
 
-// register finds the example application of an earlier run and gives it a new
-// secret, or registers it.
-func (d *demonstration) register(ctx context.Context, h *house, owner oauth.Account, details application.Details) (oauth.Application, string, error) {
-	all, err := h.applications.Of(ctx, owner.ID)
+// account creates the account of the demo.
+func (made *demoMade) account(ctx context.Context, h *house) (owner oauth.Account, password string, err error) {
+	if password, err = demoPassword(); err != nil {
+		return owner, "", err
+	}
+	owner, err = h.accounts.Create(ctx, account.Registration{Email: demoEmail, Name: demoName, Password: password})
 	if err != nil {
-		return oauth.Application{}, "", err
+		return owner, "", err
 	}
-	for _, a := range all {
-		if a.Name != details.Name {
-			continue
-		}
-		edited, err := h.applications.Edit(ctx, a.ID, false, func(application.Details) (application.Details, error) { return details, nil })
+	made.Account = owner.ID.String()
+	return owner, password, made.keep(ctx, h)
+}
+
+// application gives that of an earlier demo a new secret, or registers one.
+func (made *demoMade) application(ctx context.Context, h *house, owner oauth.Account, details application.Details) (oauth.Application, string, error) {
+	a, err := h.applications.OwnedBy(ctx, owner.ID, made.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		a, secret, err := h.applications.Register(ctx, application.Registration{Details: details, Owner: owner}, false)
 		if err != nil {
-			return edited, "", err
+			return a, "", err
 		}
-		secret, err := h.applications.RotateSecret(ctx, a, time.Time{}, 0)
-		return a, secret, err
+		made.ClientID = a.ClientID
+		return a, secret, made.keep(ctx, h)
 	}
-	return h.applications.Register(ctx, application.Registration{Details: details, Owner: owner}, false)
+	if err != nil {
+		return a, "", err
+	}
+	_, err = h.applications.Edit(ctx, a.ID, false, func(application.Details) (application.Details, error) { return details, nil })
+	if err != nil {
+		return a, "", err
+	}
+	secret, err := h.applications.RotateSecret(ctx, a, time.Time{}, 0)
+	return a, secret, err
 }
 
 func demoPassword() (string, error) {

@@ -5,7 +5,6 @@ package application
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -258,17 +257,9 @@ func (a *Applications) OwnedBy(ctx context.Context, owner oauth.ID, clientID str
 	return found, nil
 }
 
-// Of lists the applications of an account, the oldest first.
-func (a *Applications) Of(ctx context.Context, owner oauth.ID) ([]oauth.Application, error) {
-	if owner.IsZero() {
-		return nil, errors.New("an owner is needed")
-	}
-	return a.store.Applications(ctx, owner)
-}
-
 // All lists every application, the oldest first.
 func (a *Applications) All(ctx context.Context) ([]oauth.Application, error) {
-	return a.store.Applications(ctx, oauth.ID{})
+	return a.store.Applications(ctx)
 }
 
 // Delete revokes every authorization of an application and removes it.

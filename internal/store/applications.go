@@ -54,14 +54,9 @@ func (s *Store) RememberedApplication(ctx context.Context, id oauth.ID) (*oauth.
 	})
 }
 
-// Applications lists the applications of an owner, or of everybody when owner is
-// zero, the oldest first.
-func (s *Store) Applications(ctx context.Context, owner oauth.ID) ([]oauth.Application, error) {
-	query, args := selectApplication+` where owner_id = $1 order by applications.id`, []any{owner[:]}
-	if owner.IsZero() {
-		query, args = selectApplication+` order by applications.id`, nil
-	}
-	rows, err := s.engine.db().QueryContext(ctx, query, args...)
+// Applications lists all applications, the oldest first.
+func (s *Store) Applications(ctx context.Context) ([]oauth.Application, error) {
+	rows, err := s.engine.db().QueryContext(ctx, selectApplication+` order by applications.id`)
 	return collect(rows, err, scanApplication)
 }
 
