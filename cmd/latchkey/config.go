@@ -89,14 +89,15 @@ func (c *config) load(cmd *cobra.Command) error {
 	if path, ok := c.env("LATCHKEY_CONFIG"); ok && !cmd.Flags().Changed("config") {
 		c.file = path
 	}
-	settings, err := c.readFile(cmd.Root())
+	names := settingNames(cmd.Root())
+	settings, err := c.readFile(names)
 	if err != nil {
 		return err
 	}
 	var problem error
 	alone := strings.Fields(cmd.Annotations[commandLineAlone])
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "help" || f.Name == "config" || slices.Contains(alone, f.Name) || problem != nil {
+		if f.Changed || !slices.Contains(names, f.Name) || slices.Contains(alone, f.Name) || problem != nil {
 			return
 		}
 		variable := "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))

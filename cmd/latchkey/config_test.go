@@ -82,6 +82,10 @@ func TestWrongConfigurationSaysWhatToMend(t *testing.T) {
 		{"a default without scopes", "\ndefault_scope: [profile]\n", "line 2: default_scope: configure the scopes too"},
 		{"a scope without a description", "scopes: [{name: a}]\n", "latchkey.yaml: scopes: a needs a description"},
 		{"an unknown key", "\nnonsense: 1\n", "line 2: unknown key: nonsense"},
+		{"a flag of another command", "\nname: Tidepool\n", "line 2: unknown key: name"},
+		{"a flag of another command without a value", "now:\n", "line 1: unknown key: now"},
+		{"a flag of the demo", "app_listen: 127.0.0.1:0\n", "line 1: unknown key: app_listen"},
+		{"the file itself", "config: a.yaml\n", "line 1: unknown key: config"},
 		{"an unknown key without a value", "nonsense:\n", "line 1: unknown key: nonsense"},
 		{"an unknown key below a key", "brand:\n  name: A\n  colour: red\n", "line 3: unknown key: brand.colour"},
 		{"a key twice", "listen: a\nlisten: b\n", "line 2: listen is configured twice"},
@@ -111,7 +115,7 @@ func TestAliasesStandForWhatTheyRepeat(t *testing.T) {
 	file := write(t, "trusted_proxies: &n [10.0.0.0/8]\nlimits:\n  exempt: *n\nwebhooks: {allow: [&one 192.0.2.1], first_retry: &t 5s}\nsession_lifetime: *t\naccess_token_lifetime: *t\nlisten: *one\n")
 	c := &config{terminal: terminal{env: func(string) (string, bool) { return "", false }}, file: file}
 	root, _ := commands(c.terminal)
-	settings, err := c.readFile(root)
+	settings, err := c.readFile(settingNames(root))
 	if err != nil {
 		t.Fatal(err)
 	}

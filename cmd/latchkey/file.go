@@ -105,9 +105,9 @@ type setting struct {
 	values []string
 }
 
-// readFile reads the configuration file. It returns the keys that are flags of
-// some command, under the names of the flags; every other key must be known.
-func (c *config) readFile(root *cobra.Command) (map[string]setting, error) {
+// readFile reads the configuration file. It returns the keys that are flags, of which
+// known has the names, under these names; every other key must be known.
+func (c *config) readFile(known []string) (map[string]setting, error) {
 	c.places = map[string]string{}
 	if c.file == "" {
 		return nil, nil
@@ -116,7 +116,6 @@ func (c *config) readFile(root *cobra.Command) (map[string]setting, error) {
 	if err != nil {
 		return nil, fileError{err}
 	}
-	known := flagNames(root)
 	settings := map[string]setting{}
 	var f fileConfig
 	err = document.keys("must be keys with values, such as \"listen: 127.0.0.1:8080\"", func(key string, e entry) (err error) {
@@ -146,17 +145,17 @@ func (c *config) readFile(root *cobra.Command) (map[string]setting, error) {
 // at names a key, and the place in the file where that is where its value is from.
 func (c *config) at(key string) string { return cmp.Or(c.places[key], key) }
 
-func flagNames(cmd *cobra.Command) []string {
+// settingNames are the flags that the environment and the file can set: those of serve and
+// those of every command. What one command alone does is said where it is called.
+func settingNames(root *cobra.Command) []string {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	new(config).serverFlags(flags)
+	flags.AddFlagSet(root.PersistentFlags())
 	var names []string
-	add := func(f *pflag.Flag) {
+	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Name != "config" && f.Name != "help" {
 			names = append(names, f.Name)
 		}
-	}
-	cmd.PersistentFlags().VisitAll(add)
-	cmd.Flags().VisitAll(add)
-	for _, child := range cmd.Commands() {
-		names = append(names, flagNames(child)...)
-	}
+	})
 	return names
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestWrongUsageIsSeenBeforeTheDataIs has no data to find: what reaches it fails with 1.
@@ -16,11 +18,10 @@ func TestWrongUsageIsSeenBeforeTheDataIs(t *testing.T) {
 		{"a limit of nothing", "limit must be from 1 to 1000000", nil, []string{"authorization", "list", "--limit", "0"}},
 		{"a huge limit", "limit must be from 1 to 1000000", nil, []string{"authorization", "list", "--limit", "1000001"}},
 		{"a limit that is no number of this machine", "must be an integer", nil, []string{"authorization", "list", "--limit", "99999999999999999999"}},
-		{"a wrong limit in a variable", "limit must be from 1 to 1000000", map[string]string{"LATCHKEY_LIMIT": "0"}, []string{"authorization", "list"}},
 		{"an account that is no text", `the argument "\xff" is not UTF-8 text`, nil, []string{"account", "disable", "\xff"}},
 		{"an account with a NUL", `the argument "a\x00" is not UTF-8 text`, nil, []string{"account", "disable", "a\x00"}},
 		{"a reason that is no text", "the value of --reason is not UTF-8 text", nil, []string{"application", "suspend", "x", "--reason", "a\xff"}},
-		{"a reason in a variable that is no text", "the value of --reason is not UTF-8 text", map[string]string{"LATCHKEY_REASON": "a\xff"}, []string{"application", "suspend", "x"}},
+		{"an issuer in a variable that is no text", "the value of --issuer is not UTF-8 text", map[string]string{"LATCHKEY_ISSUER": "a\xff"}, []string{"serve"}},
 		{"one of several values that is no text", "the value of --redirect-uri is not UTF-8 text", nil,
 			[]string{"application", "create", "--owner", "a", "--name", "b", "--redirect-uri", "https://a.example/", "--redirect-uri", "\xff"}},
 		{"help about nothing", `there is no help about "nope"`, nil, []string{"help", "nope"}},
@@ -35,5 +36,28 @@ func TestWrongUsageIsSeenBeforeTheDataIs(t *testing.T) {
 				t.Errorf("exits with %d: %s%s\nwant %s", got.status, got.stdout, got.stderr, row.want)
 			}
 		})
+	}
+}
+
+func TestWhatACommandChangesIsNotTakenFromTheEnvironment(t *testing.T) {
+	data := t.TempDir()
+	makeAccount(t, data, "ada@example.com")
+	made := call(t, nil, "application", "create", "--data", data, "--owner", "ada@example.com", "--name", "Tidepool",
+		"--redirect-uri", "https://tidepool.example/callback", "--json")
+	var a applicationView
+	if err := json.Unmarshal([]byte(made.stdout), &a); err != nil {
+		t.Fatalf("application create prints %s%s", made.stdout, made.stderr)
+	}
+	env := map[string]string{"LATCHKEY_DATA": data, "LATCHKEY_NAME": "Other", "LATCHKEY_SITE": "https://other.example", "LATCHKEY_NOW": "true", "LATCHKEY_JSON": "true"}
+	if got := call(t, env, "application", "update", a.ClientID, "--privacy", "https://tidepool.example/privacy"); got.status != 0 ||
+		!strings.Contains(got.stdout, "Tidepool") || !strings.Contains(got.stdout, "/privacy") || strings.Contains(got.stdout, "ther") {
+		t.Errorf("update exits with %d: %s%s", got.status, got.stdout, got.stderr)
+	}
+	if got := call(t, env, "application", "rotate-secret", a.ClientID); got.status != 0 {
+		t.Fatal(got.stderr)
+	}
+	shown := call(t, nil, "application", "show", a.ClientID, "--data", data, "--json")
+	if err := json.Unmarshal([]byte(shown.stdout), &a); err != nil || a.PreviousEndsAt == nil || time.Until(*a.PreviousEndsAt) < time.Hour {
+		t.Errorf("the old secret ends too early: %s%s", shown.stdout, shown.stderr)
 	}
 }
