@@ -94,11 +94,8 @@ const maxPasswordInput = 4096
 
 func (c *config) readPassword(ctx context.Context, stdin bool) (string, error) {
 	if stdin {
-		raw, err := io.ReadAll(io.LimitReader(c.in, maxPasswordInput))
-		if err != nil {
-			return "", fmt.Errorf("read the password: %w", err)
-		}
-		return strings.TrimRight(string(raw), "\r\n"), nil
+		raw, err := await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(c.in, maxPasswordInput)) })
+		return strings.TrimRight(raw, "\r\n"), err
 	}
 	if !term.IsTerminal(int(c.in.Fd())) {
 		return "", usageError{errors.New("there is no terminal to ask for the password on; use --password-stdin")}
@@ -127,13 +124,22 @@ func (c *config) ask(ctx context.Context, prompt string) (string, error) {
 	}
 	fmt.Fprint(c.err, prompt)
 	defer fmt.Fprintln(c.err)
+	password, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil {
+		err = errors.Join(err, term.Restore(fd, before))
+	}
+	return password, err
+}
+
+// await reads a password, unless the command is interrupted meanwhile.
+func await(ctx context.Context, read func() ([]byte, error)) (string, error) {
 	type answer struct {
 		password []byte
 		err      error
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		password, err := term.ReadPassword(fd)
+		password, err := read()
 		answered <- answer{password, err}
 	}()
 	select {
@@ -143,7 +149,7 @@ func (c *config) ask(ctx context.Context, prompt string) (string, error) {
 		}
 		return string(a.password), nil
 	case <-ctx.Done():
-		return "", errors.Join(errors.New("interrupted"), term.Restore(fd, before))
+		return "", errors.New("interrupted")
 	}
 }
 
