@@ -50,12 +50,12 @@ type Token struct {
 
 // Guard asks one check endpoint about tokens. It is safe for concurrent use.
 type Guard struct {
-	// ErrorLog gets a line for each request that is answered 503, with the cause: no connection,
-	// or the status of the check endpoint and what its answer says, as for a scope that the server
-	// does not have. The API's client is not told what it says: that is about the API and its
-	// server, a client cannot mend it, and what answered may be a proxy or a firewall between the
-	// two, whose words are not for the public. Tokens are not in the line. Nil stands for
-	// [slog.Default]. Set it before the guard is used.
+	// ErrorLog gets a line for each request that is answered 503, unless its client has left, with
+	// the cause: no connection, no answer in time, or the status of the check endpoint and what its
+	// answer says, as for a scope that the server does not have. The API's client is not told what
+	// it says: that is about the API and its server, a client cannot mend it, and what answered may
+	// be a proxy or a firewall between the two, whose words are not for the public. Tokens are not
+	// in the line. Nil stands for [slog.Default]. Set it before the guard is used.
 	ErrorLog *slog.Logger
 
 	checkURL string
@@ -247,9 +247,10 @@ func whatWasSaid(status int, body []byte) error {
 	return fmt.Errorf("the check was answered with status %d: %s: %s", status, e.Error, e.Description)
 }
 
-// report tells why a request is answered 503, unless its client has left.
+// report tells why a request is answered 503, unless its client has left. A deadline that the
+// API set is no reason for silence: Latchkey may be slow.
 func (g *Guard) report(ctx context.Context, f *refusal, scope string) {
-	if f.cause == nil || ctx.Err() != nil {
+	if f.cause == nil || errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
 	log := g.ErrorLog

@@ -321,6 +321,38 @@ func TestWhyATokenCouldNotBeCheckedIsLoggedAndNotToldToTheClient(t *testing.T) {
 	}
 }
 
+func TestADeadlineOfTheAPIIsLoggedAndAClientThatLeftIsNot(t *testing.T) {
+	check := newCheckEndpoint(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	late, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	for name, test := range map[string]struct {
+		ctx    context.Context
+		logged string
+	}{
+		"a deadline that passes": {late, "deadline exceeded"},
+		"a client that left":     {left, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			guard, err := bearer.New(check.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var log strings.Builder
+			guard.ErrorLog = slog.New(slog.NewJSONHandler(&log, nil))
+			w := httptest.NewRecorder()
+			guard.Require("profile")(http.NotFoundHandler()).ServeHTTP(w, request("Bearer "+live).WithContext(test.ctx))
+			if w.Code != http.StatusServiceUnavailable {
+				t.Errorf("status %d, want 503", w.Code)
+			}
+			if !strings.Contains(log.String(), test.logged) || (log.Len() > 0) != (test.logged != "") {
+				t.Errorf("the log has %q, want %q", log.String(), test.logged)
+			}
+		})
+	}
+}
+
 // refusedBody is what a client with a dead token gets.
 func refusedBody(guard *bearer.Guard) string {
 	w := httptest.NewRecorder()
