@@ -67,8 +67,11 @@ type Guard struct {
 // or fragment; anything else is an error. Tokens travel to it, so it is https unless the network
 // between is trusted (RFC 6750 §5.3).
 //
-// The client may be nil. A client without a Timeout gets one of 5 seconds; it is copied, its cookie
-// jar is not used, and redirects are not followed, so that tokens go to checkURL alone.
+// The client may be nil; it is copied. Without a Timeout it gets one of 5 seconds, and without a
+// Transport that of the guard, which keeps connections for many requests at once and uses no proxy
+// of the environment (HTTP_PROXY, HTTPS_PROXY): where one is needed, give a Transport that has it.
+// The cookie jar is not used, and redirects are not followed. So tokens go to checkURL alone, unless
+// a Transport of your own sends them elsewhere.
 func New(checkURL string, client *http.Client) (*Guard, error) {
 	u, err := url.Parse(checkURL)
 	if err != nil {
@@ -84,7 +87,8 @@ func New(checkURL string, client *http.Client) (*Guard, error) {
 	var c http.Client
 	if client != nil {
 		c = *client
-	} else {
+	}
+	if c.Transport == nil {
 		c.Transport = newTransport()
 	}
 	if c.Timeout <= 0 {
@@ -95,13 +99,15 @@ func New(checkURL string, client *http.Client) (*Guard, error) {
 	return &Guard{checkURL: u.String(), client: &c}, nil
 }
 
-// newTransport keeps more idle connections to its one host than the default of two.
+// newTransport keeps more idle connections to its one host than the default of two, and sends
+// tokens through no proxy. A program that put something else into http.DefaultTransport gets that.
 func newTransport() http.RoundTripper {
 	standard, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
 		return http.DefaultTransport
 	}
 	t := standard.Clone()
+	t.Proxy = nil
 	t.MaxIdleConnsPerHost = 64
 	t.MaxResponseHeaderBytes = maxBody
 	return t

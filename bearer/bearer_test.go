@@ -3,13 +3,17 @@ package bearer_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -265,6 +269,62 @@ func TestASilentLatchkeyIs503AfterTheTimeout(t *testing.T) {
 	})
 	resp, got := through(t, check.URL, &http.Client{Timeout: 50 * time.Millisecond}, request("Bearer "+live))
 	wantUnavailable(t, resp, got)
+}
+
+// TestConnectionsAreKeptForManyRequestsAtOnce makes every request of a round wait for the others,
+// so that each needs a connection.
+func TestConnectionsAreKeptForManyRequestsAtOnce(t *testing.T) {
+	const atOnce = 8
+	for name, client := range map[string]*http.Client{"no client": nil, "a client without a Transport": {Timeout: time.Minute}} {
+		t.Run(name, func(t *testing.T) {
+			var round sync.WaitGroup
+			var connections atomic.Int32
+			check := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				round.Done()
+				round.Wait()
+				asContract(w, r)
+			}))
+			check.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+				if state == http.StateNew {
+					connections.Add(1)
+				}
+			}
+			check.Start()
+			t.Cleanup(check.Close)
+			guard, err := bearer.New(check.URL, client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				round.Add(atOnce)
+				var asked sync.WaitGroup
+				for range atOnce {
+					asked.Go(func() { refusedBody(guard) })
+				}
+				asked.Wait()
+			}
+			if n := connections.Load(); n != atOnce {
+				t.Errorf("%d connections were opened, want %d", n, atOnce)
+			}
+			if client != nil && client.Transport != nil {
+				t.Error("the caller's client was changed")
+			}
+		})
+	}
+}
+
+func TestTokensGoThroughNoProxyOfTheEnvironment(t *testing.T) {
+	// http.ProxyFromEnvironment, which stands here by default, leaves loopback out.
+	standard := http.DefaultTransport.(*http.Transport)
+	before := standard.Proxy
+	standard.Proxy = func(*http.Request) (*url.URL, error) { return nil, errors.New("a proxy is asked for") }
+	defer func() { standard.Proxy = before }()
+	for name, client := range map[string]*http.Client{"no client": nil, "a client without a Transport": {}} {
+		check := newCheckEndpoint(t, asContract)
+		if resp, got := through(t, check.URL, client, request("Bearer "+live)); got == nil {
+			t.Errorf("%s: status %d", name, resp.StatusCode)
+		}
+	}
 }
 
 func TestALatchkeyThatIsNotThereIs503(t *testing.T) {
