@@ -22,8 +22,8 @@ func (c *connection) fail(got answer) {
 }
 
 // call asks the API who the account is.
-func (a *app) call(ctx context.Context, c *connection, _ *metadata) {
-	got := a.provider.get(ctx, a.provider.at("/irk/api/v1/me"), c.token.access)
+func (a *app) call(ctx context.Context, c *connection, meta *metadata) {
+	got := a.provider.get(ctx, meta.Me, c.token.access)
 	c.show(got)
 	if !got.ok() {
 		c.fail(got)
@@ -45,9 +45,9 @@ func (a *app) call(ctx context.Context, c *connection, _ *metadata) {
 }
 
 // callWithoutScope asks for what the token may not do; a 403 is the expected answer (RFC 6750 §3.1).
-func (a *app) callWithoutScope(ctx context.Context, c *connection, _ *metadata) {
+func (a *app) callWithoutScope(ctx context.Context, c *connection, meta *metadata) {
 	query := strings.ReplaceAll(url.Values{"scope": {a.config.MissingScope}}.Encode(), "+", "%20")
-	got := a.provider.get(ctx, a.provider.at("/irk/oauth/check?"+query), c.token.access)
+	got := a.provider.get(ctx, meta.Check+"?"+query, c.token.access)
 	c.show(got)
 	code, _ := got.failure()
 	switch {

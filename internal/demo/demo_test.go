@@ -56,7 +56,8 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/.well-known/oauth-authorization-server":
 		json.NewEncoder(w).Encode(map[string]any{
 			"issuer": p.URL, "authorization_endpoint": p.URL + "/a", "token_endpoint": p.URL + "/t",
-			"revocation_endpoint": p.URL + "/r", "authorization_response_iss_parameter_supported": true,
+			"revocation_endpoint": p.URL + "/r", "latchkey_me_endpoint": p.URL + "/m", "latchkey_check_endpoint": p.URL + "/c",
+			"authorization_response_iss_parameter_supported": true,
 		})
 	case "/a":
 		q := r.URL.Query()
@@ -76,14 +77,14 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(answer)
 	case "/r":
 		p.revoked = true
-	case "/irk/api/v1/me":
+	case "/m":
 		if p.revoked {
 			w.WriteHeader(http.StatusUnauthorized)
 			io.WriteString(w, `{"error":"invalid_token","error_description":"The token is dead."}`)
 			return
 		}
 		io.WriteString(w, `{"user":{"id":"1","name":"Ada <b>"}}`)
-	case "/irk/oauth/check":
+	case "/c":
 		w.WriteHeader(http.StatusForbidden)
 		io.WriteString(w, `{"error":"insufficient_scope"}`)
 	}
@@ -195,7 +196,7 @@ func TestConnectExchangesTheCodeAsAJSONBodyWithTheContractsKeys(t *testing.T) {
 	if !reflect.DeepEqual(body, want) {
 		t.Errorf("exchanged with %v, want %v", body, want)
 	}
-	if me := p.called("/irk/api/v1/me"); len(me) != 1 || me[0].authorization != "Bearer "+access {
+	if me := p.called("/m"); len(me) != 1 || me[0].authorization != "Bearer "+access {
 		t.Errorf("me was called with %+v", me)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,12 +20,15 @@ const (
 	maxBody     = 64 << 10
 )
 
-// metadata is what this application uses of the authorization server's metadata (RFC 8414 §2).
+// metadata is what this application uses of the authorization server's metadata (RFC 8414 §2),
+// with two endpoints that are Latchkey's own.
 type metadata struct {
 	Issuer      string `json:"issuer"`
 	Authorize   string `json:"authorization_endpoint"`
 	Token       string `json:"token_endpoint"`
 	Revocation  string `json:"revocation_endpoint"`
+	Me          string `json:"latchkey_me_endpoint"`
+	Check       string `json:"latchkey_check_endpoint"`
 	IssInAnswer bool   `json:"authorization_response_iss_parameter_supported"`
 }
 
@@ -43,20 +47,18 @@ func newProvider(issuer string) *provider {
 	}}
 }
 
-func (p *provider) at(path string) string { return strings.TrimSuffix(p.issuer, "/") + path }
-
 // metadata reads the endpoints at first use; a failure is not remembered.
 func (p *provider) metadata(ctx context.Context) (*metadata, error) {
 	if known := p.known.Load(); known != nil {
 		return known, nil
 	}
-	a := p.get(ctx, p.at("/.well-known/oauth-authorization-server"), "")
+	a := p.get(ctx, strings.TrimSuffix(p.issuer, "/")+"/.well-known/oauth-authorization-server", "")
 	if a.err != nil {
 		return nil, a.err
 	}
 	var found metadata
 	if a.status != http.StatusOK || json.Unmarshal(a.body, &found) != nil ||
-		found.Authorize == "" || found.Token == "" || found.Revocation == "" {
+		slices.Contains([]string{found.Authorize, found.Token, found.Revocation, found.Me, found.Check}, "") {
 		return nil, errors.New("the provider's metadata is incomplete")
 	}
 	// RFC 8414 §3.3: metadata of another issuer must not be used.
