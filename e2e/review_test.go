@@ -70,6 +70,7 @@ func testDraft(t *testing.T, s *server) {
 
 	got := s.redeem(t, app, s.session.authorize(t, app.request()).Query().Get("code")).tokens(t)
 	s.session.submit(t, path+"/unverify", url.Values{"reason": {"It was sold."}}).reads(t, http.StatusOK, "The mark is taken away.")
+	s.session.submit(t, path+"/unverify", url.Values{"reason": {"It was sold."}}).reads(t, http.StatusConflict, "Nothing was changed")
 	checkDraft(t, s, app, name)
 	s.checkAlive(t, got.Access)
 	s.refresh(t, app, got.Refresh).tokens(t)

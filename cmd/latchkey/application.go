@@ -20,8 +20,10 @@ func applicationCommand(c *config) *cobra.Command {
 		applicationAnswer(c, "suspend", "suspended", "reason", "Switch an application off until resume; its tokens and codes stop working", (*application.Applications).Suspend),
 		applicationChange(c, "resume", "resumed", "Undo suspend", (*application.Applications).Resume),
 		applicationChange(c, "verify", "verified", "Mark an application as what it says it is", (*application.Applications).Verify),
-		applicationAnswer(c, "unverify", "unverified", "note", "Take the mark that verify gave", (*application.Applications).Unverify),
-		applicationAnswer(c, "return", "returned", "note", "Send an application back that was submitted for review", sendBack),
+		applicationAnswer(c, "unverify", "unverified", "note", "Take the mark that verify gave",
+			unlessChanged((*application.Applications).Unverify, "the application is not verified")),
+		applicationAnswer(c, "return", "returned", "note", "Send an application back that was submitted for review",
+			unlessChanged((*application.Applications).Return, "the application is not submitted for review")),
 		applicationChange(c, "delete", "deleted", "Revoke every authorization of an application and remove it", (*application.Applications).Delete))
 }
 
@@ -65,10 +67,18 @@ func (v applicationView) rows() [][]string {
 	if v.ClientSecret != "" {
 		rows = append(rows, []string{"client_secret", v.ClientSecret + "  (shown this once)"})
 	}
-	return append(rows, [][]string{
+	if v.PreviousEndsAt != nil {
+		rows = append(rows, []string{"previous_secret_ends_at", v.PreviousEndsAt.Format(time.RFC3339)})
+	}
+	rows = append(rows, [][]string{
 		{"name", v.Name}, {"owner", v.Owner}, {"site", v.Site}, {"privacy", v.Privacy}, {"terms", v.Terms}, {"redirect_uris", strings.Join(v.RedirectURIs, " ")}, {"scope", v.Scope},
 		{"optional_scope", v.OptionalScope},
 		{"public", fmt.Sprint(v.Public)}, {"resource_server", fmt.Sprint(v.ResourceServer)}, {"suspended", fmt.Sprint(v.Suspended)},
+	}...)
+	if v.Reason != "" {
+		rows = append(rows, []string{"suspended_reason", v.Reason})
+	}
+	return append(rows, [][]string{
 		{"submitted", fmt.Sprint(v.Submitted)}, {"verified", fmt.Sprint(v.Verified)},
 		{"created_at", v.CreatedAt.Format(time.RFC3339)},
 	}...)
@@ -259,15 +269,17 @@ func applicationRotate(c *config) *cobra.Command {
 				overlap = 0
 			}
 			secret, err := h.applications.RotateSecret(ctx, a, time.Time{}, overlap)
-			if err != nil {
+			if err != nil && !errors.Is(err, store.ErrUnconfirmed) {
 				return sentence(err)
 			}
-			changed, err := h.applications.Find(ctx, a.ClientID)
-			if err != nil {
-				return err
+			// The new secret is in force: it is shown now or never.
+			changed, unread := h.applications.Find(ctx, a.ClientID)
+			if unread != nil {
+				changed, changed.PreviousSecretEndsAt = a, time.Time{}
+				unread = fmt.Errorf("the secret is replaced, but the application cannot be read again: %w", unread)
 			}
 			v := viewApplication(changed, secret)
-			return c.print(v, v.rows())
+			return errors.Join(c.print(v, v.rows()), err, unread)
 		}),
 	}
 	cmd.Flags().BoolVar(&now, "now", false, "the old secret ends now")
@@ -305,10 +317,13 @@ func applicationAnswer(c *config, use, did, flag, short string, change func(*app
 	return cmd
 }
 
-func sendBack(a *application.Applications, ctx context.Context, id oauth.ID, note string) error {
-	err := a.Return(ctx, id, note)
-	if errors.Is(err, application.ErrChanged) {
-		return errors.New("nothing was changed: the application is not submitted for review")
+// unlessChanged says why nothing was changed where the application is not as change needs it.
+func unlessChanged(change func(*application.Applications, context.Context, oauth.ID, string) error, why string) func(*application.Applications, context.Context, oauth.ID, string) error {
+	return func(a *application.Applications, ctx context.Context, id oauth.ID, note string) error {
+		err := change(a, ctx, id, note)
+		if errors.Is(err, application.ErrChanged) {
+			return errors.New("nothing was changed: " + why)
+		}
+		return err
 	}
-	return err
 }

@@ -41,13 +41,7 @@ func TestWrongUsageIsSeenBeforeTheDataIs(t *testing.T) {
 
 func TestWhatACommandChangesIsNotTakenFromTheEnvironment(t *testing.T) {
 	data := t.TempDir()
-	makeAccount(t, data, "ada@example.com")
-	made := call(t, nil, "application", "create", "--data", data, "--owner", "ada@example.com", "--name", "Tidepool",
-		"--redirect-uri", "https://tidepool.example/callback", "--json")
-	var a applicationView
-	if err := json.Unmarshal([]byte(made.stdout), &a); err != nil {
-		t.Fatalf("application create prints %s%s", made.stdout, made.stderr)
-	}
+	a := makeApplication(t, data)
 	env := map[string]string{"LATCHKEY_DATA": data, "LATCHKEY_NAME": "Other", "LATCHKEY_SITE": "https://other.example", "LATCHKEY_NOW": "true", "LATCHKEY_JSON": "true"}
 	if got := call(t, env, "application", "update", a.ClientID, "--privacy", "https://tidepool.example/privacy"); got.status != 0 ||
 		!strings.Contains(got.stdout, "Tidepool") || !strings.Contains(got.stdout, "/privacy") || strings.Contains(got.stdout, "ther") {

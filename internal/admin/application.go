@@ -152,7 +152,7 @@ func (a *Admin) unlessChanged(w http.ResponseWriter, r *http.Request, person *si
 }
 
 func (a *Admin) unverify(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	return a.answer(w, r, person, "unverified", a.Applications.Unverify)
+	return a.unlessChanged(w, r, person, a.answer(w, r, person, "unverified", a.Applications.Unverify))
 }
 
 func (a *Admin) sendBack(w http.ResponseWriter, r *http.Request, person *signin.Person) error {

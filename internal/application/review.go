@@ -67,7 +67,8 @@ func (a *Applications) Return(ctx context.Context, id oauth.ID, note string) err
 	return a.store.ReturnApplication(ctx, id, note)
 }
 
-// Unverify takes the mark that Verify gave; the owner is shown the note.
+// Unverify takes the mark that Verify gave; the owner is shown the note. ErrChanged where there
+// is none.
 func (a *Applications) Unverify(ctx context.Context, id oauth.ID, note string) error {
 	return a.store.UnverifyApplication(ctx, id, note)
 }

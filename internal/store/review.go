@@ -28,7 +28,7 @@ type decided struct {
 	// seen is the identity of the application that was decided about; empty where that
 	// makes no difference.
 	seen string
-	// answer: without a question that it answers it is refused.
+	// answer: without a question that it answers, or a mark that it takes, it is refused.
 	answer bool
 }
 
@@ -127,9 +127,10 @@ func (s *Store) ReturnApplication(ctx context.Context, id oauth.ID, note string)
 	}})
 }
 
-// UnverifyApplication takes the mark from an application, and tells the owner why.
+// UnverifyApplication takes the mark from an application, and tells the owner why: ErrChanged
+// where it has none, or no more.
 func (s *Store) UnverifyApplication(ctx context.Context, id oauth.ID, note string) error {
-	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationUnmarked, detail: note, decide: func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationUnmarked, detail: note, answer: true, decide: func(a standing) standing {
 		if !a.verified.IsZero() {
 			a.verified, a.note = time.Time{}, note
 		}

@@ -122,7 +122,7 @@ func (e *sqlite) announce([]change, bool) error {
 		return err
 	}
 	if _, err := io.ReadFull(conn, make([]byte, 2)); err != nil {
-		return fmt.Errorf("the change is made, but the server did not confirm that it has seen it: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
 	return nil
 }

@@ -33,6 +33,8 @@ var (
 	ErrFull = errors.New("there are too many already")
 	// ErrNoData: nobody has made a store there.
 	ErrNoData = errors.New("there is no data")
+	// ErrUnconfirmed is of a change that is made, and that a server may not go by yet.
+	ErrUnconfirmed = errors.New("the change is made, but the server did not confirm that it has seen it")
 )
 
 // Store is an opened database. It is safe for concurrent use, also by several
