@@ -130,9 +130,23 @@ func TestAliasesStandForWhatTheyRepeat(t *testing.T) {
 	}
 }
 
+func TestWhatIsAboutTheProgramNeedsNoConfiguration(t *testing.T) {
+	env := map[string]string{"LATCHKEY_CONFIG": filepath.Join(t.TempDir(), "missing.yaml")}
+	for _, args := range []string{"version", "help", "help account create", "completion bash", "__complete application s", "__completeNoDesc application s"} {
+		if got := call(t, env, strings.Fields(args)...); got.status != 0 || got.stdout == "" {
+			t.Errorf("%s exits with %d: %s", args, got.status, got.stderr)
+		}
+	}
+	if got := call(t, env, "account", "list"); got.status != 1 || !strings.Contains(got.stderr, "missing.yaml") {
+		t.Errorf("account list exits with %d: %s", got.status, got.stderr)
+	}
+}
+
 func TestAConfigurationMayBeEmpty(t *testing.T) {
+	data := t.TempDir()
+	makeAccount(t, data, "ada@example.com")
 	for _, text := range []string{"", "# nothing\n", "---\n", "~\n", "{}\n", "listen:\nscopes:\nbrand:\n", "---\nlisten: 127.0.0.1:0\n...\n"} {
-		if got := call(t, nil, "version", "--config", write(t, text)); got.status != 0 {
+		if got := call(t, nil, "account", "list", "--data", data, "--config", write(t, text)); got.status != 0 {
 			t.Errorf("%q exits with %d: %s", text, got.status, got.stderr)
 		}
 	}

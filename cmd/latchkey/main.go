@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode"
@@ -46,11 +47,11 @@ type fileError struct{ error }
 // for wrong usage.
 func run(ctx context.Context, args []string, t terminal) int {
 	root, began := commands(t)
-	refuseUnknownTopics(root)
 	root.SetArgs(args)
 	root.SetIn(t.in)
 	root.SetOut(t.out)
 	root.SetErr(t.err)
+	refuseUnknownTopics(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -94,6 +95,9 @@ func commands(t terminal) (root *cobra.Command, began *bool) {
 	flags.StringVar(&c.database, "database", "", "URL of a PostgreSQL, postgres://..., instead of SQLite in the data folder")
 	flags.StringVar(&c.keyFile, "server-key-file", "", "file with the server key, shared by replicas (default: server.key in the data folder)")
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		if isAboutProgram(cmd) {
+			return nil
+		}
 		if err := c.load(cmd); err != nil {
 			return err
 		}
@@ -102,6 +106,15 @@ func commands(t terminal) (root *cobra.Command, began *bool) {
 	root.AddCommand(serveCommand(c), demoCommand(c), accountCommand(c), applicationCommand(c), authorizationCommand(c), backupCommand(c), restoreCommand(c), versionCommand(c))
 	markBeginning(root, began)
 	return root, began
+}
+
+// isAboutProgram reports whether a command says the same whatever is configured, so that a
+// configuration which cannot be read is no reason to fail.
+func isAboutProgram(cmd *cobra.Command) bool {
+	for cmd.HasParent() && cmd.Parent().HasParent() {
+		cmd = cmd.Parent()
+	}
+	return slices.Contains([]string{"version", "help", "completion", cobra.ShellCompRequestCmd}, cmd.Name())
 }
 
 // refuseUnknownTopics makes wrong usage of what the library's own commands do not know.
