@@ -214,7 +214,7 @@ func (p *Portal) redeliver(w http.ResponseWriter, r *http.Request, person *signi
 func (p *Portal) sent(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application, id oauth.ID, err error) error {
 	var problem *webhook.Problem
 	if errors.As(err, &problem) {
-		return p.tooMany(w, r, person, a, problem)
+		return p.notSent(w, r, person, a, problem)
 	}
 	if err != nil {
 		return err
@@ -224,13 +224,17 @@ func (p *Portal) sent(w http.ResponseWriter, r *http.Request, person *signin.Per
 	return nil
 }
 
-func (p *Portal) tooMany(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application, problem *webhook.Problem) error {
+func (p *Portal) notSent(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application, problem *webhook.Problem) error {
 	hook, err := p.Webhooks.Of(r.Context(), a.ID)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Retry-After", oauth.RetryAfter(problem.RetryAfter))
-	return p.writeWebhook(w, r, person, http.StatusTooManyRequests, a, page.WebhookForm{
+	status := http.StatusUnprocessableEntity
+	if problem.RetryAfter > 0 {
+		status = http.StatusTooManyRequests
+		w.Header().Set("Retry-After", oauth.RetryAfter(problem.RetryAfter))
+	}
+	return p.writeWebhook(w, r, person, status, a, page.WebhookForm{
 		URL: hook.URL, Events: webhookChoices(hook.Events), Problems: map[string]oauth.Sentence{"delivery": problem.Message},
 	})
 }

@@ -94,18 +94,56 @@ func (t *transaction) dropDeliveries(application oauth.ID) error {
 	return err
 }
 
+// candidates is how many deliveries one claim chooses from: of those who claim together
+// each finds one.
+const candidates = 16
+
+// dueDeliveries finds those that are due longest, of none of the busy applications. There
+// may be many to look through, so it is no part of a write.
+func (s *Store) dueDeliveries(ctx context.Context, now time.Time, busy []oauth.ID) ([]oauth.ID, error) {
+	args, but := []any{toMillis(now), candidates}, ""
+	if len(busy) > 0 {
+		but = " and application_id not in " + listed(&args, busy)
+	}
+	rows, err := s.engine.db().QueryContext(ctx, `select id from deliveries where due_at > 0 and due_at <= $1`+but+` order by due_at limit $2`, args...)
+	return collect(rows, err, func(r row) (id oauth.ID, err error) {
+		err = r.Scan(fixed(id[:]))
+		return id, err
+	})
+}
+
+// listed adds ids to the arguments of a statement and returns their list in it. The last is
+// repeated, so that there are few statements to prepare.
+func listed(args *[]any, ids []oauth.ID) string {
+	size := candidates
+	for size < len(ids) {
+		size *= 4
+	}
+	var list strings.Builder
+	for i := range size {
+		id := ids[min(i, len(ids)-1)]
+		*args = append(*args, id[:])
+		list.WriteString(", $" + strconv.Itoa(len(*args)))
+	}
+	return "(" + list.String()[len(", "):] + ")"
+}
+
 // ClaimDelivery takes the delivery that is due longest, of none of the busy applications,
 // and counts an attempt; nobody else gets it until the lease ends. ErrNotFound: none is due.
 func (s *Store) ClaimDelivery(ctx context.Context, busy []oauth.ID, lease time.Duration) (d oauth.Delivery, w oauth.Webhook, err error) {
 	now := s.Now()
-	args := []any{toMillis(now)}
-	var but strings.Builder
-	for _, id := range busy {
-		args = append(args, id[:])
-		but.WriteString(" and application_id <> $" + strconv.Itoa(len(args)))
+	due, err := s.dueDeliveries(ctx, now, busy)
+	if err == nil && len(due) == 0 {
+		err = ErrNotFound
 	}
+	if err != nil {
+		return d, w, err
+	}
+	args := []any{toMillis(now)}
+	among := listed(&args, due)
 	err = s.write(ctx, func(tx *transaction) error {
-		d, err = scanDelivery(tx.queryRow(selectDelivery+` where due_at > 0 and due_at <= $1`+but.String()+` order by due_at limit 1`+tx.skipLocked(), args...))
+		w = oauth.Webhook{}
+		d, err = scanDelivery(tx.queryRow(selectDelivery+` where id in `+among+` and due_at > 0 and due_at <= $1 order by due_at limit 1`+tx.skipLocked(), args...))
 		if err != nil {
 			return tx.absent(err)
 		}
@@ -161,6 +199,16 @@ func (s *Store) Redeliver(ctx context.Context, a oauth.Application, id oauth.ID)
 func (s *Store) NextDelivery(ctx context.Context) (due time.Time, err error) {
 	err = s.engine.db().QueryRowContext(ctx, `select coalesce(min(due_at), 0) from deliveries where due_at > 0`).Scan(millis{&due})
 	return due, fault(err)
+}
+
+// WaitingTests counts the test events of an application that wait to be sent, up to a limit.
+func (s *Store) WaitingTests(ctx context.Context, application oauth.ID, limit int) (waiting int, err error) {
+	// Fewer deliveries wait than an application may have in its log: coalesce keeps the
+	// index of that from being used.
+	err = s.engine.db().QueryRowContext(ctx, `select count(*) from (select 1 from deliveries
+		where due_at > 0 and coalesce(application_id, $1) = $1 and event = $2 limit $3) as waiting`,
+		application[:], string(oauth.EventTest), limit).Scan(&waiting)
+	return waiting, fault(err)
 }
 
 // Delivery reads one delivery of an application.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -58,6 +59,46 @@ func TestADeletionNeedsAsManyStatementsWhateverItEnds(t *testing.T) {
 				if len(ran) != most || most == 0 || strings.Contains(strings.Join(ran, "\n"), " authorizations ") {
 					t.Errorf("with %d authorizations it runs\n%s", n, strings.Join(ran, "\n"))
 				}
+			}
+		})
+	}
+}
+
+func TestAClaimThatFindsNothingIsNoWrite(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]Options{
+		"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Start(t).Database(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen statements
+			at.statement = seen.add
+			s := openAt(t, at)
+			a := newApplication(t, s, newAccount(t, s, "ada@x.example", "ada", "Ada", false), "App")
+			must(t, s.SetWebhook(t.Context(), a, "https://app.example/", nil, ""))
+			if _, err := s.TestWebhook(t.Context(), a.ID); err != nil {
+				t.Fatal(err)
+			}
+			ran := seen.of(func() {
+				if d, _, err := s.ClaimDelivery(t.Context(), []oauth.ID{a.ID}, time.Minute); !errors.Is(err, ErrNotFound) {
+					t.Errorf("claimed %v (%v)", d, err)
+				}
+			})
+			if len(ran) != 1 || !strings.HasPrefix(ran[0], "select ") {
+				t.Errorf("it runs\n%s", strings.Join(ran, "\n"))
+			}
+			// However many are busy, there are few statements.
+			texts := map[string]bool{}
+			for n := range 300 {
+				for _, sql := range seen.of(func() {
+					if _, _, err := s.ClaimDelivery(t.Context(), append(make([]oauth.ID, n), a.ID), time.Minute); !errors.Is(err, ErrNotFound) {
+						t.Error(err)
+					}
+				}) {
+					texts[sql] = true
+				}
+			}
+			if len(texts) > 4 {
+				t.Errorf("%d statements to prepare", len(texts))
 			}
 		})
 	}

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,12 +20,13 @@ import (
 // How deliveries go about.
 const (
 	// parallel is how many attempts a process makes at once, and perApplication how many of
-	// these are for one application, so that a slow one does not hold up the others. One whose
-	// last attempt took slowTime gets perSlow: many of them do not either.
-	parallel, perApplication, perSlow = 256, 4, 1
-	slowTime                          = 2 * time.Second
+	// these are for one application, so that a slow one does not hold up the others. One with
+	// an attempt that took slowTime gets perSlow for slowFor, and all of those together get
+	// allSlow: however many they are, they leave the others some.
+	parallel, allSlow, perApplication, perSlow = 256, 128, 4, 1
+	slowTime, slowFor                          = 2 * time.Second, 10 * time.Minute
 	// maxSlow is how many slow applications are remembered.
-	maxSlow = 10_000
+	maxSlow = 1000
 	// lease is how long nobody else takes a delivery that is attempted, and noteTime of it
 	// is for writing down how that went.
 	lease, noteTime = attemptTime + 5*time.Second, 4 * time.Second
@@ -56,7 +59,7 @@ func (w *Webhooks) Run(ctx context.Context) {
 	secrets.Go(func() { w.watchSecrets(ctx) })
 	attempts, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	r := &run{Webhooks: w, attempts: attempts, busy: map[oauth.ID]int{}, slow: map[oauth.ID]bool{}, finished: make(chan finished, parallel)}
+	r := &run{Webhooks: w, attempts: attempts, busy: map[oauth.ID]int{}, slow: map[oauth.ID]time.Time{}, finished: make(chan finished, parallel)}
 	for ctx.Err() == nil {
 		r.wait(ctx, r.fill(ctx))
 	}
@@ -93,16 +96,19 @@ type run struct {
 	attempts context.Context
 	// busy counts the attempts under way by application.
 	busy map[oauth.ID]int
-	// slow are the applications whose last attempt took long.
-	slow     map[oauth.ID]bool
+	// slow is when an attempt of an application ended that took long.
+	slow     map[oauth.ID]time.Time
 	underWay int
 	finished chan finished
+	// nothing is until when there is nothing to claim, as far as is known.
+	nothing time.Time
 }
 
 // finished is an attempt that is over.
 type finished struct {
 	application oauth.ID
 	took        time.Duration
+	at          time.Time
 }
 
 func (r *run) finish(f finished) {
@@ -110,21 +116,44 @@ func (r *run) finish(f finished) {
 	if r.busy[f.application]--; r.busy[f.application] == 0 {
 		delete(r.busy, f.application)
 	}
-	delete(r.slow, f.application)
-	if f.took >= slowTime {
-		if len(r.slow) >= maxSlow {
-			clear(r.slow)
-		}
-		r.slow[f.application] = true
+	if f.took < slowTime {
+		// The application may have more to send. One that is slow waits for the next look:
+		// many of those would have all that is due looked through without end.
+		r.nothing = time.Time{}
+		return
+	}
+	r.slow[f.application] = f.at
+	if len(r.slow) > maxSlow {
+		delete(r.slow, r.slowLongestAgo())
 	}
 }
 
+func (r *run) slowLongestAgo() (longest oauth.ID) {
+	for id, at := range r.slow {
+		if longest.IsZero() || at.Before(r.slow[longest]) {
+			longest = id
+		}
+	}
+	return longest
+}
+
 // full are the applications for which no more attempts may be made now.
-func (r *run) full() (full []oauth.ID) {
+func (r *run) full(now time.Time) (full []oauth.ID) {
+	slow := 0
+	for id, at := range r.slow {
+		if now.Sub(at) >= slowFor {
+			delete(r.slow, id)
+		} else {
+			slow += r.busy[id]
+		}
+	}
 	for id, n := range r.busy {
-		if n >= perApplication || r.slow[id] && n >= perSlow {
+		if _, isSlow := r.slow[id]; n >= perApplication || isSlow && n >= perSlow {
 			full = append(full, id)
 		}
+	}
+	if slow >= allSlow {
+		full = slices.AppendSeq(full, maps.Keys(r.slow))
 	}
 	return full
 }
@@ -132,6 +161,9 @@ func (r *run) full() (full []oauth.ID) {
 // fill begins as many attempts as there are due and may be made, and returns how long to
 // wait for more.
 func (r *run) fill(ctx context.Context) time.Duration {
+	if left := r.nothing.Sub(r.store.Now()); left > 0 {
+		return left
+	}
 	for r.underWay < parallel {
 		// A look is cheap; a claim is a write.
 		due, err := r.store.NextDelivery(ctx)
@@ -144,9 +176,10 @@ func (r *run) fill(ctx context.Context) time.Duration {
 		if soon := due.Sub(r.store.Now()); soon > 0 {
 			return min(soon, look)
 		}
-		d, hook, err := r.store.ClaimDelivery(ctx, r.full(), lease)
+		d, hook, err := r.store.ClaimDelivery(ctx, r.full(r.store.Now()), lease)
 		if errors.Is(err, ErrNotFound) {
 			// What is due waits for an application that is busy, or somebody else has it.
+			r.nothing = r.store.Now().Add(look)
 			return look
 		}
 		if err != nil {
@@ -157,7 +190,8 @@ func (r *run) fill(ctx context.Context) time.Duration {
 		go func() {
 			begun := r.store.Now()
 			r.attempt(r.attempts, d, hook)
-			r.finished <- finished{d.ApplicationID, r.store.Now().Sub(begun)}
+			ended := r.store.Now()
+			r.finished <- finished{d.ApplicationID, ended.Sub(begun), ended}
 		}()
 	}
 	return look
@@ -179,6 +213,7 @@ func (r *run) wait(ctx context.Context, longest time.Duration) {
 	case f := <-r.finished:
 		r.finish(f)
 	case <-r.wake:
+		r.nothing = time.Time{}
 	case <-timer.C:
 	}
 }

@@ -3,11 +3,13 @@ package webhook
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/throttle"
 )
 
 // world is a store with webhooks that are delivered until the test ends.
@@ -222,19 +225,89 @@ func TestASlowReceiverDoesNotHoldUpOthers(t *testing.T) {
 }
 
 func TestASlowApplicationGetsOneAttemptAtATime(t *testing.T) {
-	slow, quick := oauth.ID{1}, oauth.ID{2}
-	r := &run{busy: map[oauth.ID]int{slow: 2, quick: 2}, slow: map[oauth.ID]bool{}, underWay: 4}
-	r.finish(finished{slow, slowTime})
-	r.finish(finished{quick, slowTime / 2})
-	if full := r.full(); len(full) != 1 || full[0] != slow {
+	slow, quick, now := oauth.ID{1}, oauth.ID{2}, time.Now()
+	r := &run{busy: map[oauth.ID]int{slow: 3, quick: 2}, slow: map[oauth.ID]time.Time{}, underWay: 5}
+	r.finish(finished{slow, slowTime, now})
+	r.finish(finished{quick, slowTime / 2, now})
+	if full := r.full(now); len(full) != 1 || full[0] != slow {
 		t.Errorf("no more for %v, want none for %v", full, slow)
 	}
+	// A quick answer between two slow ones makes it no better.
+	r.finish(finished{slow, slowTime / 2, now})
 	r.busy[quick] = perApplication
-	r.finish(finished{slow, slowTime / 2})
-	r.busy[slow] = 1
-	if full := r.full(); len(full) != 1 || full[0] != quick {
-		t.Errorf("after a quick one, no more for %v, want none for %v", full, quick)
+	if full := r.full(now); len(full) != 2 {
+		t.Errorf("after a quick one, no more for %v, want none for %v and %v", full, slow, quick)
 	}
+	if full := r.full(now.Add(slowFor)); len(full) != 1 || full[0] != quick {
+		t.Errorf("after a while, no more for %v, want none for %v", full, quick)
+	}
+}
+
+func TestSlowApplicationsLeaveSlotsToTheOthers(t *testing.T) {
+	now := time.Now()
+	r := &run{busy: map[oauth.ID]int{}, slow: map[oauth.ID]time.Time{}}
+	id := func(i int) oauth.ID { return oauth.ID{0: 1, 14: byte(i >> 8), 15: byte(i)} }
+	for i := range 2 * parallel {
+		r.slow[id(i)] = now
+	}
+	for i := range allSlow - 1 {
+		r.busy[id(i)] = 1
+	}
+	if full := r.full(now); len(full) != allSlow-1 {
+		t.Errorf("no more for %d applications, want none for %d", len(full), allSlow-1)
+	}
+	r.busy[id(allSlow)] = 1
+	full := r.full(now)
+	if !slices.Contains(full, id(2*parallel-1)) {
+		t.Error("slow applications may take all slots")
+	}
+	if slices.Contains(full, id(2*parallel)) {
+		t.Error("an application that is not slow must wait")
+	}
+	for i := range 2 * maxSlow {
+		r.busy[id(i)]++
+		r.finish(finished{id(i), slowTime, now.Add(time.Duration(i))})
+	}
+	if _, last := r.slow[id(2*maxSlow-1)]; len(r.slow) != maxSlow || !last {
+		t.Errorf("%d slow applications are remembered, the last %v", len(r.slow), last)
+	}
+}
+
+func TestASlowAttemptThatEndsHasNothingLookedThrough(t *testing.T) {
+	r := &run{busy: map[oauth.ID]int{}, slow: map[oauth.ID]time.Time{}}
+	until := time.Now().Add(look)
+	r.nothing = until
+	r.finish(finished{oauth.ID{1}, slowTime, time.Now()})
+	if r.nothing != until {
+		t.Error("after a slow attempt what is due is looked through before the next look")
+	}
+	r.finish(finished{oauth.ID{1}, slowTime / 2, time.Now()})
+	if !r.nothing.IsZero() {
+		t.Error("after a quick attempt the next waits")
+	}
+}
+
+func TestTestsThatWaitAreBounded(t *testing.T) {
+	w := newWorld(t, Config{Loopback: true, Exempt: throttle.Exempt{netip.MustParsePrefix("127.0.0.0/8")}})
+	release := make(chan struct{})
+	a := w.application(receiver(t, func(http.ResponseWriter, *http.Request) { <-release }))
+	from := netip.MustParseAddr("127.0.0.1")
+	var id oauth.ID
+	for range maxWaitingTests {
+		var err error
+		id, err = w.hooks.Test(t.Context(), a, from)
+		w.must(err)
+	}
+	_, err := w.hooks.Test(t.Context(), a, from)
+	var problem *Problem
+	if !errors.As(err, &problem) || problem.RetryAfter != 0 {
+		t.Errorf("one more: %v", err)
+	}
+	w.must(w.hooks.Redeliver(t.Context(), a, id, from))
+	b := w.application(receiver(t, func(http.ResponseWriter, *http.Request) {}))
+	w.settled(b, w.send(b))
+	close(release)
+	w.settled(a, id)
 }
 
 func TestEveryKeyThatCountsSigns(t *testing.T) {

@@ -128,10 +128,16 @@ func (w *Webhooks) Rotate(ctx context.Context, a oauth.Application, generation i
 	return w.store.RotateWebhook(ctx, a, generation)
 }
 
+// maxWaitingTests is how many test events of one application may wait to be sent.
+const maxWaitingTests = 20
+
 // Test puts a test event into the outbox and returns the delivery. The error is a
-// *Problem after too many.
+// *Problem after too many, and while too many wait.
 func (w *Webhooks) Test(ctx context.Context, a oauth.Application, from netip.Addr) (oauth.ID, error) {
 	if err := w.take(a, from); err != nil {
+		return oauth.ID{}, err
+	}
+	if err := w.roomForTest(ctx, a); err != nil {
 		return oauth.ID{}, err
 	}
 	id, err := w.store.TestWebhook(ctx, a.ID)
@@ -140,13 +146,31 @@ func (w *Webhooks) Test(ctx context.Context, a oauth.Application, from netip.Add
 }
 
 // Redeliver sends a delivery again, whatever became of it. The error is a *Problem after
-// too many.
+// too many, and for a test event while too many wait.
 func (w *Webhooks) Redeliver(ctx context.Context, a oauth.Application, id oauth.ID, from netip.Addr) error {
 	if err := w.take(a, from); err != nil {
 		return err
 	}
-	err := w.store.Redeliver(ctx, a, id)
+	d, err := w.store.Delivery(ctx, a.ID, id)
+	if err != nil {
+		return err
+	}
+	if d.Event == oauth.EventTest && d.DueAt.IsZero() {
+		if err := w.roomForTest(ctx, a); err != nil {
+			return err
+		}
+	}
+	err = w.store.Redeliver(ctx, a, id)
 	w.nudge()
+	return err
+}
+
+// roomForTest keeps a developer from filling the outbox.
+func (w *Webhooks) roomForTest(ctx context.Context, a oauth.Application) error {
+	waiting, err := w.store.WaitingTests(ctx, a.ID, maxWaitingTests)
+	if err == nil && waiting >= maxWaitingTests {
+		return &Problem{Message: oauth.Say("%d test events are on their way already or will be tried again. Mend what the log shows, and send one of those again.", waiting)}
+	}
 	return err
 }
 
