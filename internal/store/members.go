@@ -117,7 +117,8 @@ func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account 
 // Inherit makes the heir of an application its owner. ErrNotFound: it is not offered to
 // the account any more, or by somebody whose account is disabled. What an administrator
 // found of the application counted for the owner before, and so did its co-owners: they
-// can have tokens of the owner's account.
+// can have tokens of the owner's account. Its webhook leads to a host of the owner before,
+// who knows its secret.
 func (s *Store) Inherit(ctx context.Context, application oauth.ID, account oauth.Account) error {
 	return s.onMember(ctx, application, oauth.AuditApplicationInherited, account, oauth.RoleHeir, func(tx *transaction, a oauth.Application) (bool, error) {
 		if a.OwnerDisabled {
@@ -135,6 +136,9 @@ func (s *Store) Inherit(ctx context.Context, application oauth.ID, account oauth
 		}
 		_, err = tx.exec(`update applications set owner_id = $1, inherited_at = $2, submitted_at = 0, verified_at = 0 where id = $3`,
 			account.ID[:], toMillis(tx.now), application[:])
+		if err == nil {
+			_, err = tx.dropWebhook(a)
+		}
 		return true, err
 	})
 }

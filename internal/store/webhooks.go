@@ -58,15 +58,24 @@ func (s *Store) RotateWebhook(ctx context.Context, a oauth.Application, generati
 // DeleteWebhook removes the webhook of an application, what waits for it, and its log.
 func (s *Store) DeleteWebhook(ctx context.Context, a oauth.Application) error {
 	return s.write(ctx, func(tx *transaction) error {
-		err := tx.oneRow(`delete from webhooks where application_id = $1`, a.ID[:])
-		if err != nil || tx.refusal != nil {
-			return err
+		had, err := tx.dropWebhook(a)
+		if err == nil && !had {
+			return tx.refuse(ErrNotFound)
 		}
-		if err := tx.dropDeliveries(a.ID); err != nil {
-			return err
-		}
-		return tx.audit(oauth.AuditWebhookDeleted, subjectOf(a), "")
+		return err
 	})
+}
+
+// dropWebhook is DeleteWebhook, whether there is one or not; had says which.
+func (t *transaction) dropWebhook(a oauth.Application) (had bool, err error) {
+	n, err := t.exec(`delete from webhooks where application_id = $1`, a.ID[:])
+	if err != nil || n == 0 {
+		return false, err
+	}
+	if err := t.dropDeliveries(a.ID); err != nil {
+		return true, err
+	}
+	return true, t.audit(oauth.AuditWebhookDeleted, subjectOf(a), "")
 }
 
 // TestWebhook puts a test event into the outbox and returns its id; ErrNotFound where

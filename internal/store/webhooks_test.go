@@ -30,6 +30,7 @@ func TestOutbox(t *testing.T) {
 		{"a busy application does not hold up others", othersAreClaimed},
 		{"a delivery that nobody finished is due again", claimedAgain},
 		{"a webhook is deleted with what waits", webhookDeleted},
+		{"a webhook stays behind when its application is given away", webhookStaysBehind},
 		{"the log goes back thirty days", logIsSwept},
 	}
 	t.Run("SQLite", func(t *testing.T) {
@@ -395,6 +396,27 @@ func webhookDeleted(w *world) {
 	w.must(s.DeleteApplication(w.ctx, w.application.ID))
 	if all := w.outbox(s); len(all) != 0 {
 		w.Errorf("%d deliveries outlive their application", len(all))
+	}
+}
+
+func webhookStaysBehind(w *world) {
+	s := w.hooked()
+	w.tested(s)
+	for i := range 2 {
+		owner, heir := w.accounts[i], w.accounts[i+1]
+		w.must(s.AddMember(w.ctx, w.application.ID, owner.ID, heir, oauth.RoleHeir))
+		w.clock.Add(time.Second)
+		w.must(s.Inherit(w.ctx, w.application.ID, heir))
+		if hook, err := s.Webhook(w.ctx, w.application.ID); !errors.Is(err, store.ErrNotFound) {
+			w.Errorf("the webhook is %v (%v)", hook, err)
+		}
+		if all := w.outbox(s); len(all) != 0 {
+			w.Errorf("%d deliveries are left", len(all))
+		}
+		written, err := s.Audit(w.ctx, store.AuditFilter{Kind: string(oauth.AuditWebhookDeleted)}, store.AuditCursor{}, 10)
+		if err != nil || len(written.Events) != 1 {
+			w.Errorf("its removal is written down %d times (%v)", len(written.Events), err)
+		}
 	}
 }
 
