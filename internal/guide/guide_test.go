@@ -89,6 +89,30 @@ func TestSectionsAreFilledInWithWhatIsTrue(t *testing.T) {
 	}
 }
 
+func TestAGatewayAsksForTheScopeAndKnowsWhoAnswers(t *testing.T) {
+	about, in := testReader(), languages(t)["en"]
+	about.Asked = "a+b c&d=$e"
+	for _, check := range []string{"https://id.example/c", "http://127.0.0.1/c"} {
+		about.Check = check
+		all, err := (&Guide{texts: parse}).read(in, about)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		for _, s := range all {
+			text.WriteString(html.UnescapeString(string(s.body)))
+		}
+		for _, want := range []string{`curl "` + check + "?scope=a%2Bb+c%26d%3D%24e\"", "proxy_pass " + check + "?scope=a%2Bb+c%26d%3D%24e;\n    proxy_"} {
+			if !strings.Contains(text.String(), want) {
+				t.Errorf("%q stands nowhere", want)
+			}
+		}
+		if secure := strings.HasPrefix(check, "https:"); strings.Contains(text.String(), "proxy_ssl_verify on;") != secure {
+			t.Errorf("%s: the certificate is verified: %v", check, !secure)
+		}
+	}
+}
+
 func TestSearch(t *testing.T) {
 	sections := sectionsIn(t, languages(t)["en"])
 	for _, row := range []struct{ query, first string }{

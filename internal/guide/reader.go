@@ -57,6 +57,9 @@ func (a reader) First() string {
 	return first
 }
 
+// Secure tells that an API asks over TLS.
+func (a reader) Secure() bool { return strings.HasPrefix(a.Check, "https:") }
+
 // Public tells that the application has no secret.
 func (a reader) Public() bool { return a.Application != nil && a.Application.Public }
 

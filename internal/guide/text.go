@@ -36,7 +36,7 @@ func parse() (map[string]*template.Template, error) {
 	}
 	texts := map[string]*template.Template{}
 	for _, f := range folders {
-		texts[f.Name()], err = template.New("").Funcs(template.FuncMap{"path": url.PathEscape, "shell": shell}).ParseFS(text, "text/"+f.Name()+"/*.html")
+		texts[f.Name()], err = template.New("").Funcs(template.FuncMap{"query": url.QueryEscape, "shell": shell}).ParseFS(text, "text/"+f.Name()+"/*.html")
 		if err != nil {
 			return nil, fmt.Errorf("parse the documentation: %w", err)
 		}
