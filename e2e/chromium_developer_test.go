@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"golang.org/x/oauth2"
 )
 
 // testTyping types redirect URLs and reads what the page says of them before anything is sent.
@@ -85,7 +86,7 @@ func testStart(t *testing.T, c *chromium, s *server) {
 			snippets.runJavaScript(t)
 			snippets.runPython(t)
 			snippets.runCurl(t)
-			snippets.buildGo(t)
+			snippets.runGo(t)
 			snippets.lintPHP(t)
 		})
 	}
@@ -191,7 +192,48 @@ func member(json, name string) string {
 	return value
 }
 
-func (n *snippets) buildGo(t *testing.T) {
+// goOn is run twice: before and after the person agrees.
+const goOn = `package login
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+func TestLogin(t *testing.T) {
+	code, verifier := os.Getenv("CODE"), os.Getenv("VERIFIER")
+	if code == "" {
+		fmt.Println(Begin("example-state", verifier))
+		return
+	}
+	token, err := Finish(t.Context(), code, verifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token.Expiry = time.Now().Add(-time.Hour)
+	var kept *oauth2.Token
+	client := Client(token, func(next *oauth2.Token) error {
+		kept = next
+		return nil
+	})
+	answer, err := Me(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if kept == nil || kept.RefreshToken == "" || kept.RefreshToken == token.RefreshToken {
+		t.Errorf("stored %v", kept)
+	}
+	_, _ = io.Copy(os.Stdout, answer.Body)
+}
+`
+
+func (n *snippets) runGo(t *testing.T) {
 	t.Helper()
 	// Inside this module, so that golang.org/x/oauth2 is found.
 	dir, err := os.MkdirTemp(".", "testdata-snippet-")
@@ -206,6 +248,14 @@ func (n *snippets) buildGo(t *testing.T) {
 	if unformatted := n.run(t, dir, "gofmt", "-l", "."); unformatted != "" {
 		t.Errorf("gofmt would change the Go of the page:\n%s", n.code["Go"])
 	}
+	if err := os.WriteFile(filepath.Join(dir, "login_test.go"), []byte(goOn), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verifier := oauth2.GenerateVerifier()
+	begun := n.run(t, ".", "env", "VERIFIER="+verifier, "go", "test", "-count=1", "-v", "./"+dir)
+	_, request, _ := strings.Cut(begun, n.s.url)
+	request, _, _ = strings.Cut(n.s.url+request, "\n")
+	n.checkMe(t, "Go", n.run(t, ".", "env", "VERIFIER="+verifier, "CODE="+n.agree(t, request), "go", "test", "-count=1", "-v", "./"+dir))
 }
 
 func (n *snippets) lintPHP(t *testing.T) {
