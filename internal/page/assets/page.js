@@ -18,15 +18,21 @@ addEventListener("submit", (event) => {
 document.querySelector("[aria-invalid]")?.focus();
 
 // Shows the copy buttons where the browser can copy; without it, the text is
-// selected as a whole by one click, as it is where the browser refuses.
+// selected as a whole by one click, as it is where the browser refuses. A button that
+// changes its name is silent: what it says is said to those who listen, too.
+const said = document.createElement("p");
+said.setAttribute("role", "status");
+said.className = "heard";
+document.querySelector("main")?.append(said);
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;
   button.hidden = false;
   button.addEventListener("click", async () => {
     const text = document.getElementById(button.dataset.copy);
+    said.textContent = "";
     try {
       await navigator.clipboard.writeText(text.textContent);
-      button.textContent = button.dataset.copied;
+      button.textContent = said.textContent = button.dataset.copied;
     } catch {
       getSelection().selectAllChildren(text);
     }
