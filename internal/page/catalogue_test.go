@@ -133,7 +133,7 @@ func fromTemplates(t *testing.T, said map[string]string) {
 			t.Error(err)
 		}
 	}
-	functions := functions(pages.languages[0], Brand{})
+	functions := pages.functions(pages.languages[0])
 	builtin := map[string]any{}
 	for _, name := range strings.Fields("and or not len index slice print printf println html js urlquery eq ne lt le gt ge call") {
 		builtin[name] = true

@@ -70,9 +70,7 @@ func New(brand Brand, secure bool, log *slog.Logger) (*Pages, error) {
 		byLanguage: map[*Language]*templateset{},
 	}
 	for _, l := range languages {
-		f := functions(l, brand)
-		f["brand"] = func() string { return *p.name.Load() }
-		p.byLanguage[l] = &templateset{functions: f, parsed: map[string]*template.Template{}}
+		p.byLanguage[l] = &templateset{functions: p.functions(l), parsed: map[string]*template.Template{}}
 	}
 	p.Rename(brand.name())
 	return p, nil
@@ -218,12 +216,12 @@ func Secure(h http.Header) {
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 }
 
-func functions(l *Language, brand Brand) template.FuncMap {
+func (p *Pages) functions(l *Language) template.FuncMap {
 	return template.FuncMap{
 		"t":       l.Text,
 		"count":   l.count,
-		"brand":   brand.name,
-		"branded": func() bool { return brand.Logo != nil },
+		"brand":   func() string { return *p.name.Load() },
+		"branded": func() bool { return p.brand.Logo != nil },
 		"strong":  func(s any) template.HTML { return element("strong", s) },
 		"code":    func(s any) template.HTML { return element("code", s) },
 		"field": func(name string, label any, kind, value string, problems map[string]oauth.Sentence) Field {
