@@ -67,6 +67,12 @@ func testFirstRun(t *testing.T) {
 	if opened.url.RawQuery != "" {
 		t.Errorf("the key stays in the URL %s", opened.url.Redacted())
 	}
+	german := b.openIn(t, "de", "/first-run")
+	for input := range descendants(german.root, "input") {
+		if attr(input, "name") == "sentence" && attr(input, "value") != "Ihren Namen, Ihr Bild und Ihre E-Mail-Adresse sehen" {
+			t.Errorf("in German the sentence is %q", attr(input, "value"))
+		}
+	}
 	for name, form := range map[string]url.Values{
 		"Use at most 80 characters": firstRunForm(person, "platform", strings.Repeat("x", 100)),
 		"Enter an email address":    firstRunForm(person, "email", "nobody"),

@@ -178,5 +178,9 @@ func TestUploadsAreCountedBeforeTheyAreRead(t *testing.T) {
 	for range 20 {
 		b.send(t, "/settings/profile/picture", "picture", nil).reads(t, http.StatusUnprocessableEntity, "Choose a picture first.")
 	}
-	b.send(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 4<<20)).reads(t, http.StatusUnprocessableEntity, "There were too many attempts.")
+	refused := b.send(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 4<<20))
+	refused.reads(t, http.StatusTooManyRequests, "There were too many attempts.")
+	if refused.header.Get("Retry-After") == "" {
+		t.Error("nobody is told when to come back")
+	}
 }

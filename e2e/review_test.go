@@ -88,6 +88,7 @@ func testCoOwnerAsks(t *testing.T, s *server) {
 	}
 	b.submit(t, app.path()+"/scopes", nil).reads(t, http.StatusUnprocessableEntity, "Choose at least one scope.")
 	b.submit(t, app.path()+"/scopes", url.Values{"scope": {"community"}}).reads(t, http.StatusOK, "Asked. An administrator will decide about it.", "asked for")
+	b.submit(t, app.path()+"/scopes", url.Values{"scope": {"community"}}).reads(t, http.StatusOK, "Nothing was changed: this was asked for before, or is allowed.")
 	owner.open(t, app.path()).reads(t, http.StatusOK, "An administrator will look at this application.")
 	_, path := s.found(t, "applications", app.ClientID, s.nameOf(t, app))
 	s.session.open(t, path).reads(t, http.StatusOK, "application.submitted", "application.scope_requested", cora.name)

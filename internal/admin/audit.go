@@ -227,7 +227,8 @@ func (a *Admin) exportAudit(w http.ResponseWriter, r *http.Request, _ *signin.Pe
 	if err := a.Store.Audited(r.Context(), oauth.AuditExported, oauth.AuditSubject{}, strings.TrimPrefix(narrowed(r.URL.Query()), "?")); err != nil {
 		return err
 	}
-	// The log may be long: each batch has the time that else a whole request has.
+	// The log may be long: reading it is not bound by the time of a request. A browser that
+	// is gone, or too slow for a batch, is noticed when the next is written.
 	ctx := context.WithoutCancel(r.Context())
 	connection := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"html"
 	"net/http"
 	"strings"
 
@@ -86,7 +87,7 @@ func (a *Admin) showFirstRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content := a.firstRunPage()
-	content.Sentence = "See your name, picture and email address"
+	content.Sentence = html.UnescapeString(string(a.Pages.LanguageOf(r).Text(oauth.Say("See your name, picture and email address"))))
 	a.Pages.Write(w, r, http.StatusOK, content)
 }
 
@@ -158,7 +159,7 @@ func (a *Admin) postedPlatform(r *http.Request, content *page.FirstRun) (p oauth
 		return p
 	}
 	content.Sentence = r.PostFormValue("sentence")
-	p.Permissions = append(p.Permissions, a.postedScope("profile", content.Sentence, "", "sentence", content.Problems, ""))
+	p.Permissions = append(p.Permissions, postedScope("profile", content.Sentence, "", "sentence", content.Problems, ""))
 	known := oauth.Scope("profile")
 	for i := range content.Rows {
 		row := &content.Rows[i]
@@ -166,14 +167,14 @@ func (a *Admin) postedPlatform(r *http.Request, content *page.FirstRun) (p oauth
 		if row.Name == "" && strings.TrimSpace(row.Sentence) == "" {
 			continue
 		}
-		p.Permissions = append(p.Permissions, a.postedScope(row.Name, row.Sentence, row.NameField(), row.SentenceField(), content.Problems, known))
+		p.Permissions = append(p.Permissions, postedScope(row.Name, row.Sentence, row.NameField(), row.SentenceField(), content.Problems, known))
 		known = known.With(oauth.ScopeOf(row.Name))
 	}
 	return p
 }
 
 // postedScope checks the name and the sentence of a scope.
-func (a *Admin) postedScope(name, sentence, nameField, sentenceField string, problems map[string]oauth.Sentence, known oauth.Scope) oauth.Permission {
+func postedScope(name, sentence, nameField, sentenceField string, problems map[string]oauth.Sentence, known oauth.Scope) oauth.Permission {
 	parsed, refusal := oauth.ParseScope(name)
 	switch {
 	case refusal != nil || len(parsed.Tokens()) != 1:

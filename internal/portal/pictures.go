@@ -21,14 +21,19 @@ func Uploads() []string {
 	}
 }
 
-// upload reads a form with a picture in its field name, nil when none was chosen. The
-// other fields are in r.PostForm afterwards. wrong tells the person what to mend.
-func (p *Portal) upload(r *http.Request, person *signin.Person, name string) (made *oauth.Picture, wrong oauth.Sentence) {
-	if _, ok := p.UploadLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); !ok {
+// upload reads a form with a picture in its field name. The other fields are in r.PostForm
+// afterwards. wrong tells the person what to mend; status is that of its answer.
+func (p *Portal) upload(w http.ResponseWriter, r *http.Request, person *signin.Person, name string) (made *oauth.Picture, status int, wrong oauth.Sentence) {
+	if wait, ok := p.UploadLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); !ok {
 		picture.Drop(r)
-		return nil, oauth.Say("There were too many attempts. Wait a little and try again.")
+		w.Header().Set("Retry-After", oauth.RetryAfter(wait))
+		return nil, http.StatusTooManyRequests, oauth.Say("There were too many attempts. Wait a little and try again.")
 	}
-	return p.Studio.FromForm(r, name)
+	made, wrong = p.Studio.FromForm(r, name)
+	if made == nil && wrong.IsZero() {
+		wrong = oauth.Say("Choose a picture first.")
+	}
+	return made, http.StatusUnprocessableEntity, wrong
 }
 
 // ServePicture shows a picture to everybody, on other sites too: avatar_url of the API

@@ -128,6 +128,8 @@ func notice(r *http.Request) oauth.Sentence {
 		return oauth.Say("Nothing was changed: applications are not reviewed here.")
 	case "asked":
 		return oauth.Say("Asked. An administrator will decide about it.")
+	case "asked-before":
+		return oauth.Say("Nothing was changed: this was asked for before, or is allowed.")
 	case "secret-ended":
 		return oauth.Say("The old secret works no more.")
 	case "secret-replaced-before":

@@ -45,12 +45,9 @@ func (p *Portal) changeProfile(w http.ResponseWriter, r *http.Request, person *s
 }
 
 func (p *Portal) changePicture(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	made, wrong := p.upload(r, person, "picture")
-	if made == nil && wrong.IsZero() {
-		wrong = oauth.Say("Choose a picture first.")
-	}
+	made, status, wrong := p.upload(w, r, person, "picture")
 	if !wrong.IsZero() {
-		return p.writeProfile(w, r, person, http.StatusUnprocessableEntity, page.Profile{
+		return p.writeProfile(w, r, person, status, page.Profile{
 			Name: person.Account.Name, Username: person.Account.Username, Problems: map[string]oauth.Sentence{"picture": wrong},
 		})
 	}

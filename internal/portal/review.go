@@ -56,6 +56,10 @@ func (p *Portal) requestScope(w http.ResponseWriter, r *http.Request, person *si
 	if err != nil {
 		return err
 	}
-	redirect(w, applicationPath(a.ClientID)+"/settings?done=asked")
+	done := "asked"
+	if scope.Without(a.RequestedScope).Without(a.Scope) == "" {
+		done = "asked-before"
+	}
+	redirect(w, applicationPath(a.ClientID)+"/settings?done="+done)
 	return nil
 }

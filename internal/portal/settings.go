@@ -79,14 +79,11 @@ func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *sign
 	if err != nil {
 		return err
 	}
-	made, wrong := p.upload(r, person, "logo")
-	if made == nil && wrong.IsZero() {
-		wrong = oauth.Say("Choose a picture first.")
-	}
+	made, status, wrong := p.upload(w, r, person, "logo")
 	if !wrong.IsZero() {
 		form := p.settingsForm(a, person)
 		form.Problems = map[string]oauth.Sentence{"logo": wrong}
-		p.writeSettings(w, r, person, http.StatusUnprocessableEntity, a, form)
+		p.writeSettings(w, r, person, status, a, form)
 		return nil
 	}
 	if err := p.Applications.PutLogo(r.Context(), a.ID, made); err != nil {
