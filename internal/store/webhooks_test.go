@@ -28,6 +28,7 @@ func TestOutbox(t *testing.T) {
 		{"the end of a secret is told once, whoever looks", toldOfEndingSecret},
 		{"of many who claim, one gets a delivery", claimedOnce},
 		{"a busy application does not hold up others", othersAreClaimed},
+		{"tests that wait are counted, and nothing else", waitingCounted},
 		{"a delivery that nobody finished is due again", claimedAgain},
 		{"a webhook is deleted with what waits", webhookDeleted},
 		{"a webhook stays behind when its application is given away", webhookStaysBehind},
@@ -319,6 +320,30 @@ func othersAreClaimed(w *world) {
 	if _, _, err := s.ClaimDelivery(w.ctx, []oauth.ID{slow.ID, w.application.ID}, lease); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("claimed of a busy application: %v", err)
 	}
+}
+
+func waitingCounted(w *world) {
+	s := w.hooked(oauth.WebhookEvents()...)
+	w.must(s.SuspendApplication(w.ctx, w.application.ID, ""))
+	_, _, err := s.ClaimDelivery(w.ctx, nil, lease)
+	w.must(err)
+	for range 3 {
+		w.tested(s)
+	}
+	count := func(application oauth.ID, limit, want int) {
+		w.Helper()
+		if n, err := s.WaitingTests(w.ctx, application, limit); err != nil || n != want {
+			w.Errorf("%d tests wait (%v); want %d", n, err, want)
+		}
+	}
+	count(w.application.ID, 20, 3)
+	count(w.application.ID, 2, 2)
+	count(w.id(), 20, 0)
+	d, _, err := s.ClaimDelivery(w.ctx, nil, lease)
+	w.must(err)
+	d.DueAt, d.DeliveredAt = time.Time{}, w.clock.Now()
+	w.must(s.FinishDelivery(w.ctx, d))
+	count(w.application.ID, 20, 2)
 }
 
 func claimedAgain(w *world) {
