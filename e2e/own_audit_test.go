@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -88,4 +89,35 @@ func TestWhatAPersonDoesIsInTheAuditLog(t *testing.T) {
 	if last := lines[len(lines)-1]; !slices.Equal(got, want) || last.Actor.Name != "somebody" || last.Actor.ID != "" {
 		t.Errorf("the log says %v, the last of them of %+v", got, last.Actor)
 	}
+}
+
+// TestWhatAPersonSendsIsCounted because the audit log, which most of it gets a line in, is kept.
+func TestWhatAPersonSendsIsCounted(t *testing.T) {
+	t.Parallel()
+	s := start(t, "")
+	person := s.newAccount(t, "Flora Flood")
+	b := s.browser(person)
+	b.signIn(t, b.open(t, "/sign-in"))
+	app := s.register(t, registration{owner: person.email, scopes: []string{"profile"}})
+	asked := b.visit(t, app.request())
+	form := b.open(t, "/settings/profile")
+	sent := 0
+	var p *page
+	for sent < 200 {
+		if p = b.press(t, form, "Save", "name", "Flora "+strconv.Itoa(sent)); p.status == http.StatusTooManyRequests {
+			break
+		}
+		sent++
+	}
+	// One more comes every five seconds.
+	if sent < 120 || sent > 160 {
+		t.Errorf("%d forms are taken at once", sent)
+	}
+	p.reads(t, http.StatusTooManyRequests, "Nothing was changed.")
+	if p.header.Get("Retry-After") == "" {
+		t.Error("nobody is told when to come back")
+	}
+	// The consent page counts with them, and what is only looked at does not.
+	b.open(t, "/settings/profile").reads(t, http.StatusOK, "Flora "+strconv.Itoa(sent-1))
+	b.press(t, asked, "Cancel").reads(t, http.StatusTooManyRequests, "Nothing was changed.")
 }

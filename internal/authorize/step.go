@@ -11,6 +11,9 @@ import (
 
 // step does what a form on one of the pages of a request asks for.
 func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
+	if q.person != nil && !h.door.MayAct(w, r, q.person) {
+		return
+	}
 	switch r.PostFormValue("step") {
 	case "sign-in":
 		person, problem, err := h.door.SignIn(w, r)

@@ -5,7 +5,7 @@
 // A handler of a form with enctype="multipart/form-data" reads it like this; the other
 // fields are in r.PostForm afterwards, as those of any form:
 //
-//	made, wrong := studio.FromForm(r, "picture") // nil when no file was chosen
+//	made, wrong := studio.FromForm(r, account, "picture") // nil when no file was chosen
 //
 // The route of the form must be among those for which internal/server allows large
 // forms (portal.Uploads).
@@ -20,6 +20,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"net/http"
+	"sync"
 
 	"golang.org/x/image/draw"
 	_ "golang.org/x/image/webp" // decoded
@@ -44,20 +45,55 @@ const (
 
 // Studio makes pictures, one at a time: each may take much memory for a moment. Of forms
 // it reads maxForms at once.
-type Studio struct{ turn, forms chan struct{} }
+type Studio struct {
+	turn, forms chan struct{}
+	mutex       sync.Mutex
+	// sending counts the forms of each account that are under way.
+	sending map[oauth.ID]int
+}
 
-// maxForms is how many forms are in memory, from their beginning until their pictures are
-// made.
-const maxForms = 16
+const (
+	// maxForms is how many forms are in memory, from their beginning until their pictures
+	// are made.
+	maxForms = 16
+	// maxFormsOfOne is how many of these one account may send, so that one who sends slowly
+	// does not hold up the others.
+	maxFormsOfOne = 2
+)
 
 // NewStudio makes a studio.
 func NewStudio() *Studio {
-	return &Studio{turn: make(chan struct{}, 1), forms: make(chan struct{}, maxForms)}
+	return &Studio{turn: make(chan struct{}, 1), forms: make(chan struct{}, maxForms), sending: map[oauth.ID]int{}}
 }
 
-// FromForm makes a picture of the file of a form from its field name, nil when none was
-// chosen, and puts the other fields into r.PostForm. wrong tells the person what to mend.
-func (s *Studio) FromForm(r *http.Request, name string) (made *oauth.Picture, wrong oauth.Sentence) {
+// begin reports whether the account may send one more form, and counts it until end.
+func (s *Studio) begin(account oauth.ID) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.sending[account] >= maxFormsOfOne {
+		return false
+	}
+	s.sending[account]++
+	return true
+}
+
+func (s *Studio) end(account oauth.ID) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.sending[account]--; s.sending[account] == 0 {
+		delete(s.sending, account)
+	}
+}
+
+// FromForm makes a picture of the file of a form of an account from its field name, nil when
+// none was chosen, and puts the other fields into r.PostForm. wrong tells the person what to
+// mend.
+func (s *Studio) FromForm(r *http.Request, account oauth.ID, name string) (made *oauth.Picture, wrong oauth.Sentence) {
+	if !s.begin(account) {
+		Drop(r)
+		return nil, busy()
+	}
+	defer s.end(account)
 	select {
 	case s.forms <- struct{}{}:
 	case <-r.Context().Done():

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/picture"
 )
 
@@ -313,7 +314,7 @@ func TestAFormIsReadWithItsFile(t *testing.T) {
 		_ = w.WriteField("scope", "a")
 		_ = w.WriteField("scope", "b")
 	})
-	made, wrong := picture.NewStudio().FromForm(r, "picture")
+	made, wrong := picture.NewStudio().FromForm(r, oauth.ID{1}, "picture")
 	if made == nil || !wrong.IsZero() {
 		t.Errorf("the picture is %v, wrong is %q", made, wrong)
 	}
@@ -330,7 +331,7 @@ func TestAFormWithoutAFile(t *testing.T) {
 	plain := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("name=Ada"))
 	plain.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for name, r := range map[string]*http.Request{"nothing chosen": nothing, "another encoding": plain} {
-		if made, wrong := picture.NewStudio().FromForm(r, "picture"); made != nil || !wrong.IsZero() {
+		if made, wrong := picture.NewStudio().FromForm(r, oauth.ID{1}, "picture"); made != nil || !wrong.IsZero() {
 			t.Errorf("%s: the picture is %v, wrong is %q", name, made, wrong)
 		}
 	}
@@ -351,7 +352,7 @@ func TestAFormThatIsTooLarge(t *testing.T) {
 		}
 	})
 	for name, r := range map[string]*http.Request{"the file": whole, "the body": cut, "the other fields": fields, "many empty fields": empty} {
-		if made, wrong := picture.NewStudio().FromForm(r, "picture"); made != nil || !strings.Contains(wrong.String(), "2 MB") {
+		if made, wrong := picture.NewStudio().FromForm(r, oauth.ID{1}, "picture"); made != nil || !strings.Contains(wrong.String(), "2 MB") {
 			t.Errorf("%s: the picture is %v, wrong is %q", name, made, wrong)
 		}
 	}
@@ -360,7 +361,7 @@ func TestAFormThatIsTooLarge(t *testing.T) {
 	}
 	broken := form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", []byte("pixels")) })
 	broken.Body = io.NopCloser(io.MultiReader(io.LimitReader(broken.Body, 150), iotest.ErrReader(io.ErrUnexpectedEOF)))
-	if _, wrong := picture.NewStudio().FromForm(broken, "picture"); !strings.Contains(wrong.String(), "did not arrive") {
+	if _, wrong := picture.NewStudio().FromForm(broken, oauth.ID{1}, "picture"); !strings.Contains(wrong.String(), "did not arrive") {
 		t.Errorf("a broken form: %q", wrong)
 	}
 }
@@ -374,40 +375,69 @@ func (s stuck) Read([]byte) (int, error) {
 	return 0, io.ErrUnexpectedEOF
 }
 
-func TestOnlySoManyFormsAreReadAtOnce(t *testing.T) {
-	studio := picture.NewStudio()
+// slowForms are forms that stop coming until end.
+func slowForms(t *testing.T, studio *picture.Studio, accounts ...oauth.ID) (end func()) {
+	t.Helper()
 	slow := stuck{make(chan struct{}), make(chan struct{})}
 	var readers sync.WaitGroup
-	send := func() {
+	for _, account := range accounts {
 		r := form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", []byte("pixels")) })
 		r.Body = io.NopCloser(slow)
-		readers.Go(func() { studio.FromForm(r, "picture") })
-	}
-	const most = 16
-	for range most {
-		send()
+		readers.Go(func() { studio.FromForm(r, account, "picture") })
 		<-slow.begun
 	}
-	another := func() *http.Request {
-		return form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", asPNG(t, banner(9, 9))) })
+	return func() {
+		close(slow.over)
+		readers.Wait()
 	}
-	ctx, leave := context.WithCancel(t.Context())
-	leave()
-	// With a place free, either may come first.
-	for range 20 {
-		r := another().WithContext(ctx)
-		if made, wrong := studio.FromForm(r, "picture"); made != nil || !strings.Contains(wrong.String(), "Wait a little") {
-			t.Errorf("beside %d forms one more is read: %q", most, wrong)
-		}
+}
+
+func TestOnlySoManyFormsAreReadAtOnce(t *testing.T) {
+	studio := picture.NewStudio()
+	ada, bob, other := oauth.ID{1}, oauth.ID{2}, oauth.ID{3}
+	another := func(ctx context.Context, account oauth.ID) (*oauth.Picture, oauth.Sentence) {
+		r := form(t, func(w *multipart.Writer) { put(t, w, "picture", "me.png", asPNG(t, banner(9, 9))) }).WithContext(ctx)
+		made, wrong := studio.FromForm(r, account, "picture")
 		if n, _ := io.Copy(io.Discard, r.Body); n > 0 {
-			t.Errorf("%d bytes are left of a form that is refused", n)
+			t.Errorf("%d bytes are left of a form", n)
+		}
+		return made, wrong
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, c := range []struct {
+		name    string
+		sending []oauth.ID
+		ctx     context.Context
+		account oauth.ID
+		read    bool
+	}{
+		{"two of the same account", []oauth.ID{ada, ada}, t.Context(), ada, false},
+		{"two of another account", []oauth.ID{ada, ada}, t.Context(), bob, true},
+		{"one of the same account", []oauth.ID{ada, bob}, t.Context(), ada, true},
+		{"as many as there may be", many(16), gone, other, false},
+	} {
+		end := slowForms(t, studio, c.sending...)
+		// With a place free, either may come first of that and a reader who has left.
+		for range 20 {
+			made, wrong := another(c.ctx, c.account)
+			if (made != nil) != c.read || !c.read && !strings.Contains(wrong.String(), "Wait a little") {
+				t.Errorf("beside %s one more is read: %v, %q", c.name, made != nil, wrong)
+			}
+		}
+		end()
+		if made, wrong := another(t.Context(), c.account); made == nil {
+			t.Errorf("after %s none is read: %q", c.name, wrong)
 		}
 	}
-	close(slow.over)
-	readers.Wait()
-	if made, wrong := studio.FromForm(another(), "picture"); made == nil {
-		t.Errorf("after them none is read: %q", wrong)
+}
+
+// many are accounts of which none is another.
+func many(n int) (accounts []oauth.ID) {
+	for i := range n {
+		accounts = append(accounts, oauth.ID{100 + byte(i)})
 	}
+	return accounts
 }
 
 func FuzzAnyUpload(f *testing.F) {

@@ -29,7 +29,7 @@ func (p *Portal) upload(w http.ResponseWriter, r *http.Request, person *signin.P
 		w.Header().Set("Retry-After", oauth.RetryAfter(wait))
 		return nil, http.StatusTooManyRequests, oauth.Say("There were too many attempts. Wait a little and try again.")
 	}
-	made, wrong = p.Studio.FromForm(r, name)
+	made, wrong = p.Studio.FromForm(r, person.Account.ID, name)
 	if made == nil && wrong.IsZero() {
 		wrong = oauth.Say("Choose a picture first.")
 	}

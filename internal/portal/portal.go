@@ -98,6 +98,8 @@ func (p *Portal) signedIn(h handler) http.Handler {
 		case person == nil:
 			p.Door.AskFirst(w, r)
 			return
+		case !p.Door.MayAct(w, r, person):
+			return
 		}
 		err = h(w, person.Acting(r), person)
 		switch {

@@ -24,11 +24,14 @@ type Door struct {
 	log      *slog.Logger
 	// secure cookies are for an issuer that is https.
 	secure bool
+	// forms are those that an account sends: most of them leave a line in the audit log, which
+	// is kept for ever.
+	forms *throttle.Throttle
 }
 
-// New makes the door of an issuer.
-func New(accounts *account.Accounts, pages *page.Pages, log *slog.Logger, secure bool) *Door {
-	return &Door{accounts: accounts, pages: pages, log: log, secure: secure}
+// New makes the door of an issuer. The throttle counts the forms of each account.
+func New(accounts *account.Accounts, pages *page.Pages, log *slog.Logger, secure bool, forms *throttle.Throttle) *Door {
+	return &Door{accounts: accounts, pages: pages, log: log, secure: secure, forms: forms}
 }
 
 // Person is an account in a browser.
@@ -254,6 +257,22 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
 	}
 	d.setCookie(w, "", -time.Second)
 	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+}
+
+// MayAct counts what the person sends. Where that is too much it answers, and reports false.
+func (d *Door) MayAct(w http.ResponseWriter, r *http.Request, person *Person) bool {
+	if r.Method != http.MethodPost {
+		return true
+	}
+	wait, ok := d.forms.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr))
+	if !ok {
+		w.Header().Set("Retry-After", oauth.RetryAfter(wait))
+		d.pages.Write(w, r, http.StatusTooManyRequests, page.Problem{
+			Frame:  page.Frame{Title: oauth.Say("Too much at once"), Account: &person.Account},
+			Person: oauth.Say("Nothing was changed. Wait a little and try again."),
+		})
+	}
+	return ok
 }
 
 // Fail answers a browser when the server could not do its work.

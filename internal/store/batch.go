@@ -98,11 +98,22 @@ func (w *work) expire(now time.Time, cause error) (left bool) {
 		if now.Before(op.until) {
 			kept = append(kept, op)
 		} else {
-			op.done <- outcome{err: errDown(cause)}
+			op.done <- outcome{err: w.gone(cause)}
 		}
 	}
 	w.waiters = kept
 	return len(kept) > 0
+}
+
+// gone is the answer to those who have waited long enough. A redemption that may have happened
+// must not be sent again: it would count as a replay.
+func (w *work) gone(cause error) error {
+	if w.tried == nil || w.event.Repeatable() {
+		return errDown(cause)
+	}
+	unknown := oauth.NewError(oauth.Unavailable, "the server lost its database while it redeemed the code, which may be used now; send the person to the authorize page again")
+	unknown.Cause = cause
+	return unknown
 }
 
 // decide lets the event decide on the row as it is now. After a commit whose

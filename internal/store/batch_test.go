@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,31 @@ func TestACommitOfUnknownOutcomeIsFoundByWhatItWrote(t *testing.T) {
 	} {
 		if got := holds(&c.row, &c.tried); got != c.want {
 			t.Errorf("%s: the row shows it: %v", name, got)
+		}
+	}
+}
+
+// TestARedemptionThatMayHaveHappenedIsNotToBeSentAgain: everything else may be.
+func TestARedemptionThatMayHaveHappenedIsNotToBeSentAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		event oauth.Event
+		tried bool
+		again bool
+	}{
+		"a redemption that was not tried": {oauth.Redemption{}, false, true},
+		"a redemption that was tried":     {oauth.Redemption{}, true, false},
+		"a rotation that was tried":       {oauth.Rotation{}, true, true},
+		"a revocation that was tried":     {oauth.Revocation{}, true, true},
+	} {
+		op := &operation{done: make(chan outcome, 1)}
+		w := &work{event: c.event, waiters: []*operation{op}}
+		if c.tried {
+			w.tried = &oauth.Authorization{}
+		}
+		w.expire(time.Now(), errClosed)
+		known := oauth.ErrorOf((<-op.done).err)
+		if again := known.RetryAfter > 0 && strings.Contains(known.Description, "try again"); known.Code != oauth.Unavailable || again != c.again {
+			t.Errorf("%s: %v", name, known)
 		}
 	}
 }
