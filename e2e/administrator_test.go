@@ -72,9 +72,7 @@ func (s *server) found(t *testing.T, list, search, name string) (*page, string) 
 }
 
 func testNoAdministrator(t *testing.T, s *server) {
-	mallory := s.newAccount(t, "Mallory Mansfield")
-	b := s.browser(mallory)
-	b.signIn(t, b.open(t, "/sign-in"))
+	mallory, b := s.signedIn(t, "Mallory Mansfield")
 	app := s.register(t, registration{})
 	_, id := s.found(t, "applications", app.ClientID, s.nameOf(t, app))
 	_, account := s.found(t, "accounts", s.ada.email, s.ada.name)
@@ -133,9 +131,7 @@ func testSuspension(t *testing.T, s *server) {
 }
 
 func testDisablement(t *testing.T, s *server) {
-	olive := s.newAccount(t, "Olive Oyl")
-	b := s.browser(olive)
-	b.signIn(t, b.open(t, "/sign-in"))
+	olive, b := s.signedIn(t, "Olive Oyl")
 	app := s.register(t, registration{owner: olive.email})
 	got := s.grant(t, app)
 	others := s.register(t, registration{})
@@ -158,9 +154,7 @@ func testDisablement(t *testing.T, s *server) {
 }
 
 func testMaking(t *testing.T, s *server) {
-	nina := s.newAccount(t, "Nina Newman")
-	b := s.browser(nina)
-	b.signIn(t, b.open(t, "/sign-in"))
+	nina, b := s.signedIn(t, "Nina Newman")
 	_, path := s.found(t, "accounts", nina.email, nina.name)
 	asked := s.session.open(t, s.session.open(t, path).link(t, "Make administrator …"))
 	asked.reads(t, http.StatusOK, "Make the account Nina Newman an administrator?", nina.email)

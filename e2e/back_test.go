@@ -56,9 +56,7 @@ func TestWaysBackFromForms(t *testing.T) {
 
 func testLanguageOfAnswers(t *testing.T, s *server) {
 	app := s.register(t, registration{})
-	bob := s.newAccount(t, "Bob Back", "--admin")
-	b := s.browser(bob)
-	b.signIn(t, b.open(t, "/sign-in"))
+	bob, b := s.signedIn(t, "Bob Back", "--admin")
 	_, own := s.found(t, "accounts", bob.email, bob.name)
 	theirs := s.registerAs(t, bob.email, "Back and Forth", "", callback, "profile")
 	for _, c := range []struct {

@@ -179,9 +179,7 @@ func testWrongSettings(t *testing.T, s *server) {
 }
 
 func testManyApplications(t *testing.T, s *server) {
-	person := s.newAccount(t, "Mary Many")
-	b := s.browser(person)
-	b.signIn(t, b.open(t, "/sign-in"))
+	person, b := s.signedIn(t, "Mary Many")
 	if p := b.open(t, "/settings/applications"); strings.Contains(p.text(), "Search") {
 		t.Error("nothing can be searched")
 	}
@@ -209,9 +207,7 @@ func testManyApplications(t *testing.T, s *server) {
 }
 
 func testFullAccount(t *testing.T, s *server) {
-	person := s.newAccount(t, "Fred Full")
-	b := s.browser(person)
-	b.signIn(t, b.open(t, "/sign-in"))
+	person, b := s.signedIn(t, "Fred Full")
 	register := func() *page {
 		t.Helper()
 		return b.submit(t, "/settings/applications/new", url.Values{"name": {"One of many"}, "redirect_uris": {callback}, "scope": {"profile"}})

@@ -95,9 +95,7 @@ func TestWhatAPersonDoesIsInTheAuditLog(t *testing.T) {
 func TestWhatAPersonSendsIsCounted(t *testing.T) {
 	t.Parallel()
 	s := start(t, "")
-	person := s.newAccount(t, "Flora Flood")
-	b := s.browser(person)
-	b.signIn(t, b.open(t, "/sign-in"))
+	person, b := s.signedIn(t, "Flora Flood")
 	app := s.register(t, registration{owner: person.email, scopes: []string{"profile"}})
 	asked := b.visit(t, app.request())
 	form := b.open(t, "/settings/profile")

@@ -13,9 +13,7 @@ import (
 func TestAPasswordCanBeSetByACommandBesideServe(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *server, _ *postgres.Server) {
-		bob := s.newAccount(t, "Bob Example", "--username", "bob")
-		open := s.browser(bob)
-		open.signIn(t, open.open(t, "/sign-in"))
+		bob, open := s.signedIn(t, "Bob Example", "--username", "bob")
 		if open.open(t, "/settings").offers("Sign in") {
 			t.Fatal("Bob is not signed in")
 		}

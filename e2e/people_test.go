@@ -37,6 +37,15 @@ func (s *server) newAccount(t *testing.T, name string, flags ...string) account 
 	return a
 }
 
+// signedIn is a new account, and a browser in which it is signed in.
+func (s *server) signedIn(t *testing.T, name string, flags ...string) (account, *browser) {
+	t.Helper()
+	a := s.newAccount(t, name, flags...)
+	b := s.browser(a)
+	b.signIn(t, b.open(t, "/sign-in"))
+	return a, b
+}
+
 // registration is what an application is created with; the zero value is a confidential one of
 // Ada's that may ask for profile and events.
 type registration struct {

@@ -172,9 +172,7 @@ func TestOnlyFormsWithPicturesMayBeLarge(t *testing.T) {
 func TestUploadsAreCountedBeforeTheyAreRead(t *testing.T) {
 	t.Parallel()
 	s := start(t, "")
-	person := s.newAccount(t, "Uma Upload")
-	b := s.browser(person)
-	b.signIn(t, b.open(t, "/sign-in"))
+	_, b := s.signedIn(t, "Uma Upload")
 	for range 20 {
 		b.send(t, "/settings/profile/picture", "picture", nil).reads(t, http.StatusUnprocessableEntity, "Choose a picture first.")
 	}

@@ -25,9 +25,7 @@ func TestReview(t *testing.T) {
 // developer is somebody with an application, signed in.
 func (s *server) developer(t *testing.T) (*browser, application) {
 	t.Helper()
-	dora := s.newAccount(t, "Dora Developer")
-	b := s.browser(dora)
-	b.signIn(t, b.open(t, "/sign-in"))
+	dora, b := s.signedIn(t, "Dora Developer")
 	return b, s.register(t, registration{owner: dora.email})
 }
 

@@ -108,9 +108,7 @@ func (s *server) trialCallback(app application) string { return s.url + app.path
 
 func testTrialCallback(t *testing.T, s *server) {
 	app, other := s.register(t, registration{}), s.register(t, registration{})
-	stranger := s.newAccount(t, "Sam Stranger")
-	b := s.browser(stranger)
-	b.signIn(t, b.open(t, "/sign-in"))
+	stranger, b := s.signedIn(t, "Sam Stranger")
 	refused := func(name string, b *browser, q url.Values) {
 		t.Helper()
 		p := b.visit(t, q)

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"html"
 	"net/http"
 	"strings"
 
@@ -87,7 +86,7 @@ func (a *Admin) showFirstRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	content := a.firstRunPage()
-	content.Sentence = html.UnescapeString(string(a.Pages.LanguageOf(r).Text(oauth.Say("See your name, picture and email address"))))
+	content.Sentence = a.Pages.LanguageOf(r).Plain(oauth.Say("See your name, picture and email address"))
 	a.Pages.Write(w, r, http.StatusOK, content)
 }
 

@@ -159,14 +159,12 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 		if err != nil {
 			return tx.absent(err)
 		}
-		if e.Review && !application.Verified() && application.OwnerID != a.AccountID {
-			var may bool
-			if err := tx.queryRow(mayTest, a.ApplicationID[:], a.AccountID[:]).Scan(&may); err != nil {
-				return err
-			}
-			if !may {
-				return tx.refuse(ErrChanged)
-			}
+		may, err := tx.mayApprove(application, a.AccountID, e.Review)
+		if err != nil {
+			return err
+		}
+		if !may {
+			return tx.refuse(ErrChanged)
 		}
 		account, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`, a.AccountID[:]))
 		if err != nil {

@@ -62,10 +62,7 @@ func (t *transaction) tellOwned(owner oauth.ID, disabled bool) error {
 	}
 	rows, err := t.query(`select applications.id from applications join webhooks on application_id = applications.id
 		where owner_id = $1 and suspended_at = 0 order by applications.id`, owner[:])
-	ids, err := collect(rows, err, func(r row) (id oauth.ID, err error) {
-		err = r.Scan(fixed(id[:]))
-		return id, err
-	})
+	ids, err := collect(rows, err, scanID)
 	for _, id := range ids {
 		if err == nil {
 			o.ApplicationID = id
@@ -106,10 +103,7 @@ func (s *Store) dueDeliveries(ctx context.Context, now time.Time, busy []oauth.I
 		but = " and application_id not in " + listed(&args, busy)
 	}
 	rows, err := s.engine.db().QueryContext(ctx, `select id from deliveries where due_at > 0 and due_at <= $1`+but+` order by due_at limit $2`, args...)
-	return collect(rows, err, func(r row) (id oauth.ID, err error) {
-		err = r.Scan(fixed(id[:]))
-		return id, err
-	})
+	return collect(rows, err, scanID)
 }
 
 // listed adds ids to the arguments of a statement and returns their list in it. The last is

@@ -99,11 +99,10 @@ func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account 
 	err := s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction, a oauth.Application) (bool, error) {
 		err := tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
 			application[:], account.ID[:], string(role))
-		if err != nil || tx.refusal != nil || !review || role == oauth.RoleHeir || a.Verified() || a.OwnerID == account.ID {
+		if err != nil || tx.refusal != nil || role == oauth.RoleHeir {
 			return true, err
 		}
-		var may bool
-		if err := tx.queryRow(mayTest, application[:], account.ID[:]).Scan(&may); err != nil || may {
+		if may, err := tx.mayApprove(a, account.ID, review); err != nil || may {
 			return true, err
 		}
 		_, more, err := s.disconnect(tx, account.ID, application, oauth.ReasonRemoved)

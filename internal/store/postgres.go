@@ -267,13 +267,14 @@ func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) (ref
 		return nil, fmt.Errorf("begin: %w", err)
 	}
 	var added []*oauth.Authorization
-	t := &transaction{ctx: ctx, conn: throughSQL{tx}, lock: " for update", byID: ` where id = $1`, rowName: "id", insert: func(t *transaction, a *oauth.Authorization) (bool, error) {
+	insert := func(t *transaction, a *oauth.Authorization) (bool, error) {
 		inserted, err := insertByID(t, a)
 		if inserted {
 			added = append(added, a)
 		}
 		return inserted, err
-	}}
+	}
+	t := &transaction{ctx: ctx, conn: throughSQL{tx}, lock: " for update", byID: ` where id = $1`, rowName: p.rowName(), insert: insert}
 	if err = f(t); err == nil && t.refusal == nil {
 		err = t.early.write(t)
 	}

@@ -145,12 +145,7 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 	p.decide(events, found)
 	changed := slices.DeleteFunc(slices.Clone(events), func(w *work) bool { return w.after == w.before })
 	if err := p.finish(ctx, conn.Conn(), changed); err != nil {
-		if !isUndone(err) {
-			for _, w := range changed {
-				w.tried = w.after
-			}
-		}
-		abandon(conn.Conn())
+		giveUp(conn.Conn(), changed, err)
 		return err
 	}
 	for _, w := range inserts {
@@ -203,20 +198,22 @@ func (p *postgres) endByID(ctx context.Context, conn *pgx.Conn, events []*work) 
 		abandon(conn)
 		return events, fmt.Errorf("revoke: %w", err)
 	}
+	return answerNamed(events, ended, func(w *work) { w.answer(nil, nil) }), nil
+}
+
+// answerNamed answers the events whose rows have these ids, and returns the others.
+func answerNamed(events []*work, ids []oauth.ID, answer func(*work)) (left []*work) {
 	return slices.DeleteFunc(events, func(w *work) bool {
-		done := slices.Contains(ended, w.id())
-		if done {
-			w.answer(nil, nil)
+		named := slices.Contains(ids, w.id())
+		if named {
+			answer(w)
 		}
-		return done
-	}), nil
+		return named
+	})
 }
 
 func collectIDs(rows pgx.Rows) ([]oauth.ID, error) {
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (id oauth.ID, err error) {
-		err = row.Scan(fixed(id[:]))
-		return id, err
-	})
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (oauth.ID, error) { return scanID(r) })
 }
 
 // queueInserts adds the statements for new rows. A row that is there already is our
@@ -248,6 +245,17 @@ func abandon(conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
+// giveUp abandons a transaction whose commit failed with err. Where PostgreSQL did not say that
+// it was undone, the rows after the events may have been written.
+func giveUp(conn *pgx.Conn, events []*work, err error) {
+	if !isUndone(err) {
+		for _, w := range events {
+			w.tried = w.after
+		}
+	}
+	abandon(conn)
+}
+
 // load begins, inserts the new rows, and locks and reads those of the events, in
 // the order of their ids: whoever locks several rows does it in this order, so
 // replicas never wait for each other in a circle.
@@ -264,12 +272,16 @@ func (p *postgres) load(ctx context.Context, conn *pgx.Conn, inserts, events []*
 	slices.SortFunc(ids, bytes.Compare)
 	b.Queue(selectForBatch, ids)
 	results := conn.SendBatch(ctx, &b)
-	found, err := readLoaded(results, before)
+	var found map[oauth.ID]*loaded
+	rows, err := rowsBehind(results, before)
+	if err == nil {
+		found, err = scanMany(rows)
+	}
 	return found, errors.Join(err, results.Close())
 }
 
-// readLoaded reads the rows behind the statements that come before them.
-func readLoaded(results pgx.BatchResults, before int) (map[oauth.ID]*loaded, error) {
+// rowsBehind are the rows that were locked behind the statements that come before them.
+func rowsBehind(results pgx.BatchResults, before int) (pgx.Rows, error) {
 	for range before {
 		if _, err := results.Exec(); err != nil {
 			return nil, fmt.Errorf("begin and insert: %w", err)
@@ -279,7 +291,7 @@ func readLoaded(results pgx.BatchResults, before int) (map[oauth.ID]*loaded, err
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	return scanMany(rows)
+	return rows, nil
 }
 
 // loaded is a row with what an event has to know beside it.

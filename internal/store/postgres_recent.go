@@ -82,39 +82,20 @@ func (p *postgres) advanceRecent(ctx context.Context, conn *pgx.Conn, inserts, e
 		column(before, func(a *authorization) []byte { return blob(a.Access.Hash[:]) }),
 	})...)
 	results := conn.SendBatch(ctx, &b)
-	advanced, err := readAdvanced(results, b.Len()-1)
+	var advanced []oauth.ID
+	rows, err := rowsBehind(results, b.Len()-1)
+	if err == nil {
+		advanced, err = collectIDs(rows)
+	}
 	if err = errors.Join(err, results.Close()); err != nil {
-		if !isUndone(err) {
-			for _, w := range events {
-				w.tried = w.after
-			}
-		}
-		abandon(conn)
+		giveUp(conn, events, err)
 		return inserts, events, fmt.Errorf("advance: %w", err)
 	}
 	for _, w := range inserts {
 		w.answer(w.row, nil)
 	}
-	return nil, slices.DeleteFunc(events, func(w *work) bool {
-		done := slices.Contains(advanced, w.id())
-		if done {
-			p.recent.add(w.after)
-			w.answer(w.after, nil)
-		}
-		return done
+	return nil, answerNamed(events, advanced, func(w *work) {
+		p.recent.add(w.after)
+		w.answer(w.after, nil)
 	}), nil
-}
-
-// readAdvanced reads the ids behind the statements that come before them.
-func readAdvanced(results pgx.BatchResults, before int) ([]oauth.ID, error) {
-	for range before {
-		if _, err := results.Exec(); err != nil {
-			return nil, err
-		}
-	}
-	rows, err := results.Query()
-	if err != nil {
-		return nil, err
-	}
-	return collectIDs(rows)
 }

@@ -196,5 +196,15 @@ func (s *Store) MayTest(ctx context.Context, application, account oauth.ID) (may
 	return may, fault(err)
 }
 
+// mayApprove reports whether an account may approve an application, which is a draft where a
+// review is required.
+func (t *transaction) mayApprove(a oauth.Application, account oauth.ID, review bool) (may bool, err error) {
+	if !review || a.Verified() || a.OwnerID == account {
+		return true, nil
+	}
+	err = t.queryRow(mayTest, a.ID[:], account[:]).Scan(&may)
+	return may, err
+}
+
 const mayTest = `select exists (select 1 from application_members
 	where application_id = $1 and account_id = $2 and role in ('co-owner', 'tester'))`

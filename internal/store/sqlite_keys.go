@@ -33,7 +33,10 @@ func keyOf(id oauth.ID) int64 {
 	return (int64(binary.BigEndian.Uint64(stamp[:]))-keysBegin)<<22 | random*keyPlaces
 }
 
-func (e *sqlite) rowName() string { return "key" }
+// keyColumn is where keyOf an id stands.
+const keyColumn = "key"
+
+func (e *sqlite) rowName() string { return keyColumn }
 
 // keyFunction is keyOf in SQL, for statements that serve both engines.
 const keyFunction = "authorization_key"

@@ -40,66 +40,66 @@ func TestAnOperationNeedsFewStatements(t *testing.T) {
 // that it takes no longer for a large application.
 func TestADeletionNeedsAsManyStatementsWhateverItEnds(t *testing.T) {
 	t.Parallel()
-	for name, at := range map[string]Options{
-		"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Start(t).Database(t)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var seen statements
-			at.statement = seen.add
-			s := openAt(t, at)
-			ada := newAccount(t, s, "ada@x.example", "ada", "Ada", false)
-			most := 0
-			for _, n := range []int{0, 1, 200} {
-				a := newApplication(t, s, ada, "App")
-				for range n {
-					living(t, s, a, ada)
-				}
-				ran := seen.of(func() { must(t, s.DeleteApplication(t.Context(), a.ID)) })
-				most = max(most, len(ran))
-				if len(ran) != most || most == 0 || strings.Contains(strings.Join(ran, "\n"), " authorizations ") {
-					t.Errorf("with %d authorizations it runs\n%s", n, strings.Join(ran, "\n"))
-				}
+	whileCounting(t, func(t *testing.T, s *Store, seen *statements) {
+		ada := newAccount(t, s, "ada@x.example", "ada", "Ada", false)
+		most := 0
+		for _, n := range []int{0, 1, 200} {
+			a := newApplication(t, s, ada, "App")
+			for range n {
+				living(t, s, a, ada)
 			}
-		})
-	}
+			ran := seen.of(func() { must(t, s.DeleteApplication(t.Context(), a.ID)) })
+			most = max(most, len(ran))
+			if len(ran) != most || most == 0 || strings.Contains(strings.Join(ran, "\n"), " authorizations ") {
+				t.Errorf("with %d authorizations it runs\n%s", n, strings.Join(ran, "\n"))
+			}
+		}
+	})
 }
 
 func TestAClaimThatFindsNothingIsNoWrite(t *testing.T) {
 	t.Parallel()
+	whileCounting(t, func(t *testing.T, s *Store, seen *statements) {
+		a := newApplication(t, s, newAccount(t, s, "ada@x.example", "ada", "Ada", false), "App")
+		must(t, s.SetWebhook(t.Context(), a, "https://app.example/", nil, ""))
+		if _, err := s.TestWebhook(t.Context(), a.ID); err != nil {
+			t.Fatal(err)
+		}
+		ran := seen.of(func() {
+			if d, _, err := s.ClaimDelivery(t.Context(), []oauth.ID{a.ID}, time.Minute); !errors.Is(err, ErrNotFound) {
+				t.Errorf("claimed %v (%v)", d, err)
+			}
+		})
+		if len(ran) != 1 || !strings.HasPrefix(ran[0], "select ") {
+			t.Errorf("it runs\n%s", strings.Join(ran, "\n"))
+		}
+		// However many are busy, there are few statements.
+		texts := map[string]bool{}
+		for n := range 300 {
+			for _, sql := range seen.of(func() {
+				if _, _, err := s.ClaimDelivery(t.Context(), append(make([]oauth.ID, n), a.ID), time.Minute); !errors.Is(err, ErrNotFound) {
+					t.Error(err)
+				}
+			}) {
+				texts[sql] = true
+			}
+		}
+		if len(texts) > 4 {
+			t.Errorf("%d statements to prepare", len(texts))
+		}
+	})
+}
+
+// whileCounting runs a test on both engines, and lets it see what the store runs.
+func whileCounting(t *testing.T, test func(*testing.T, *Store, *statements)) {
+	t.Helper()
 	for name, at := range map[string]Options{
 		"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Start(t).Database(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen statements
 			at.statement = seen.add
-			s := openAt(t, at)
-			a := newApplication(t, s, newAccount(t, s, "ada@x.example", "ada", "Ada", false), "App")
-			must(t, s.SetWebhook(t.Context(), a, "https://app.example/", nil, ""))
-			if _, err := s.TestWebhook(t.Context(), a.ID); err != nil {
-				t.Fatal(err)
-			}
-			ran := seen.of(func() {
-				if d, _, err := s.ClaimDelivery(t.Context(), []oauth.ID{a.ID}, time.Minute); !errors.Is(err, ErrNotFound) {
-					t.Errorf("claimed %v (%v)", d, err)
-				}
-			})
-			if len(ran) != 1 || !strings.HasPrefix(ran[0], "select ") {
-				t.Errorf("it runs\n%s", strings.Join(ran, "\n"))
-			}
-			// However many are busy, there are few statements.
-			texts := map[string]bool{}
-			for n := range 300 {
-				for _, sql := range seen.of(func() {
-					if _, _, err := s.ClaimDelivery(t.Context(), append(make([]oauth.ID, n), a.ID), time.Minute); !errors.Is(err, ErrNotFound) {
-						t.Error(err)
-					}
-				}) {
-					texts[sql] = true
-				}
-			}
-			if len(texts) > 4 {
-				t.Errorf("%d statements to prepare", len(texts))
-			}
+			test(t, openAt(t, at), &seen)
 		})
 	}
 }

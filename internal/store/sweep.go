@@ -125,10 +125,7 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 // waits for nobody, so that they may go in the order of an index.
 func (t *transaction) sweepDeleted() (removed int, err error) {
 	rows, err := t.query(`select application_id from deleted_applications order by application_id limit $1`+t.skipLocked(), sweepBatch)
-	deleted, err := collect(rows, err, func(r row) (id oauth.ID, err error) {
-		err = r.Scan(fixed(id[:]))
-		return id, err
-	})
+	deleted, err := collect(rows, err, scanID)
 	if err != nil {
 		return 0, err
 	}
@@ -174,8 +171,11 @@ func (s *Store) sweepEarly(ctx context.Context) (removed, seen int, err error) {
 		if err != nil {
 			return err
 		}
-		for looked := 0; len(due) > 0 && looked < sweepBatch; due = due[1:] {
-			e := due[0]
+		looked := 0
+		for _, e := range due {
+			if looked >= sweepBatch {
+				break
+			}
 			gone, done, err := e.sweep(tx, now)
 			if err != nil {
 				return err
@@ -267,10 +267,7 @@ func (s *Store) revokeSurplusOf(ctx context.Context, p pair) error {
 	rows, err := s.engine.db().QueryContext(ctx, `select id from authorizations
 		where grant_type = 'authorization_code' and status = 2 and application_id = $1 and account_id = $2
 		order by rotated_at desc, id desc limit $3 offset $4`, p.application[:], p.account[:], surplusPage, s.perApplication)
-	ids, err := collect(rows, err, func(r row) (id oauth.ID, err error) {
-		err = r.Scan(fixed(id[:]))
-		return id, err
-	})
+	ids, err := collect(rows, err, scanID)
 	if err != nil {
 		return err
 	}

@@ -163,7 +163,7 @@ var errBegin = errors.New("begin")
 // context is the writer's own: no caller can interrupt another's write.
 func (c *connection) do(f func(*transaction) error) error {
 	ctx := context.Background()
-	tx := &transaction{ctx: ctx, conn: c, byID: byKey, rowName: "key", insert: insertByKey}
+	tx := &transaction{ctx: ctx, conn: c, byID: byKey, rowName: keyColumn, insert: insertByKey}
 	if _, err := c.ExecContext(ctx, "begin immediate"); err != nil {
 		return fmt.Errorf("%w: %w", errBegin, err)
 	}

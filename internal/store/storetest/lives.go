@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -126,12 +127,7 @@ func (p *play) expect(event string, err error, want answer) {
 // one draws an authorization, or skips the step when there is none. Nobody proves to be an
 // application that was deleted, so that nothing happens to those of one.
 func (p *play) one() *life {
-	var present []*life
-	for _, l := range p.lives {
-		if !l.of.deleted {
-			present = append(present, l)
-		}
-	}
+	present := slices.DeleteFunc(slices.Clone(p.lives), func(l *life) bool { return l.of.deleted })
 	if len(present) == 0 {
 		p.r.Skip("no authorization yet")
 	}
