@@ -134,10 +134,7 @@ func (b *bench) peer(ctx context.Context, o options, p peer, report *engineRepor
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	b.told("%s: %d authorizations of each kind are prepared; %s", p.name, count, s.Version)
-	for _, w := range s.workloads(p.paths) {
-		if !o.workloads.MatchString(w.name) {
-			continue
-		}
+	for _, w := range o.chosen(s.workloads(p.paths)) {
 		clients := make([]client, o.connections[len(o.connections)-1])
 		for i := range clients {
 			clients[i] = w.client(i)

@@ -47,13 +47,13 @@ func (b *bench) onEngine(ctx context.Context, o options, r *report, report *engi
 
 // onServer measures the workloads that the options name.
 func (b *bench) onServer(ctx context.Context, o options, p *process, all []workload, r *report, report *engineReport) error {
-	if err := b.remember(p, all, r.most(), o.living); err != nil {
-		return err
-	}
-	for _, w := range all {
-		if !o.workloads.MatchString(w.name) {
-			continue
+	chosen := o.chosen(all)
+	if slices.ContainsFunc(chosen, byZipf) {
+		if err := b.remember(p, all, r.most(), o.living); err != nil {
+			return err
 		}
+	}
+	for _, w := range chosen {
 		measurements, err := b.measure(ctx, p, w, o.connections)
 		report.Measurements = append(report.Measurements, measurements...)
 		switch {
@@ -68,6 +68,11 @@ func (b *bench) onServer(ctx context.Context, o options, p *process, all []workl
 		}
 	}
 	return nil
+}
+
+// chosen are the workloads that are asked for.
+func (o options) chosen(all []workload) []workload {
+	return slices.DeleteFunc(slices.Clone(all), func(w workload) bool { return !o.workloads.MatchString(w.name) })
 }
 
 // started starts the server on the filled store thrice, and returns the last one with

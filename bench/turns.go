@@ -43,8 +43,7 @@ func (b *bench) compareOn(ctx context.Context, o options, e *engine, add func(tu
 	// What the later ones refresh and revoke, nobody can read afterwards.
 	reading := slices.IndexFunc(all, func(w workload) bool { return usingUp(w.name) })
 	for _, part := range [][]workload{all[:reading], all[reading:]} {
-		part = slices.DeleteFunc(slices.Clone(part), func(w workload) bool { return !o.workloads.MatchString(w.name) })
-		if len(part) == 0 {
+		if part = o.chosen(part); len(part) == 0 {
 			continue
 		}
 		for i := range 2 * pairs {
@@ -70,7 +69,7 @@ func (b *bench) turnOf(ctx context.Context, o options, e *engine, binary string,
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
 	most := o.connections[len(o.connections)-1]
-	if !usingUp(part[0].name) {
+	if slices.ContainsFunc(part, byZipf) {
 		if err := b.remember(p, all, most, o.living); err != nil {
 			return err
 		}

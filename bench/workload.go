@@ -75,6 +75,15 @@ func usingUp(workload string) bool {
 	return workload == forRefreshRandom || workload == forRevokeInOrder || workload == forRevokeRandom
 }
 
+// byZipf tells which workloads ask for some rows far more often than for others.
+func byZipf(w workload) bool {
+	switch w.name {
+	case forIntrospectZipf, forCheckZipf, forMeZipf, forMix:
+		return true
+	}
+	return false
+}
+
 // draws hands out rows to the clients of all connections. No two workloads share a
 // sequence of draws: the later one would find in memory what the earlier one read.
 type draws struct {
