@@ -61,36 +61,40 @@ create index consents_by_application on consents (application_id);
 
 -- One authorization is one row, and every event in its life is one conditional
 -- write of it. No foreign keys: the row is written without a look at another table.
+-- The columns stand in the order of their alignment, which makes rows smaller, and those
+-- that change side by side, which makes the log of a change shorter. Databases that were
+-- made before have them in another order: statements name them.
 create table authorizations (
-  id                         bytea   primary key,
-  application_id             bytea   not null,
-  account_id                 bytea   not null,
-  grant_type                 text    not null,
+  created_at                 bigint   not null,
+  code_expires_at            bigint   not null,
+  ends_at                    bigint   not null default 0,
+  generation                 bigint   not null,
+  rotated_at                 bigint   not null,
+  replayed_at                bigint   not null,
+  access_issued_at           bigint   not null,
+  access_expires_at          bigint   not null,
+  previous_access_issued_at  bigint   not null,
+  previous_access_expires_at bigint   not null,
+  sweep_after                bigint   not null,
+  revoked_at                 bigint   not null,
   status                     smallint not null, -- 1 pending, 2 active, 3 revoked
-  scope                      text    not null,
-  created_at                 bigint  not null,
-  code_hash                  bytea   not null,
-  code_expires_at            bigint  not null,
-  redirect_uri               text    not null,
-  redirect_uri_sent          boolean not null,
-  challenge                  text    not null,
-  generation                 bigint  not null,
-  rotated_at                 bigint  not null,
-  replayed_at                bigint  not null,
-  key_id                     bytea   not null,
-  access_hash                bytea   not null,
-  access_scope               text    not null,
-  access_issued_at           bigint  not null,
-  access_expires_at          bigint  not null,
-  refresh_hash               bytea   not null,
-  previous_access_hash       bytea   not null,
-  previous_access_scope      text    not null,
-  previous_access_issued_at  bigint  not null,
-  previous_access_expires_at bigint  not null,
-  previous_refresh_hash      bytea   not null,
-  revoked_at                 bigint  not null,
-  revoked_reason             text    not null,
-  sweep_after                bigint  not null
+  redirect_uri_sent          boolean  not null,
+  revoked_reason             text     not null,
+  key_id                     bytea    not null,
+  access_hash                bytea    not null,
+  access_scope               text     not null,
+  refresh_hash               bytea    not null,
+  previous_access_hash       bytea    not null,
+  previous_access_scope      text     not null,
+  previous_refresh_hash      bytea    not null,
+  id                         bytea    primary key,
+  application_id             bytea    not null,
+  account_id                 bytea    not null,
+  grant_type                 text     not null,
+  scope                      text     not null,
+  code_hash                  bytea    not null,
+  redirect_uri               text     not null,
+  challenge                  text     not null
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 
 -- For connected applications and for the deletion of an application. Tokens of

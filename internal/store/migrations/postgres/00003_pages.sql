@@ -37,7 +37,7 @@ drop index applications_by_owner;
 create index applications_by_owner on applications (owner_id, id);
 
 -- An approval that the account limited in time ends then, and the consent with it.
-alter table authorizations add column ends_at bigint not null default 0;
+alter table authorizations add column if not exists ends_at bigint not null default 0;
 -- Optional scopes that the account left out, so that it is not asked for them each time.
 alter table consents add column declined text not null default '';
 alter table consents add column ends_at bigint not null default 0;
