@@ -129,6 +129,12 @@ func (p *postgres) commit(ctx context.Context, batch []*work) error {
 	if len(events) == 0 {
 		return p.add(ctx, conn.Conn(), inserts)
 	}
+	// Whoever locks several rows does it in this order, so replicas never wait for each other
+	// in a circle.
+	slices.SortFunc(events, func(a, b *work) int {
+		one, other := a.id(), b.id()
+		return bytes.Compare(one[:], other[:])
+	})
 	if len(inserts) == 0 {
 		if events, err = p.endByID(ctx, conn.Conn(), events); err != nil || len(events) == 0 {
 			return err
@@ -177,8 +183,7 @@ func (p *postgres) add(ctx context.Context, conn *pgx.Conn, inserts []*work) err
 }
 
 // endByID ends, in one round trip, what revocations name by ids that decide alone, if
-// the batch has nothing else. It answers these, and leaves the others to the rule. The
-// rows are locked in the order of their ids, as everywhere.
+// the batch has nothing else. It answers these, and leaves the others to the rule.
 func (p *postgres) endByID(ctx context.Context, conn *pgx.Conn, events []*work) (left []*work, err error) {
 	ids, applications, reasons := make([][]byte, len(events)), make([][]byte, len(events)), make([]string, len(events))
 	for i, w := range events {
@@ -256,9 +261,7 @@ func giveUp(conn *pgx.Conn, events []*work, err error) {
 	abandon(conn)
 }
 
-// load begins, inserts the new rows, and locks and reads those of the events, in
-// the order of their ids: whoever locks several rows does it in this order, so
-// replicas never wait for each other in a circle.
+// load begins, inserts the new rows, and locks and reads those of the events.
 func (p *postgres) load(ctx context.Context, conn *pgx.Conn, inserts, events []*work) (map[oauth.ID]*loaded, error) {
 	var b pgx.Batch
 	b.Queue("begin")
@@ -269,7 +272,6 @@ func (p *postgres) load(ctx context.Context, conn *pgx.Conn, inserts, events []*
 		id := w.id()
 		ids[i] = id[:]
 	}
-	slices.SortFunc(ids, bytes.Compare)
 	b.Queue(selectForBatch, ids)
 	results := conn.SendBatch(ctx, &b)
 	var found map[oauth.ID]*loaded

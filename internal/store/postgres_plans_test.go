@@ -47,10 +47,7 @@ func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
 	}
 	_, err := p.pool.Exec(t.Context(), `alter table authorizations set (autovacuum_enabled = false)`)
 	must(t, err)
-	_, err = p.pool.Exec(t.Context(), `insert into authorizations (`+wholeAuthorization+`)
-		select decode(lpad(to_hex(i), 32, '0'), 'hex'), '', '', 'authorization_code', 2, 'profile', 0, '', 0, repeat('a', 300), true, '', 1, 0, 0, '',
-			repeat('a', 32)::bytea, '', 0, 0, repeat('b', 32)::bytea, '', '', 0, 0, '', 0, '', 0, 0 from generate_series(1, 20000) as i`)
-	must(t, err)
+	fillForPlans(t, p, 1, 20000)
 	if mode := mode(); mode != "force_generic_plan" {
 		t.Errorf("a large table has %s", mode)
 	}
@@ -59,14 +56,12 @@ func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
 		parameters int
 		want       string
 	}{
-		"load":                        {selectForBatch, 1, "(id = ANY ($1))"},
-		"advance":                     {advanceMany, 11, "(id = v.id)"},
-		"advance the same":            {advanceSame, 13, "(id = v_1.id)"},
-		"advance after locking":       {advanceSame, 13, "(id = v.id)"},
-		"revoke":                      {revokeMany, 6, "(id = v.id)"},
-		"update":                      {updateMany, 21, "(id = v.id)"},
-		"revoke by ids":               {endMany, 6, "(id = v.id)"},
-		"revoke by ids after locking": {endMany, 6, "(id = named.id)"},
+		"load":             {selectForBatch, 1, "(id = ANY ($1))"},
+		"advance":          {advanceMany, 11, "(id = v.id)"},
+		"advance the same": {advanceSame, 13, "(id = v.id)"},
+		"revoke":           {revokeMany, 6, "(id = v.id)"},
+		"update":           {updateMany, 21, "(id = v.id)"},
+		"revoke by ids":    {endMany, 6, "(id = v.id)"},
 	} {
 		_, err := p.writes.Exec(t.Context(), `prepare "`+name+`" as `+one.query)
 		must(t, err)
@@ -87,24 +82,61 @@ func lines(t *testing.T, on *pgxpool.Pool, query string, args ...any) string {
 	return strings.Join(found, "\n")
 }
 
+// TestRowsOfABatchAreNotJoined looks at a table in which a batch names a good part of the rows: to
+// join the two would be cheaper than to look each of them up, but find them in an order of its own.
+func TestRowsOfABatchAreNotJoined(t *testing.T) {
+	t.Parallel()
+	p := openAt(t, Options{Database: realpostgres.Start(t).Database(t)}).engine.(*postgres)
+	fillForPlans(t, p, 1, 300)
+	_, err := p.pool.Exec(t.Context(), `analyze authorizations`)
+	must(t, err)
+	batch := make([]*oauth.Authorization, 64)
+	for i := range batch {
+		batch[i] = new(oauth.Authorization)
+	}
+	ids, reasons := column(batch, func(a *authorization) []byte { return a.ID[:] }), make([]string, len(batch))
+	for query, args := range map[string][]any{
+		advanceSame: slices.Concat(advancingColumnsOf(batch), decidingColumnsOf(batch), []any{make([]int64, len(batch)), ids}),
+		endMany:     {ids, ids, reasons, 0, 0, 0},
+	} {
+		if plan := lines(t, p.writes, `explain `+query, args...); strings.Contains(plan, "Hash Join") || strings.Contains(plan, "Merge Join") || !strings.Contains(plan, "Nested Loop") {
+			t.Errorf("%s is planned as\n%s", query, plan)
+		}
+	}
+}
+
+// fillForPlans adds authorizations with ids that are these numbers.
+func fillForPlans(t *testing.T, p *postgres, from, to int) {
+	t.Helper()
+	_, err := p.pool.Exec(t.Context(), `insert into authorizations (`+wholeAuthorization+`)
+		select decode(lpad(to_hex(i), 32, '0'), 'hex'), '', '', 'authorization_code', 2, 'profile', 0, '', 0, repeat('a', 300), true, '', 1, 0, 0, '',
+			repeat('a', 32)::bytea, '', 0, 0, repeat('b', 32)::bytea, '', '', 0, 0, '', 0, '', 0, 0 from generate_series($1::int, $2::int) as i`, from, to)
+	must(t, err)
+}
+
 // TestRowsAreLockedInTheOrderOfTheirIDs holds up a batch at the third of five rows, which were
-// written, and are asked for, in another order.
+// written, and are asked for, in another order; once when PostgreSQL knows nothing of the table,
+// and once when it knows how few rows it has.
 func TestRowsAreLockedInTheOrderOfTheirIDs(t *testing.T) {
 	t.Parallel()
 	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
 	rotation := func(refresh oauth.Token) oauth.Event {
 		return oauth.Rotation{Refresh: refresh, Allowed: "profile", AccessHash: oauth.Hash{1}, Limits: oauth.RefreshLimits{Idle: time.Hour}}
 	}
-	lockInOrder(t, s, "what is loaded", rotation)
-	lockInOrder(t, s, "what is remembered", func(refresh oauth.Token) oauth.Event {
-		a, err := s.Authorization(t.Context(), refresh.ID)
+	for _, known := range []string{"", " of a small table"} {
+		lockInOrder(t, s, "what is loaded"+known, rotation)
+		lockInOrder(t, s, "what is remembered"+known, func(refresh oauth.Token) oauth.Event {
+			a, err := s.Authorization(t.Context(), refresh.ID)
+			must(t, err)
+			s.engine.(*postgres).recent.add(&a)
+			return rotation(refresh)
+		})
+		lockInOrder(t, s, "what is revoked by ids"+known, func(refresh oauth.Token) oauth.Event {
+			return oauth.Revocation{ID: refresh.ID, Reason: oauth.ReasonRequested, By: oauth.Revoker{Token: refresh}}
+		})
+		_, err := s.engine.(*postgres).pool.Exec(t.Context(), `analyze authorizations`)
 		must(t, err)
-		s.engine.(*postgres).recent.add(&a)
-		return rotation(refresh)
-	})
-	lockInOrder(t, s, "what is revoked by ids", func(refresh oauth.Token) oauth.Event {
-		return oauth.Revocation{ID: refresh.ID, Reason: oauth.ReasonRequested, By: oauth.Revoker{Token: refresh}}
-	})
+	}
 }
 
 func lockInOrder(t *testing.T, s *Store, what string, event func(refresh oauth.Token) oauth.Event) {

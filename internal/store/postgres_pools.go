@@ -40,8 +40,11 @@ func (p *postgres) makePools(ctx context.Context, o Options) error {
 	}
 	p.small = stdlib.OpenDBFromPool(p.pool)
 	config = config.Copy()
-	// A plan that was made while a table was small must not read all of it.
-	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
+	// A plan that was made while a table was small must not read all of it, and what a batch writes
+	// has to be found in the order of the ids.
+	for _, way := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+		config.ConnConfig.RuntimeParams[way] = "off"
+	}
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	if p.writes, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		p.pool.Close()

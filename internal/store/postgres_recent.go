@@ -51,13 +51,11 @@ func (r *recent) find(id oauth.ID) *oauth.Authorization {
 
 // advanceSame is advanceMany for rows that were not read: every event in the life of an
 // authorization changes one of the columns that are compared.
-const advanceSame = `with same as materialized (
-		select v.* from authorizations as a join (select ` + advancedValues + `,
-			unnest($12::bigint[]) as was_replayed_at, unnest($13::bytea[]) as was_access_hash) as v on a.id = v.id
-		where a.status = v.was_status and a.generation = v.was_generation and a.replayed_at = v.was_replayed_at and a.access_hash = v.was_access_hash
-			and (select true from accounts where accounts.id = a.account_id and disabled_at > 0) is null
-		order by a.id for update of a)
-	` + advanceRows + ` from same as v where a.id = v.id returning a.id`
+const advanceSame = advanceRows + ` from (select ` + advancedValues + `,
+			unnest($12::bigint[]) as was_replayed_at, unnest($13::bytea[]) as was_access_hash) as v
+	where a.id = v.id and a.status = v.was_status and a.generation = v.was_generation and a.replayed_at = v.was_replayed_at and a.access_hash = v.was_access_hash
+		and (select true from accounts where accounts.id = a.account_id and disabled_at > 0) is null
+	returning a.id`
 
 // advanceRecent redeems and rotates in one round trip, if the batch has nothing else but new rows,
 // and all of its events advance rows that are remembered. It answers these, and leaves those

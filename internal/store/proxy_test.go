@@ -189,6 +189,7 @@ func (c *conversation) isCommit(kind byte, message []byte) bool {
 // batch commits alone.
 func commits(sql string) bool {
 	alone := strings.HasPrefix(sql, "insert into authorizations") && strings.Contains(sql, "unnest") || strings.HasPrefix(sql, "with ")
+	alone = alone || strings.HasPrefix(sql, "update authorizations") && strings.HasSuffix(sql, "returning a.id")
 	return alone || strings.EqualFold(sql, "commit")
 }
 
