@@ -1,7 +1,10 @@
 package e2e_test
 
 import (
+	"bufio"
+	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -41,6 +44,15 @@ func TestWhileTheDatabaseIsAwayEverybodyIsToldInTime(t *testing.T) {
 			api := guard.Require("profile")(http.NotFoundHandler())
 			const requests = 30
 			var all sync.WaitGroup
+			for _, m := range []message{
+				get(mePath, token), get(checkPath+"?scope=profile", token), issuing(app), revoking(app, token), get("/readyz", ""),
+			} {
+				all.Go(func() { s.answersHalfClosed(t, m, http.StatusServiceUnavailable) })
+			}
+			// It waits too, for whose developers are to be told.
+			all.Go(func() {
+				s.answersHalfClosed(t, post(tokenPath, "text/plain", issuing(app).body), http.StatusBadRequest)
+			})
 			again := time.NewTicker(100 * time.Millisecond) // so that some come while others wait
 			defer again.Stop()
 			for range requests {
@@ -73,4 +85,34 @@ func (s *server) refuses(t *testing.T, m message) {
 	if err != nil || a.status != http.StatusServiceUnavailable {
 		t.Errorf("%s is answered %d (%v)", m.path, a.status, err)
 	}
+}
+
+// answersHalfClosed demands the status of the answer to a client that says no more once it has
+// asked. It is usable on any goroutine.
+func (s *server) answersHalfClosed(t *testing.T, m message, status int) {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	req, err := http.NewRequest(m.method, s.url+m.path, strings.NewReader(m.body))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	req.Header = m.header
+	if err := errors.Join(conn.SetDeadline(time.Now().Add(patience)), req.Write(conn), conn.(*net.TCPConn).CloseWrite()); err != nil {
+		t.Error(err)
+		return
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), req)
+	if err != nil {
+		t.Errorf("%s of a client that says no more: %v", m.path, err)
+		return
+	}
+	if res.StatusCode != status {
+		t.Errorf("%s of a client that says no more is answered %d, want %d", m.path, res.StatusCode, status)
+	}
+	_ = res.Body.Close()
 }

@@ -2,13 +2,18 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/latchkey/latchkey/internal/endpoint"
+	"github.com/latchkey/latchkey/internal/usage"
 )
 
 func TestWhatATrustedProxyWasAskedWithoutTLSIsRefusedUnread(t *testing.T) {
@@ -129,5 +134,32 @@ func TestABodyThatIsAnnouncedAsTooLargeIsNotRead(t *testing.T) {
 	f.server.ServeHTTP(w, r)
 	if w.Code != http.StatusRequestEntityTooLarge || body.Len() != size {
 		t.Errorf("%d, %d of %d bytes are left: %s", w.Code, body.Len(), size, w.Body)
+	}
+}
+
+// TestAClientThatSaysNoMoreIsAnsweredAllTheSame: its context has ended, as that of one that left.
+func TestAClientThatSaysNoMoreIsAnsweredAllTheSame(t *testing.T) {
+	f := furnished(t)
+	tokens := endpoint.New(f.house.grants, f.house.meter, "https://id.example", endpoint.DefaultPaths(), slog.New(slog.DiscardHandler)).Token()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, c := range []struct {
+		grant, code string
+		status      int
+		retry       string
+	}{
+		{"password", "unsupported_grant_type", http.StatusBadRequest, ""},
+		{"client_credentials", "temporarily_unavailable", http.StatusServiceUnavailable, "2"},
+	} {
+		r := f.post(t, "/irk/oauth/token", map[string]string{"grant_type": c.grant}).WithContext(gone)
+		w := httptest.NewRecorder()
+		tokens.ServeHTTP(w, r)
+		if w.Code != c.status || w.Header().Get("Retry-After") != c.retry || !strings.Contains(w.Body.String(), c.code) {
+			t.Errorf("%s: %d, %v: %s", c.grant, w.Code, w.Header(), w.Body)
+		}
+	}
+	noted, _, err := f.house.meter.Refusals(t.Context(), f.application.ID, usage.Page{Limit: 10})
+	if err != nil || len(noted) != 1 || noted[0].Code != "unsupported_grant_type" {
+		t.Errorf("noted is %v, %v", noted, err)
 	}
 }

@@ -133,11 +133,9 @@ func (e *Endpoints) serve(r rules, h handler) http.Handler {
 // fail writes the one error answer of the protocol (RFC 6749 §5.2, RFC 6750 §3).
 func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err error) {
 	known := oauth.ErrorOf(err)
-	if errors.Is(q.Context().Err(), context.Canceled) {
-		// The client left: there is nobody to answer and nothing to mend.
-		return
-	}
-	if known.Cause != nil {
+	// A client that has left, or says no more and still listens, is nothing to mend. It is
+	// answered all the same: an answer that nobody writes is a 200.
+	if known.Cause != nil && !errors.Is(known.Cause, context.Canceled) {
 		e.log.Error("request failed", "path", q.URL.Path, "code", known.Code.Wire, "cause", known.Cause)
 	}
 	header := w.Header()

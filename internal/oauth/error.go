@@ -81,7 +81,7 @@ func ErrorOf(err error) *Error {
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &Error{Code: Unavailable, Description: "The server is busy. Try again in a few seconds.", RetryAfter: 2 * time.Second, Cause: err}
 	}
 	return Internal(err)
