@@ -132,6 +132,7 @@ func malformed(app application) []spoiled {
 		{"no body where JSON was announced", object(func(target, string) string { return "" }), bad, "invalid_request"},
 		{"a form announced as JSON", typed(jsonType), bad, "invalid_request"},
 		{"a form announced as plain text", typed("text/plain"), bad, "invalid_request"},
+		{"a form announced as one of two types", typed(formType + ", " + jsonType), bad, "invalid_request"},
 		{"a form announced as multipart", typed("multipart/form-data; boundary=x"), bad, "invalid_request"},
 		{"a body without a content type", typed(""), bad, "invalid_request"},
 		{"bad percent encoding", form(func(_ target, b string) string { return b + "&x=%zz" }), bad, "invalid_request"},

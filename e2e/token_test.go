@@ -158,6 +158,9 @@ func testCredentials(t *testing.T, s *server) {
 			basic(app.ClientID, app.ClientSecret)},
 		{"a content type with a charset", post(tokenPath, formType+"; charset=UTF-8", app.identify(values).Encode())},
 		{"JSON with a charset and space around", post(tokenPath, "application/json;charset=utf-8", "\n"+toJSON(app.identify(values))+" \n")},
+		{"a content type with parameters that are none", post(tokenPath, "Application/X-WWW-form-urlencoded ; UTF-8;;charset=", app.identify(values).Encode())},
+		{"JSON with parameters that are none", post(tokenPath, "application/json; utf-8", toJSON(app.identify(values)))},
+		{"JSON with an empty parameter", post(tokenPath, "application/json;;charset=utf-8", toJSON(app.identify(values)))},
 		{"an unknown parameter", post(tokenPath, formType, app.identify(values).Encode()+"&audience=x")},
 		{"a query that says something else", post(tokenPath+"?grant_type=password&client_id=x", formType, app.identify(values).Encode())},
 	}

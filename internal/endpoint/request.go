@@ -3,8 +3,8 @@ package endpoint
 import (
 	"errors"
 	"io"
-	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/latchkey/latchkey/internal/grant"
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -20,12 +20,11 @@ func readParameters(w http.ResponseWriter, r *http.Request) (oauth.Parameters, [
 	if len(r.Header["Content-Type"]) > 1 {
 		return none, nil, oauth.NewError(oauth.InvalidRequest, "there are several Content-Type headers")
 	}
-	mediaType, err := mediaTypeOf(r.Header.Get("Content-Type"))
 	var parse func([]byte) (oauth.Parameters, error)
-	switch {
-	case err == nil && mediaType == typeForm:
+	switch mediaTypeOf(r) {
+	case typeForm:
 		parse = func(b []byte) (oauth.Parameters, error) { return oauth.ParseParameters(string(b)) }
-	case err == nil && mediaType == typeJSON:
+	case typeJSON:
 		parse = oauth.ParseJSONParameters
 	default:
 		return none, nil, oauth.NewError(oauth.InvalidRequest, "Content-Type must be application/x-www-form-urlencoded or application/json")
@@ -53,13 +52,11 @@ const (
 	typeJSON = "application/json"
 )
 
-// mediaTypeOf is the value of a Content-Type without its parameters.
-func mediaTypeOf(value string) (string, error) {
-	if value == typeForm || value == typeJSON {
-		return value, nil
-	}
-	mediaType, _, err := mime.ParseMediaType(value)
-	return mediaType, err
+// mediaTypeOf is the Content-Type of a request without its parameters, of which none means
+// anything here and some clients write what is none.
+func mediaTypeOf(r *http.Request) string {
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(mediaType))
 }
 
 // readBody makes room for what the request announces, within the limit. Who announces more

@@ -1,7 +1,6 @@
 package usage
 
 import (
-	"mime"
 	"strconv"
 	"strings"
 	"time"
@@ -19,22 +18,21 @@ func (a Attempt) whichBody(refusal *oauth.Error, _ time.Time) advice {
 	if a.Place != "token" && a.Place != "revoke" && a.Place != "introspect" || refusal.Code == oauth.TooLarge {
 		return advice{}
 	}
-	mediaType, _, _ := mime.ParseMediaType(a.ContentType)
 	set := oauth.Say("Set the header Content-Type to application/x-www-form-urlencoded or to application/json, as the body is.")
 	switch {
 	case a.Proven:
 		return advice{}
 	case a.ContentType == "":
 		return advice{oauth.Say("The request has no Content-Type."), set}
-	case mediaType == "multipart/form-data":
+	case a.ContentType == "multipart/form-data":
 		return advice{oauth.Say("The body is multipart/form-data, as for the upload of a file."), oauth.Say("Send it as application/x-www-form-urlencoded; in JavaScript, pass URLSearchParams instead of FormData.")}
-	case mediaType != typeForm && mediaType != typeJSON:
+	case a.ContentType != typeForm && a.ContentType != typeJSON:
 		return advice{oauth.Say("The Content-Type is neither of those that are read."), set}
-	case mediaType == typeForm && a.LooksJSON:
+	case a.ContentType == typeForm && a.LooksJSON:
 		return advice{oauth.Say("The body is JSON, but its Content-Type says that it is a form."), oauth.Say("Set the header Content-Type to application/json.")}
-	case mediaType == typeJSON && !a.LooksJSON:
+	case a.ContentType == typeJSON && !a.LooksJSON:
 		return advice{oauth.Say("The Content-Type says JSON, but the body is none."), oauth.Say("Send a JSON object whose values are all strings, or set the header Content-Type to application/x-www-form-urlencoded.")}
-	case mediaType == typeJSON && a.Unreadable:
+	case a.ContentType == typeJSON && a.Unreadable:
 		return advice{mend: oauth.Say("Send a JSON object whose values are all strings.")}
 	}
 	return advice{}

@@ -18,7 +18,8 @@ type Attempt struct {
 	// may have sent some.
 	Proven     bool
 	RemoteAddr string
-	// ContentType is the header of a request to token, revoke or introspect.
+	// ContentType is the media type of a request to token, revoke or introspect, without
+	// parameters.
 	ContentType string
 	// LooksJSON: the body is an object of JSON, whatever its type says.
 	LooksJSON bool
