@@ -210,6 +210,7 @@ func testErrorRedirects(t *testing.T, s *server) {
 		{"a scope of hostile characters", app.request("scope", "\"\\☃").Encode(), "invalid_scope"},
 		{"a scope that needs an administrator", app.request("scope", "profile community").Encode(), "invalid_scope"},
 		{"scope sent twice", app.request().Encode() + "&scope=profile", "invalid_request"},
+		{"scope sent twice, once without a value", app.request("scope", "").Encode() + "&scope=&scope=profile", "invalid_request"},
 		{"response_type sent twice", app.request().Encode() + "&response_type=code", "invalid_request"},
 		{"code_challenge sent twice", app.request("code_challenge", challenge("a"), "code_challenge_method", "S256").Encode() +
 			"&code_challenge=" + challenge("b"), "invalid_request"},
@@ -238,9 +239,15 @@ func testErrorRedirects(t *testing.T, s *server) {
 	})
 	t.Run("a stranger signs in first and is redirected then", func(t *testing.T) {
 		t.Parallel()
-		b := s.browser(s.ada)
-		p := b.visit(t, app.request("response_type", "token"))
-		checkAnswer(t, s, b.signIn(t, p).away, "unsupported_response_type")
+		for query, code := range map[string]string{
+			app.request("response_type", "token").Encode():              "unsupported_response_type",
+			app.request("scope", "").Encode() + "&scope=&scope=profile": "invalid_request",
+			app.request().Encode() + "&prompt=&prompt":                  "invalid_request",
+		} {
+			b := s.browser(s.ada)
+			p := b.open(t, "/auth/authorize?"+query)
+			checkAnswer(t, s, b.signIn(t, p).away, code)
+		}
 	})
 	t.Run("an unknown parameter is no error", func(t *testing.T) {
 		t.Parallel()

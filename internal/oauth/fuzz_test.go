@@ -9,7 +9,7 @@ import (
 )
 
 func FuzzParseParameters(f *testing.F) {
-	for _, seed := range []string{"", "a=1&b=2", "a=1&a=2", "a=%zz", "a", "=", "&&", "a=b;c", "%61=1&a=2", "a=+%20"} {
+	for _, seed := range []string{"", "a=1&b=2", "a=1&a=2", "a=%zz", "a", "=", "&&", "a=b;c", "%61=1&a=2", "a=+%20", "a=&a=1", "a&a"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, encoded string) {
@@ -20,6 +20,9 @@ func FuzzParseParameters(f *testing.F) {
 		again, err := oauth.ParseParameters(p.Encode())
 		if err != nil || again.Encode() != p.Encode() {
 			t.Errorf("%q is not stable: %q, %v", encoded, p.Encode(), err)
+		}
+		if was, is := p.RefuseRepeated(), again.RefuseRepeated(); (was == nil) != (is == nil) || was != nil && was.Description != is.Description {
+			t.Errorf("%q is refused with %v, and encoded as %q with %v", encoded, was, p.Encode(), is)
 		}
 		if values, err := url.ParseQuery(encoded); err == nil {
 			for name, all := range values {

@@ -34,13 +34,17 @@ type pair struct {
 const few = 16
 
 // Encode writes all parameters as a query, in the order in which they came. The
-// same parameters always give the same string.
+// same parameters always give the same string, and what was sent twice stays so, also
+// without a value.
 func (p Parameters) Encode() string {
-	pairs := make([]Parameter, len(p.pairs))
+	var b strings.Builder
 	for i := range p.pairs {
-		pairs[i] = p.pairs[i].Parameter
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		p.pairs[i].encode(&b)
 	}
-	return strings.TrimPrefix(AddToRedirectURI("", pairs...), "?")
+	return b.String()
 }
 
 func (p Parameters) find(name string) (int, bool) {

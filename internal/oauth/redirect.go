@@ -277,11 +277,15 @@ func AddToRedirectURI(uri string, parameters ...Parameter) string {
 			b.WriteByte(separator)
 		}
 		separator = '&'
-		escape(&b, p.Name)
-		b.WriteByte('=')
-		escape(&b, p.Value)
+		p.encode(&b)
 	}
 	return b.String()
+}
+
+func (p Parameter) encode(b *strings.Builder) {
+	escape(b, p.Name)
+	b.WriteByte('=')
+	escape(b, p.Value)
 }
 
 // escape leaves only unreserved characters, and writes a space as %20: some
