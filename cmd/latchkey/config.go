@@ -172,8 +172,8 @@ func (c *config) interpret() error {
 	if c.refreshReplay < 0 {
 		return usageError{fmt.Errorf("%s must not be negative", c.at("refresh_replay_window"))}
 	}
-	if c.perApplication < 0 {
-		return usageError{fmt.Errorf("%s must not be negative", c.at("authorizations_per_application"))}
+	if c.perApplication < 1 {
+		return usageError{fmt.Errorf("%s must be one or more", c.at("authorizations_per_application"))}
 	}
 	if c.scopes == nil && c.defaultScope != nil {
 		return fileError{fmt.Errorf("%s: configure the scopes too", c.at("default_scope"))}
