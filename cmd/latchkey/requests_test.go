@@ -36,6 +36,9 @@ func TestWhatATrustedProxyWasAskedWithoutTLSIsRefusedUnread(t *testing.T) {
 		{http.MethodPost, "//sign-in", 400, 404},
 		{http.MethodGet, "/sign-in?x=y", 308, 200},
 		{http.MethodHead, "/sign-in?x=y", 308, 200},
+		{http.MethodGet, "/pictures/x", 308, 404},
+		{http.MethodHead, "/pictures/x", 308, 404},
+		{http.MethodPost, "/pictures/x", 400, 404},
 		{http.MethodGet, "/healthz", 200, 200},
 		{http.MethodGet, "/readyz", 200, 200},
 	} {

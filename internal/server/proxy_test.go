@@ -48,3 +48,32 @@ func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
 		})
 	}
 }
+
+func TestOneForwardedHTTPIsEnough(t *testing.T) {
+	for _, c := range []struct {
+		forwarded []string
+		want      bool
+	}{
+		{nil, false},
+		{[]string{""}, false},
+		{[]string{"https"}, false},
+		{[]string{"https, https", "HTTPS"}, false},
+		{[]string{"http"}, true},
+		{[]string{"HTTP"}, true},
+		{[]string{" Http\t"}, true},
+		{[]string{"http, https"}, true},
+		{[]string{"https,http"}, true},
+		{[]string{"https", "http"}, true},
+	} {
+		var got bool
+		led := func(toPlain bool) http.Handler {
+			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got = toPlain })
+		}
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["X-Forwarded-Proto"] = c.forwarded
+		believeProxies(led(false), led(true), []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}).ServeHTTP(httptest.NewRecorder(), r)
+		if got != c.want {
+			t.Errorf("%q: without TLS: %v", c.forwarded, got)
+		}
+	}
+}

@@ -75,11 +75,12 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 
-	handler := s.programs(rooms, config.Paths, guarded)
+	handler := s.programs(rooms, config.Paths, http.HandlerFunc(rooms.Portal.ServePicture), guarded)
 	plain := handler
 	if isHTTPS(config.Issuer) {
 		rooms.Endpoints = rooms.Endpoints.WithoutTLS()
-		plain = s.programs(rooms, config.Paths, overTLS(rooms.Pages, config.Issuer))
+		secured := overTLS(rooms.Pages, config.Issuer)
+		plain = s.programs(rooms, config.Paths, secured, secured)
 	}
 	s.handler = newBounds().around(believeProxies(handler, plain, config.TrustedProxies))
 	return s, nil
@@ -87,8 +88,8 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 
 func isHTTPS(issuer string) bool { return strings.HasPrefix(issuer, "https:") }
 
-// programs leads to what programs call, and everything else to the pages.
-func (s *Server) programs(rooms Rooms, paths endpoint.Paths, pages http.Handler) http.Handler {
+// programs leads to what programs call, to the pictures, and everything else to the pages.
+func (s *Server) programs(rooms Rooms, paths endpoint.Paths, pictures, pages http.Handler) http.Handler {
 	e, mux := rooms.Endpoints, http.NewServeMux()
 	protocol := map[string]http.Handler{
 		paths.Token: e.Token(), paths.Revoke: e.Revoke(), paths.Introspect: e.Introspect(),
@@ -99,7 +100,7 @@ func (s *Server) programs(rooms Rooms, paths endpoint.Paths, pages http.Handler)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready(rooms.Ready))
-	mux.HandleFunc("GET /pictures/{id}", rooms.Portal.ServePicture)
+	mux.Handle("GET /pictures/{id}", pictures)
 	mux.Handle("/", pages)
 	return directly(protocol, mux, pages)
 }
@@ -265,57 +266,6 @@ func (s *Server) ready(store func(context.Context) error) http.HandlerFunc {
 	}
 }
 
-// believeProxies puts the real client's address into RemoteAddr where a trusted
-// proxy stands before the server, and removes what nobody trusted said. What such a
-// proxy was asked without TLS is for plain.
-func believeProxies(next, plain http.Handler, trusted []netip.Prefix) http.Handler {
-	trusts := func(a netip.Addr) bool {
-		for _, p := range trusted {
-			if p.Contains(a) {
-				return true
-			}
-		}
-		return false
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client := netip.Addr{}
-		if len(trusted) > 0 {
-			client = throttle.Client(r.RemoteAddr)
-		}
-		if !trusts(client) {
-			delete(r.Header, "X-Forwarded-For")
-			delete(r.Header, "X-Forwarded-Proto")
-			next.ServeHTTP(w, r)
-			return
-		}
-		// Each proxy adds the address that it saw behind those it was told, so the
-		// list is read from its end, as far as those who wrote it are trusted.
-		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-		for i := len(hops) - 1; i >= 0 && trusts(client); i-- {
-			hop, ok := parseHop(strings.TrimSpace(hops[i]))
-			if !ok {
-				break
-			}
-			client = hop
-		}
-		r.RemoteAddr = netip.AddrPortFrom(client, 0).String()
-		if r.Header.Get("X-Forwarded-Proto") == "http" {
-			plain.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// parseHop reads an address as proxies write it, with or without a port.
-func parseHop(s string) (netip.Addr, bool) {
-	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-		return a.Unmap(), true
-	}
-	a, err := netip.ParseAddrPort(s)
-	return a.Addr().Unmap(), err == nil
-}
-
 // Time limits of a connection, and of the requests in flight at shutdown.
 const (
 	headerTime   = 10 * time.Second
@@ -327,8 +277,9 @@ const (
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !r.ProtoAtLeast(1, 1) {
-		// Its Transfer-Encoding, which net/http passes over, may frame it otherwise (RFC 9112 §6.1).
+	if !r.ProtoAtLeast(1, 1) || len(r.TransferEncoding) > 0 {
+		// RFC 9112 §6.1: something in between may frame it otherwise. net/http passes over the
+		// Transfer-Encoding of HTTP/1.0, and does not tell of a Content-Length beside one.
 		w.Header().Set("Connection", "close")
 	}
 	s.handler.ServeHTTP(w, r)
