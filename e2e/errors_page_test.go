@@ -56,6 +56,8 @@ func testExplained(t *testing.T, s *server) {
 	for token, i := rotated, 0; i < 3; i++ {
 		token = s.refresh(t, app, token).tokens(t).Refresh
 	}
+	narrowed := s.grant(t, app, "scope", "profile events").Refresh
+	s.refresh(t, app, narrowed, "scope", "profile").tokens(t)
 	rows := []struct {
 		name    string
 		request message
@@ -76,6 +78,7 @@ func testExplained(t *testing.T, s *server) {
 		{"a refresh token that was replaced", post(tokenPath, formType, app.identify(refreshment(rotated)).Encode()), []string{"was replaced by a rotation", "Store the refresh token of each answer"}},
 		{"an access token as refresh token", post(tokenPath, formType, app.identify(refreshment(live.Access)).Encode()), []string{"What came as refresh_token is an access token."}},
 		{"a scope that is not allowed", post(tokenPath, formType, app.identify(with(url.Values{"grant_type": {"client_credentials"}}, "scope", "community")).Encode()), []string{"invalid_scope", "The scope community is not allowed to the application."}},
+		{"a refresh that repeats one with another scope", post(tokenPath, formType, app.identify(refreshment(narrowed)).Encode()), []string{"invalid_scope", "repeats one whose answer had another scope: profile."}},
 		{"no token to revoke", post(revokePath, formType, app.identify(nil).Encode()), []string{"revoke", "Send the token in the body"}},
 		{"no token to introspect", post(introspectPath, formType, app.identify(nil).Encode()), []string{"introspect", "Send the token in the body"}},
 		{"a scope that the token lacks", get(checkPath+"?scope=events", live.Access), []string{"check", "insufficient_scope", "The API asks for: events.", "from 127.0.0.0/24"}},

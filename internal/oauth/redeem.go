@@ -50,11 +50,11 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 	case !now.Before(a.CodeExpiresAt):
 		return a, NewError(InvalidGrant, "code has expired; send the person to the authorize page again")
 	case a.Ended(now):
-		return a, errEnded()
+		return a, ErrEnded()
 	case accountDisabled:
-		return a, errAccountDisabled()
+		return a, ErrAccountDisabled()
 	case a.Scope.Within(e.Allowed) == "":
-		return a, errNothingLeft()
+		return a, ErrNothingLeft()
 	}
 	a.Status = StatusActive
 	a.Generation, a.RotatedAt = 1, now
@@ -68,14 +68,20 @@ func ErrUnknownCode() *Error {
 	return NewError(InvalidGrant, "code is not one that was given to this application")
 }
 
-func errEnded() *Error {
+// ErrEnded is the answer to a code or a refresh token whose approval was for a time that
+// is over.
+func ErrEnded() *Error {
 	return NewError(InvalidGrant, "the account approved this for a limited time, which is over; send the person to the authorize page again")
 }
 
-func errAccountDisabled() *Error {
+// ErrAccountDisabled is the answer to a code or a refresh token of an account that is
+// disabled; when it is enabled they work again.
+func ErrAccountDisabled() *Error {
 	return NewError(InvalidGrant, "the account is disabled")
 }
 
-func errNothingLeft() *Error {
+// ErrNothingLeft is the answer when an application is no longer allowed anything of what
+// was granted to it.
+func ErrNothingLeft() *Error {
 	return NewError(InvalidScope, "nothing that was granted is still allowed to this application")
 }

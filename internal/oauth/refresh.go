@@ -60,11 +60,11 @@ func (e Rotation) Decide(a Authorization, accountDisabled bool, now time.Time) (
 	case !current && !previous:
 		return a, ErrUnrecognised
 	case a.Ended(now):
-		return a, errEnded()
+		return a, ErrEnded()
 	case a.Idle(e.Limits.Idle, now):
 		return a, NewError(InvalidGrant, "refresh_token has expired: nobody used it for too long")
 	case accountDisabled:
-		return a, errAccountDisabled()
+		return a, ErrAccountDisabled()
 	case current:
 		return e.rotate(a, now)
 	}
@@ -96,7 +96,7 @@ func (e Rotation) narrow(a Authorization) (Scope, error) {
 	possible := a.Scope.Within(e.Allowed)
 	switch {
 	case possible == "":
-		return "", errNothingLeft()
+		return "", ErrNothingLeft()
 	case e.Scope == "":
 		return a.Scope, nil
 	}
@@ -118,7 +118,7 @@ func (e Rotation) replay(a Authorization, now time.Time) (Authorization, error) 
 		return a, err
 	}
 	if !scope.Equal(a.Access.Scope) {
-		return a, NewError(InvalidScope, "refresh_token was used before with another scope: %s; repeat the request with that one, or use the newer refresh token", a.Access.Scope)
+		return a, ErrRepeatedOtherwise(a.Access.Scope)
 	}
 	a.ReplayedAt = now
 	if !now.Before(a.Access.ExpiresAt) {
@@ -126,6 +126,12 @@ func (e Rotation) replay(a Authorization, now time.Time) (Authorization, error) 
 		a = a.UntilIdle(e.Limits.Idle)
 	}
 	return a, nil
+}
+
+// ErrRepeatedOtherwise is the answer to a refresh that repeats the last one, but not with
+// its scope.
+func ErrRepeatedOtherwise(before Scope) *Error {
+	return NewError(InvalidScope, "refresh_token was used before with another scope: %s; repeat the request with that one, or use the newer refresh token", before)
 }
 
 // ErrUnknownRefreshToken is the answer to a refresh token that proves nothing.

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -63,8 +64,11 @@ func (a Attempt) whichScope(refusal *oauth.Error, _ time.Time) advice {
 	scope, malformed := oauth.ParseScope(asked)
 	unknown := scope.Without(a.Catalogue.All())
 	forbidden := scope.Without(a.Application.Scope)
-	settings := oauth.Say("Tick it in the settings of the application.")
 	switch {
+	case refusal.Description == oauth.ErrNothingLeft().Description:
+		return advice{oauth.Say("Nothing that was granted is allowed to the application any more: %s.", orNothing(a.Authorization.Scope)), a.howToAllow(a.Authorization.Scope)}
+	case refusal.Description == oauth.ErrRepeatedOtherwise(a.Authorization.Access.Scope).Description:
+		return advice{oauth.Say("The refresh repeats one whose answer had another scope: %s.", string(a.Authorization.Access.Scope)), oauth.Say("Repeat it with that scope, or use the refresh token that came with it.")}
 	case strings.ContainsAny(asked, ",;+") && unknown != "":
 		return advice{oauth.Say("The scopes are not separated by spaces."), oauth.Say("Put one space between scopes; in an address it is written %20.")}
 	case malformed != nil:
@@ -77,20 +81,29 @@ func (a Attempt) whichScope(refusal *oauth.Error, _ time.Time) advice {
 		return advice{oauth.Say("There is no scope %s.", cut(withoutSecrets(name))), oauth.Say("Ask for scopes by the names of this platform: %s.", string(a.Catalogue.All()))}
 	case forbidden != "":
 		name := forbidden.Tokens()[0]
-		if p, ok := a.Catalogue.Find(name); ok && p.NeedsApproval {
-			return advice{oauth.Say("The scope %s is not allowed to the application.", name), oauth.Say("An administrator of this platform has to allow it; then tick it in the settings of the application.")}
-		}
-		return advice{oauth.Say("The scope %s is not allowed to the application.", name), settings}
-	case a.Parameters.Get("grant_type") == "client_credentials":
-		return advice{oauth.Say("Only a person can give this scope."), oauth.Say("Ask people for it on the authorize page, with the grant authorization_code.")}
-	case a.Parameters.Get("grant_type") == "refresh_token" && scope != "" && a.Authorization.Scope != "":
+		return advice{oauth.Say("The scope %s is not allowed to the application.", name), a.howToAllow(oauth.Scope(name))}
+	case a.Parameters.Get("grant_type") == "refresh_token":
 		return advice{oauth.Say("The refresh asks for more than was granted: %s.", string(a.Authorization.Scope)), oauth.Say("Leave scope out of the refresh, and ask people for more on the authorize page.")}
 	case scope == "" && a.Catalogue.Default == "":
 		return advice{oauth.Say("No scope came, and this platform has no default."), oauth.Say("Ask for scopes by the names of this platform: %s.", string(a.Catalogue.All()))}
-	case scope == "" && a.Parameters.Get("grant_type") != "refresh_token":
+	case scope == "" && !a.Application.Scope.Covers(a.Catalogue.Default):
 		return advice{oauth.Say("No scope came, so the default was asked for, which is not allowed to the application: %s.", string(a.Catalogue.Default)), oauth.Say("Send a scope, or allow the default in the settings of the application.")}
+	case a.Parameters.Get("grant_type") == "client_credentials":
+		if personal := cmp.Or(scope, a.Catalogue.Default).Without(a.Catalogue.ForApplicationsAlone()); personal != "" {
+			return advice{oauth.Say("Only a person can give the scope %s.", personal.Tokens()[0]), oauth.Say("Ask for other scopes with client_credentials, and people for this one on the authorize page.")}
+		}
 	}
-	return advice{oauth.Say("Nothing that was granted is allowed to the application any more."), settings}
+	return advice{}
+}
+
+// howToAllow tells how an application comes by what it is not allowed.
+func (a Attempt) howToAllow(scope oauth.Scope) oauth.Sentence {
+	for _, name := range scope.Tokens() {
+		if p, ok := a.Catalogue.Find(name); ok && p.NeedsApproval {
+			return oauth.Say("An administrator of this platform has to allow it; then tick it in the settings of the application.")
+		}
+	}
+	return oauth.Say("Tick it in the settings of the application.")
 }
 
 // scopeLike is the configured scope that a name was probably meant to be.

@@ -252,6 +252,16 @@ func TestCodesAreExplained(t *testing.T) {
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "has one character; it must have 43 to 128", "redirect_uri", uri, "code_verifier", "s")
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "is not the one whose SHA-256", "redirect_uri", uri, "code_verifier", strings.Repeat("B", 50))
 	try(nil, "the authorization request had no code_challenge", "redirect_uri", uri, "code_verifier", strings.Repeat("B", 50))
+	for refusal, want := range map[*oauth.Error]string{
+		oauth.ErrEnded():           "for a limited time, which is over. Send the person to the authorize page again.",
+		oauth.ErrAccountDisabled(): "The account is disabled. Nothing can be done until the account is enabled.",
+		oauth.ErrNothingLeft():     "Nothing that was granted is allowed to the application any more: community. An administrator of this platform has to allow it",
+	} {
+		granted := s.row
+		granted.Scope = "community"
+		s.advises(t, Attempt{Place: "token", Proven: true, ContentType: typeForm, Authorization: granted, Presented: code,
+			Parameters: parameters(t, "grant_type", "authorization_code", "code", code.String(), "redirect_uri", uri)}, refusal, want)
+	}
 	try(func(a *Attempt) {
 		a.Parameters = parameters(t, "grant_type", "authorization_code", "code", code.String()+"%3D")
 	}, "code is percent-encoded twice.")
@@ -272,8 +282,25 @@ func TestGrantTypesAreExplained(t *testing.T) {
 		}
 		s.advises(t, Attempt{Place: "token", Proven: true, ContentType: typeForm, Parameters: parameters(t, "grant_type", kind)}, oauth.NewError(code, "no"), want)
 	}
-	s.advises(t, Attempt{Place: "token", Proven: true, ContentType: typeForm, Parameters: parameters(t, "grant_type", "client_credentials", "scope", "profile")},
-		oauth.NewError(oauth.InvalidScope, "no"), "Only a person can give this scope.")
+}
+
+func TestScopesOfClientCredentialsAreExplained(t *testing.T) {
+	for _, c := range []struct {
+		allowed, usual oauth.Scope
+		asked, want    string
+	}{
+		{"profile community", "profile", "profile community", "Only a person can give the scope community. Ask for other scopes with client_credentials"},
+		{"profile community", "community", "", "Only a person can give the scope community."},
+		{"events", "profile", "", "No scope came, so the default was asked for, which is not allowed to the application: profile."},
+		{"events", "profile community", " ", "which is not allowed to the application: profile community."},
+		{"events", "", "", "No scope came, and this platform has no default."},
+		{"events", "profile", "calendar", "The scope calendar is not allowed to the application. Tick it in the settings"},
+	} {
+		s := newSeat(t)
+		s.application.Scope, s.catalogue.Default = c.allowed, c.usual
+		s.advises(t, Attempt{Place: "token", Proven: true, ContentType: typeForm, Parameters: parameters(t, "grant_type", "client_credentials", "scope", c.asked)},
+			oauth.NewError(oauth.InvalidScope, "no"), c.want)
+	}
 }
 
 func TestRefreshTokensAreExplained(t *testing.T) {
@@ -299,6 +326,17 @@ func TestRefreshTokensAreExplained(t *testing.T) {
 	try(no, s.tokens[oauth.KindCode], nil, "What came as refresh_token is a code.")
 	try(oauth.ErrUnknownRefreshToken(), oauth.Token{ID: s.row.ID}, func(a *oauth.Authorization) { *a = oauth.Authorization{} }, "No such refresh token was given")
 	try(oauth.NewError(oauth.InvalidScope, "no"), refresh, nil, "The refresh asks for more than was granted: profile.", "scope", "profile events")
+	repeated := func(a *oauth.Authorization) {
+		a.Scope, a.Access.Scope, a.PreviousRefreshHash, a.RefreshHash = "profile events", "profile", a.RefreshHash, oauth.Hash{}
+	}
+	for _, asked := range []string{"", "events", "profile events"} {
+		try(oauth.ErrRepeatedOtherwise("profile"), refresh, repeated, "The refresh repeats one whose answer had another scope: profile. Repeat it with that scope", "scope", asked)
+	}
+	try(oauth.ErrNothingLeft(), refresh, nil, "Nothing that was granted is allowed to the application any more: profile. Tick it")
+	try(oauth.ErrNothingLeft(), refresh, nil, "Nothing that was granted is allowed to the application any more: profile. Tick it", "scope", "profile")
+	try(oauth.ErrAccountDisabled(), refresh, nil, "The account is disabled. Keep the refresh token: it works again when the account is enabled.")
+	try(oauth.ErrAccountDisabled(), refresh, repeated, "The account is disabled. Keep the refresh token")
+	try(oauth.ErrEnded(), refresh, nil, "for a limited time, which is over. Send the person to the authorize page again.")
 	try(oauth.NewError(oauth.TooManyRequests, "slow"), oauth.Token{ID: s.row.ID}, nil, "Wait as long as the header Retry-After says")
 }
 

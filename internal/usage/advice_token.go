@@ -42,6 +42,12 @@ func (a Attempt) whichCode(refusal *oauth.Error, now time.Time) advice {
 	if told := a.whichBinding(); !told.mend.IsZero() {
 		return told
 	}
+	switch refusal.Description {
+	case oauth.ErrEnded().Description:
+		return advice{oauth.Say("The account approved this for a limited time, which is over."), fresh}
+	case oauth.ErrAccountDisabled().Description:
+		return advice{oauth.Say("The account is disabled."), oauth.Say("Nothing can be done until the account is enabled.")}
+	}
 	if !now.Before(granted.CodeExpiresAt) {
 		return advice{oauth.Say("The code was %s seconds old; codes live for %s.", strconv.Itoa(seconds(granted.CreatedAt, now)), strconv.Itoa(seconds(granted.CreatedAt, granted.CodeExpiresAt))),
 			oauth.Say("Exchange the code as soon as the browser brings it, and send the person to the authorize page again.")}
@@ -98,6 +104,10 @@ func (a Attempt) whichRefreshToken(refusal *oauth.Error, now time.Time) advice {
 		return advice{oauth.Say("What came as refresh_token is a code."), oauth.Say("Exchange the code with grant_type=authorization_code.")}
 	case refusal.Description == oauth.ErrReplayedRefreshToken().Description:
 		return advice{oauth.Say("The refresh token was replaced by a rotation; the one in use then began on %s. All tokens are revoked, since somebody may have stolen it.", moment(granted.RotatedAt)), newest}
+	case refusal.Description == oauth.ErrEnded().Description:
+		return advice{oauth.Say("The account approved this for a limited time, which is over."), again}
+	case refusal.Description == oauth.ErrAccountDisabled().Description:
+		return advice{oauth.Say("The account is disabled."), oauth.Say("Keep the refresh token: it works again when the account is enabled. Asking the person does not help.")}
 	case granted.Status == oauth.StatusRevoked && a.holds(oauth.KindRefreshToken):
 		return advice{oauth.Say("The authorization has ended: %s, on %s.", reason(granted.RevokedReason), moment(granted.RevokedAt)), again}
 	case granted.PreviousRefreshHash.Matches(a.Presented.Hash(oauth.KindRefreshToken)):
