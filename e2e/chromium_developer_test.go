@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -84,6 +85,9 @@ func testStart(t *testing.T, c *chromium, s *server) {
 			}
 			snippets := &snippets{s: s, app: app, person: person, code: code}
 			snippets.runJavaScript(t)
+			if kind == "Public" {
+				snippets.runInBrowser(t, b)
+			}
 			snippets.runPython(t)
 			snippets.runCurl(t)
 			snippets.runGo(t)
@@ -142,13 +146,27 @@ func (n *snippets) checkMe(t *testing.T, language, out string) {
 func (n *snippets) runJavaScript(t *testing.T) {
 	t.Helper()
 	dir := n.write(t, "login.mjs", n.code["JavaScript"])
-	begun := strings.Fields(n.run(t, dir, "node", "-e", `import("./login.mjs").then(({ begin }) => { const b = begin(); console.log(b.url, b.verifier); })`))
+	begun := strings.Fields(n.run(t, dir, "node", "-e", `import("./login.mjs").then(async ({ begin }) => { const b = await begin(); console.log(b.url, b.verifier); })`))
 	n.checkMe(t, "JavaScript", n.run(t, dir, "node", "-e",
 		`import("./login.mjs").then(async ({ finish, refresh, me }) => {
 			const first = await finish(process.argv[1], process.argv[2]);
 			const second = await refresh(first.refresh_token);
+			await me("dead").then(() => { throw new Error("a dead token is accepted"); }, (e) => { if (!e.message.startsWith("invalid_token: ")) throw e; });
 			console.log(await me(second.access_token));
 		})`, n.agree(t, begun[0]), begun[1]))
+}
+
+// runInBrowser runs the JavaScript on a page of the application.
+func (n *snippets) runInBrowser(t *testing.T, b *tab) {
+	t.Helper()
+	run := func(calls string) []string {
+		script := fmt.Sprintf(`import("data:text/javascript," + encodeURIComponent(%q)).then(async ({ begin, finish, refresh, me }) => { %s })`, n.code["JavaScript"], calls)
+		return obtain(t, b, chromedp.Evaluate[[]string](script, chromedp.EvalAwaitPromise))
+	}
+	begun := run(`const b = await begin(); return [b.url, b.verifier];`)
+	n.checkMe(t, "JavaScript", strings.Join(run(fmt.Sprintf(
+		`const first = await finish(%q, %q), second = await refresh(first.refresh_token); return [(await me(second.access_token)).email];`,
+		n.agree(t, begun[0]), begun[1])), " "))
 }
 
 func (n *snippets) runPython(t *testing.T) {
@@ -160,7 +178,13 @@ func (n *snippets) runPython(t *testing.T) {
 	dir := n.write(t, "login.py", n.code["Python"])
 	begun := strings.Fields(n.run(t, dir, "python3", "-c", "import login; print(*login.begin())"))
 	n.checkMe(t, "Python", n.run(t, dir, "python3", "-c",
-		"import login, sys; print(login.me(login.refresh(login.finish(*sys.argv[1:])['refresh_token'])['access_token']))",
+		`import login, sys
+try:
+    login.me("dead")
+    sys.exit("a dead token is accepted")
+except RuntimeError:
+    pass
+print(login.me(login.refresh(login.finish(*sys.argv[1:])["refresh_token"])["access_token"]))`,
 		n.agree(t, begun[0]), begun[2]))
 }
 

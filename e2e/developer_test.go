@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"image/color"
 	"net/http"
@@ -18,6 +19,7 @@ func TestDeveloper(t *testing.T) {
 		test func(*testing.T, *server)
 	}{
 		{"an application shows its logo and its links where people are asked", testLooks},
+		{"the code for an application that asks nobody asks for what needs nobody", testCodeAlone},
 		{"what people may leave out is chosen in the settings", testOptionalScopes},
 		{"a replaced secret can be ended before its time", testEndSecret},
 		{"a form that was sent before replaces no secret again", testReplacedBefore},
@@ -42,6 +44,16 @@ func (a application) settings(pairs ...string) url.Values {
 		v.Set(pairs[i], pairs[i+1])
 	}
 	return v
+}
+
+func testCodeAlone(t *testing.T, s *server) {
+	var app application
+	created := s.command(t, "", "application", "create", "--owner", s.ada.email, "--name", "Alone", "--scope", "community", "--scope", "events", "--json")
+	if err := json.Unmarshal([]byte(created), &app); err != nil {
+		t.Fatal(err)
+	}
+	s.vault.add("client secret", app.ClientSecret)
+	s.session.open(t, app.path()).reads(t, http.StatusOK, "grant_type=client_credentials", "'scope=events'")
 }
 
 func testLooks(t *testing.T, s *server) {

@@ -62,13 +62,10 @@ func bearerChallenge(r *http.Request, err *oauth.Error) string {
 	return ""
 }
 
-// profileScope is what the API's first resource needs.
-const profileScope oauth.Scope = "profile"
-
 // Me is the API's first resource: who the access token's account is.
 func (e *Endpoints) Me() http.Handler {
 	return e.serve(rules{place: "me", method: http.MethodGet, open: true, bearer: true}, func(w http.ResponseWriter, r *http.Request) error {
-		access, err := e.bearer(r, profileScope)
+		access, err := e.bearer(r, oauth.ProfileScope)
 		if err != nil {
 			return err
 		}

@@ -75,7 +75,7 @@ func TestSectionsAreFilledInWithWhatIsTrue(t *testing.T) {
 		all.WriteString(string(s.body))
 	}
 	for _, want := range []string{
-		"https://id.example/a?response_type=code&amp;client_id=YOUR_CLIENT_ID", "POST https://id.example/t", "https://id.example/i", "5400 seconds", "1.5 days", "for 7 seconds",
+		"https://id.example/a?response_type=code&amp;client_id=YOUR_CLIENT_ID", "POST https://id.example/t", "https://id.example/i", "5400 seconds", "1.5 days", "for 7 seconds", "more than 7 seconds after", "has 7 seconds for it",
 		"See &lt;your&gt; tides", "An administrator has to allow it.", "This platform reviews applications",
 	} {
 		if !strings.Contains(all.String(), want) {
@@ -107,8 +107,50 @@ func TestAGatewayAsksForTheScopeAndKnowsWhoAnswers(t *testing.T) {
 				t.Errorf("%q stands nowhere", want)
 			}
 		}
+		for _, header := range []string{"X-Account-Id", "X-Client-Id", "X-Scope", "X-Grant-Type"} {
+			answered := "$upstream_http_" + strings.ToLower(strings.ReplaceAll(header, "-", "_")) + ";"
+			_, set, _ := strings.Cut(text.String(), "proxy_set_header "+header+" ")
+			variable, _, _ := strings.Cut(set, ";")
+			if variable == "" || !strings.Contains(text.String(), "auth_request_set "+variable+" "+answered) {
+				t.Errorf("the caller can forge %s, which is set to %q", header, variable)
+			}
+		}
 		if secure := strings.HasPrefix(check, "https:"); strings.Contains(text.String(), "proxy_ssl_verify on;") != secure {
 			t.Errorf("%s: the certificate is verified: %v", check, !secure)
+		}
+	}
+}
+
+func TestExamplesAskForNoMoreThanTheyMay(t *testing.T) {
+	g := Guide{Facts: testReader().Facts, texts: parse, Catalogue: func() oauth.Catalogue {
+		return oauth.Catalogue{Default: "profile", Permissions: []oauth.Permission{{Name: "profile"}, {Name: "events"}, {Name: "diary", NeedsConsent: true}}}
+	}}
+	for _, row := range []struct {
+		scope oauth.Scope
+		want  string
+		me    bool
+	}{
+		{"profile diary", " \\\n  --data-urlencode scope=profile</code>", true},
+		{"diary events", " \\\n  --data-urlencode scope=events</code>", false},
+		{"diary", "grant_type=client_credentials</code>", false},
+	} {
+		for _, in := range languages(t) {
+			about := g.reader()
+			about.fillIn(oauth.Application{ClientID: "own", Scope: row.scope})
+			sections, err := g.read(in, about)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := map[string]string{}
+			for _, s := range sections {
+				text[s.slug] = html.UnescapeString(string(s.body))
+			}
+			if _, alone, _ := strings.Cut(text["tokens"], `id="code-credentials"`); !strings.Contains(alone, row.want) {
+				t.Errorf("%s: client credentials for the scope %q have no %q:\n%s", in.Tag, row.scope, row.want, alone)
+			}
+			if strings.Contains(text["start"], "curl https://id.example/m ") != row.me {
+				t.Errorf("%s: whether the scope %q can ask who the person is is not %v:\n%s", in.Tag, row.scope, row.me, text["start"])
+			}
 		}
 	}
 }

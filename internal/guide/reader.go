@@ -51,6 +51,19 @@ func (a reader) Has(name string) bool {
 	return slices.ContainsFunc(a.Scopes, func(p oauth.Permission) bool { return p.Name == name })
 }
 
+// AsksMe reports whether a token with what is asked for can ask the API's first resource.
+func (a reader) AsksMe() bool { return oauth.Scope(a.Asked).Covers(oauth.ProfileScope) }
+
+// Alone is what can be asked for without a person: of what requests are shown with, or else
+// all of it.
+func (a reader) Alone() oauth.Scope {
+	alone := oauth.Catalogue{Permissions: a.Scopes}.ForApplicationsAlone()
+	if a.Application != nil {
+		alone = alone.Within(a.Application.Scope)
+	}
+	return cmp.Or(oauth.Scope(a.Asked).Within(alone), alone)
+}
+
 // First is the first of the scopes that are asked for.
 func (a reader) First() string {
 	first, _, _ := strings.Cut(a.Asked, " ")

@@ -11,6 +11,9 @@ import (
 // permits nothing. It is comparable; Equal compares without the order.
 type Scope string
 
+// ProfileScope is what the API's first resource needs.
+const ProfileScope Scope = "profile"
+
 // maxScopeTokens is how many different tokens a scope parameter may have: each is looked
 // for among the others, and whoever sends them has proved nothing yet.
 const maxScopeTokens = 256

@@ -24,12 +24,16 @@ type Flow struct {
 	ClientID string
 	// RedirectURI is empty for an application that only acts for itself.
 	RedirectURI string
-	Scope       oauth.Scope
-	Public      bool
+	// Scope is what it asks for, itself or of people.
+	Scope  oauth.Scope
+	Public bool
 }
 
 // Scopes lists the scope tokens.
 func (f Flow) Scopes() []string { return f.Scope.Tokens() }
+
+// AsksMe reports whether the tokens can ask the API's first resource.
+func (f Flow) AsksMe() bool { return f.Scope.Covers(oauth.ProfileScope) }
 
 // Request is the authorization request without what is new each time.
 func (f Flow) Request() string {

@@ -152,10 +152,14 @@ func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person 
 	if err != nil {
 		return err
 	}
-	flow := page.Flow{Endpoints: p.Endpoints, ClientID: a.ClientID, Scope: p.usualScope(a), Public: a.Public}
+	flow := page.Flow{Endpoints: p.Endpoints, ClientID: a.ClientID, Public: a.Public}
+	allowed := p.Grants.Allowed(a)
 	if len(a.RedirectURIs) > 0 {
 		flow.RedirectURI = a.RedirectURIs[0]
+	} else {
+		allowed = allowed.Within(p.Grants.Catalogue().ForApplicationsAlone())
 	}
+	flow.Scope = p.usualScope(allowed)
 	snippets, err := p.Pages.Snippets(flow)
 	if err != nil {
 		return err
@@ -173,9 +177,8 @@ func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person 
 	return nil
 }
 
-// usualScope is what an application may ask for of the default, or all that it may.
-func (p *Portal) usualScope(a oauth.Application) oauth.Scope {
-	allowed := p.Grants.Allowed(a)
+// usualScope is what may be asked for of the default, or all of it.
+func (p *Portal) usualScope(allowed oauth.Scope) oauth.Scope {
 	return cmp.Or(p.Grants.Catalogue().Default.Within(allowed), allowed)
 }
 

@@ -1,0 +1,45 @@
+package page
+
+import (
+	"go/format"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+func TestCodeAsksForNoMoreThanItMay(t *testing.T) {
+	pages, err := New(Brand{}, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const callback, me = "https://own.example/callback", "https://id.example/me"
+	for _, row := range []struct {
+		redirect string
+		scope    oauth.Scope
+		want     string
+		asksMe   bool
+	}{
+		{callback, "profile events", "events", true},
+		{callback, "events", "events", false},
+		{"", "profile events", "-d grant_type=client_credentials \\\n  --data-urlencode 'scope=profile events'\n", true},
+		{"", "events", "-d grant_type=client_credentials \\\n  --data-urlencode 'scope=events'\n", false},
+		{"", "", "-d grant_type=client_credentials\n", false},
+	} {
+		for _, public := range []bool{false, true} {
+			all, err := pages.Snippets(Flow{Endpoints: Endpoints{Me: me}, RedirectURI: row.redirect, Scope: row.scope, Public: public})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range all {
+				if !strings.Contains(s.Code, row.want) || strings.Contains(s.Code, me) != row.asksMe {
+					t.Errorf("%s for the scope %q has no %q, or whether it asks who the person is is not %v:\n%s", s.Language, row.scope, row.want, row.asksMe, s.Code)
+				}
+				if formatted, err := format.Source([]byte(s.Code)); s.ID == "go" && (err != nil || string(formatted) != s.Code) {
+					t.Errorf("gofmt would change the Go (%v):\n%s", err, s.Code)
+				}
+			}
+		}
+	}
+}
