@@ -250,6 +250,7 @@ func TestErrorLogOfReplicas(t *testing.T) {
 	checkTold(t, "a code that was used", there.errorLog(t, app, ""), "The code was used twice")
 	there.refresh(t, app, tokens.Refresh).checkRefused(t, "invalid_grant")
 	here.redeem(t, app, here.code(t, app), "redirect_uri", callback+"/").checkRefused(t, "invalid_grant")
-	checkTold(t, "a redirect_uri", here.errorLog(t, app, ""), "trailing slash")
-	checkTold(t, "a revoked refresh token", there.errorLog(t, app, "")[1:], "The authorization has ended: its code was used twice")
+	// Which of the two was refused first is told by two measurements of the database's clock.
+	checkTold(t, "a redirect_uri", []string{strings.Join(here.errorLog(t, app, ""), " ")}, "trailing slash")
+	checkTold(t, "a revoked refresh token", []string{strings.Join(there.errorLog(t, app, ""), " ")}, "The authorization has ended: its code was used twice")
 }

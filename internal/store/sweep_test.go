@@ -79,7 +79,7 @@ func (w *world) sweep(s *store.Store) (total int) {
 func sweepEverything(w *world) {
 	s := w.open(false)
 	w.populate(s, 10)
-	var first int64
+	var early int64
 	for round := range 4 {
 		w.sow(s, swept)
 		if w.onSQLite() {
@@ -87,11 +87,12 @@ func sweepEverything(w *world) {
 			_, err := w.sqlite(filepath.Join(w.at.Folder, store.DatabaseFile)).ExecContext(w.ctx, `delete from audit`)
 			w.must(err)
 			total, _ := w.pages()
-			if first == 0 {
-				first = total
+			// How full random keys make the pages differs from round to round.
+			if round < 2 {
+				early = max(early, total)
 			}
-			if float64(total) > 1.05*float64(first) {
-				w.Errorf("the file has grown from %d to %d bytes in round %d, though everything was swept", first, total, round)
+			if float64(total) > 1.05*float64(early) {
+				w.Errorf("the file has grown from %d to %d bytes in round %d, though everything was swept", early, total, round)
 			}
 		}
 		w.clock.Add(idle + 8*24*time.Hour)
