@@ -10,7 +10,6 @@ import (
 	"net/mail"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
@@ -201,7 +200,7 @@ const maxEmail = 254
 func cleanEmail(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	parsed, err := mail.ParseAddress(s)
-	if err != nil || parsed.Address != s || len(s) > maxEmail || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+	if err != nil || parsed.Address != s || len(s) > maxEmail || strings.ContainsFunc(s, oauth.IsInvisible) {
 		return "", &Problem{Field: "email", Message: oauth.Say("Enter an email address, such as ada@example.com.")}
 	}
 	return s, nil

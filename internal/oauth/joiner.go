@@ -33,6 +33,23 @@ func joins(all []rune, i int) bool {
 	return isEmoji(beforeMarks(all[:i])) && isEmoji(after)
 }
 
+// emojiSelector makes a coloured picture of a sign, and a keycap of a digit.
+const emojiSelector = '\ufe0f'
+
+// makesEmoji reports whether the emojiSelector at a place can change what is shown: behind the
+// characters that have both shapes (Unicode emoji-variation-sequences).
+func makesEmoji(all []rune, i int) bool {
+	if i == 0 {
+		return false
+	}
+	const others = "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2196\u2197\u2198\u2199\u21a9\u21aa\u231a\u231b\u2328\u23cf\u23e9\u23ea\u23ed\u23ee\u23ef" +
+		"\u23f1\u23f2\u23f3\u23f8\u23f9\u23fa\u24c2\u25aa\u25ab\u25b6\u25c0\u25fb\u25fc\u25fd\u25fe\u2934\u2935\u3030\u303d\u3297\u3299" +
+		"\U0001f004\U0001f170\U0001f171\U0001f17e\U0001f17f\U0001f202\U0001f21a\U0001f22f\U0001f237"
+	before := all[i-1]
+	keycap := i+1 < len(all) && all[i+1] == '\u20e3' && strings.ContainsRune("0123456789#*", before)
+	return keycap || isEmoji(before) || strings.ContainsRune(others, before)
+}
+
 // beforeMarks is the last character without what changes it: marks, among which U+FE0F
 // is, and the tones of skin.
 func beforeMarks(all []rune) rune {

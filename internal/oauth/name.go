@@ -27,6 +27,9 @@ func CleanName(s string) (name string, wrong Sentence) {
 	if hidden, found := findHidden(s); found {
 		return "", Say("The name has a character that cannot be shown: %s.", fmt.Sprintf("U+%04X", hidden))
 	}
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsMark(r) && !unicode.IsSpace(r) && !isJoiner(r) }) {
+		return "", Say("Enter a name.")
+	}
 	return s, Sentence{}
 }
 
@@ -34,17 +37,25 @@ func CleanName(s string) (name string, wrong Sentence) {
 func findHidden(s string) (hidden rune, found bool) {
 	all := []rune(s)
 	for i, r := range all {
-		if isJoiner(r) && !joins(all, i) || !isJoiner(r) && isInvisible(r) {
+		shown := !IsInvisible(r)
+		switch {
+		case isJoiner(r):
+			shown = joins(all, i)
+		case r == emojiSelector:
+			shown = makesEmoji(all, i)
+		}
+		if !shown {
 			return r, true
 		}
 	}
 	return utf8.RuneError, !utf8.ValidString(s)
 }
 
-// isInvisible finds what has no shape of its own: controls, directions, and the
-// letters that are blank.
-func isInvisible(r rune) bool {
-	return !unicode.IsGraphic(r) || strings.ContainsRune("\u115f\u1160\u3164\uffa0\u2800", r)
+// IsInvisible finds what has no shape of its own: controls, directions, what chooses between
+// shapes of the letter before it, and the letters and signs that are blank.
+func IsInvisible(r rune) bool {
+	return !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
+		strings.ContainsRune("\u2800\U00013441\U00013442\U00016fe4\U0001d159", r)
 }
 
 // maxMarks is how many marks one letter may have.
@@ -81,13 +92,20 @@ func CleanLink(s string) (link string, wrong Sentence) {
 	case utf8.RuneCountInString(s) > MaxLink:
 		return "", Say("Use at most %d characters.", MaxLink)
 	case err != nil && strings.HasPrefix(s, "https://"):
-		return "", Say("It has a character that RFC 3986 does not allow; escape it with a percent sign.")
+		return "", unescaped()
 	case err != nil || u.Scheme != "https" && (u.Scheme != "http" || !LoopbackHost(u.Hostname())):
 		return "", Say("Enter an address that begins with https://.")
 	case u.User != nil:
 		return "", Say("Leave out user name and password.")
 	case !ValidHost(u):
 		return "", Say("It has no valid host; write an international name in its xn-- form.")
+	// Path and fragment are escaped where they are written out, the query is not.
+	case strings.ContainsFunc(u.RawQuery, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", unescaped()
 	}
 	return u.String(), Sentence{}
+}
+
+func unescaped() Sentence {
+	return Say("It has a character that RFC 3986 does not allow; escape it with a percent sign.")
 }

@@ -301,6 +301,15 @@ func TestNames(t *testing.T) {
 		"a\u0301\u0301\u0301\u0301\u0301\u0301": pile, "\u0915\u093c\u094d\u200d\u0951\u0952\u0951": pile,
 		"\u3164": hidden("U+3164"), "A\u2800": hidden("U+2800"), "evil\u202egpj": hidden("U+202E"), "a\x00": hidden("U+0000"), "a\xff": hidden("U+FFFD"),
 
+		// What chooses between shapes, where there are two.
+		"I \u2764\ufe0f tea": "", "Acme\u2122\ufe0f": "", "1\ufe0f\u20e3 One": "", "\u25b6\ufe0f Play": "", "Zo\u0065\u0308": "",
+		"\ufe0f": hidden("U+FE0F"), "Ada\ufe0f": hidden("U+FE0F"), "Ada 1\ufe0f": hidden("U+FE0F"), "\u2764\ufe0f\ufe0f": hidden("U+FE0F"), "\u2764\ufe0e": hidden("U+FE0E"),
+
+		// What nobody would see, and what has no letter to stand on.
+		"\u034f": hidden("U+034F"), "Ada\u034f": hidden("U+034F"), "\u17b4\u17b5": hidden("U+17B4"), "\u180b": hidden("U+180B"), "A\u180f": hidden("U+180F"),
+		"\U000e0100": hidden("U+E0100"), "\U00013441": hidden("U+13441"), "A\U00013442": hidden("U+13442"), "A\U00016fe4": hidden("U+16FE4"), "A\U0001d159": hidden("U+1D159"),
+		"\u0301": "Enter a name.", "\u0301 \u20dd": "Enter a name.",
+
 		// Joiners that change what is shown.
 		"\u0639\u0644\u06cc\u200c\u0631\u0636\u0627":                   "", // Persian
 		"\u0645\u064e\u200c\u0646":                                     "", // Arabic with a vowel between
@@ -335,8 +344,9 @@ func TestNames(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	const (
-		scheme = "Enter an address that begins with https://."
-		host   = "It has no valid host; write an international name in its xn-- form."
+		scheme    = "Enter an address that begins with https://."
+		host      = "It has no valid host; write an international name in its xn-- form."
+		unescaped = "It has a character that RFC 3986 does not allow; escape it with a percent sign."
 	)
 	for in, want := range map[string]string{
 		"": "", "https://a.example/x": "", "http://localhost:1/": "", "https://xn--bcher-kva.example/": "",
@@ -345,7 +355,8 @@ func TestLinks(t *testing.T) {
 		"http://a.example": scheme, "javascript:alert(1)": scheme, "//a.example": scheme, "nowhere": scheme, ":": scheme,
 		"https://": host, "https://bücher.example/": host, "https://a..example/": host,
 		"https://u:p@a.example": "Leave out user name and password.",
-		"https://a.example/%zz": "It has a character that RFC 3986 does not allow; escape it with a percent sign.",
+		"https://a.example/%zz": unescaped, "https://a.example/?a=\u202egpj.exe": unescaped, "https://a.example/?q=a b": unescaped, "https://a.example/?\u034f": unescaped,
+		"https://a.example/?a=\xff": unescaped, "https://a.example/?a=%E2%80%AE+b&c[]=~": "", "https://a.example/\u202ea b#\u202e": "",
 	} {
 		if _, wrong := oauth.CleanLink(in); wrong.String() != want {
 			t.Errorf("CleanLink(%q): %q, want %q", in, wrong, want)
