@@ -115,7 +115,8 @@ func checkPassword(password string, words ...string) oauth.Sentence {
 	}
 	for _, word := range words {
 		local, _, _ := strings.Cut(word, "@")
-		if strings.EqualFold(password, word) || stem(password) == strings.ToLower(local) && len(local) > 2 {
+		likeIt := stem(password) == stem(local) && len(stem(local)) > 2
+		if strings.EqualFold(password, word) || strings.EqualFold(password, local) || likeIt {
 			return oauth.Say("This password is made of your own name or address. Choose another.")
 		}
 	}

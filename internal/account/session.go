@@ -176,12 +176,21 @@ func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, ol
 		return err
 	}
 	if !matches {
-		return &Problem{Field: "old_password", Message: oauth.Say("This is not your password.")}
+		return errNotYours()
 	}
 	a.signInsByAccount.Return(key, from)
 	hash, err := a.hashNew(ctx, account, password)
 	if err != nil {
 		return err
 	}
-	return a.store.ChangePassword(ctx, account.ID, stored, hash, keep)
+	err = a.store.ChangePassword(ctx, account.ID, stored, hash, keep)
+	if errors.Is(err, store.ErrNotFound) {
+		// Another change came first.
+		err = errNotYours()
+	}
+	return err
+}
+
+func errNotYours() *Problem {
+	return &Problem{Field: "old_password", Message: oauth.Say("This is not your password.")}
 }
