@@ -195,7 +195,7 @@ func accountsAreFound(t *testing.T, s *Store) {
 	eve := newAccount(t, s, "eve@people.example", "eve", "Ångström Eve", false)
 	must(t, s.DisableAccount(ctx, eve.ID))
 	for search, want := range map[string][]oauth.Account{
-		"ada": {ada, bob}, "ADA@": {ada}, "bob %_": {bob}, "Å": {eve}, "bob": {bob}, "%": nil, "lace": nil, "ADA-": {bob}, "eve@people.example": {eve},
+		"ada": {ada, bob}, "ADA@": {ada}, "bob %_": {bob}, "Å": {eve}, "bob": {bob}, "%": nil, "lace": nil, "ADA-": {bob}, "eve@people.example": {eve}, strings.Repeat("ada", 20_000): nil,
 	} {
 		got, err := s.FindAccounts(ctx, search, 10)
 		must(t, err)
@@ -249,6 +249,8 @@ func applicationsAreListed(t *testing.T, s *Store) {
 	check("Ada's list", got, err, tide, atlas)
 	got, err = s.FindApplications(ctx, "ATL", 10)
 	check("the search", got, err, tide, atlas)
+	got, err = s.FindApplications(ctx, strings.Repeat("atl", 20_000), 10)
+	check("a long search", got, err)
 	counts, err := s.Counts(ctx)
 	must(t, err)
 	if counts.Submitted != 1 || counts.Asking != 1 || counts.Suspended != 1 {

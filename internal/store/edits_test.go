@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,6 +152,7 @@ func managedAreListed(t *testing.T, s *Store) {
 		{"%_!", []string{"Shared 100%_!"}},
 		{"_", []string{"Shared 100%_!"}},
 		{"nothing", nil},
+		{strings.Repeat("Own", 20_000), nil},
 	} {
 		if got := list(c.text, Page{Limit: 10}); !slices.Equal(got, c.want) {
 			t.Errorf("%q finds %q, want %q", c.text, got, c.want)

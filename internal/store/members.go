@@ -43,6 +43,9 @@ const applicationsByRole = selectApplication + ` where applications.id in
 // ManagedApplications lists the applications that an account owns, alone or with others,
 // and whose name has a text in it, the newest first. Capitals make no difference.
 func (s *Store) ManagedApplications(ctx context.Context, account oauth.ID, text string, p Page) ([]oauth.Application, error) {
+	if inNone(text) {
+		return nil, nil
+	}
 	rows, err := s.engine.db().QueryContext(ctx, managedApplications, account[:], string(oauth.RoleCoOwner), containing(text), p.before(), p.Limit)
 	return collect(rows, err, scanApplication)
 }
