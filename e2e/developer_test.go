@@ -97,6 +97,21 @@ func testOptionalScopes(t *testing.T, s *server) {
 	if got := show(); strings.Contains(got, "optional_scope") {
 		t.Errorf("what is not asked for can be left out: %s", got)
 	}
+	s.session.submit(t, app.path()+"/settings", app.settings()).reads(t, http.StatusOK, "Saved.")
+	older, _ := s.session.open(t, app.path()+"/settings").button("Save")
+	save := func(optional string) *page {
+		t.Helper()
+		values := asLoaded(older)
+		values.Set("optional_scope", optional)
+		return s.session.submit(t, app.path()+"/settings", values)
+	}
+	save("events").reads(t, http.StatusOK, "Saved.")
+	save("profile").reads(t, http.StatusUnprocessableEntity, "and is now: events.")
+	s.command(t, "", "application", "update", app.ClientID, "--scope", "profile")
+	save("events").reads(t, http.StatusOK, "Saved.")
+	if got := show(); strings.Contains(got, "optional_scope") {
+		t.Errorf("what went while the page was open can be left out: %s", got)
+	}
 }
 
 func testEndSecret(t *testing.T, s *server) {
@@ -163,11 +178,12 @@ func testMeanwhile(t *testing.T, s *server) {
 			t.Errorf("%s is lost:\n%s", want, got)
 		}
 	}
-	refused := s.session.press(t, older, "Save", "name", "Named otherwise", "terms", "https://client.example/terms")
-	refused.reads(t, http.StatusUnprocessableEntity, "This was changed since you opened the page, and is now: Renamed.")
+	refused := s.session.press(t, older, "Save", "name", "Named otherwise", "terms", "https://client.example/terms", "redirect_uris", app.redirect+"\nhttps://client.example/other")
+	refused.reads(t, http.StatusUnprocessableEntity, "This was changed since you opened the page, and is now: Renamed.",
+		"This was changed since you opened the page, and is now: "+app.redirect+" https://client.example/new.")
 	s.session.press(t, refused, "Save").reads(t, http.StatusOK, "Saved.", "Named otherwise")
 	got = s.command(t, "", "application", "show", app.ClientID, "--json")
-	for _, want := range []string{"https://client.example/new", `"site": "https://client.example"`, "https://client.example/terms", "Named otherwise", "community"} {
+	for _, want := range []string{"https://client.example/other", `"site": "https://client.example"`, "https://client.example/terms", "Named otherwise", "community"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is lost:\n%s", want, got)
 		}
@@ -207,7 +223,9 @@ func testManyApplications(t *testing.T, s *server) {
 	if p := b.open(t, "/settings/applications?q=number+42"); strings.Contains(p.text(), "Number 41") {
 		t.Error("the search finds too much")
 	}
-	b.open(t, "/settings/applications?q=nothing").reads(t, http.StatusOK, "Nothing was found.")
+	for _, nothing := range []string{"nothing", strings.Repeat("number", 9_000)} {
+		b.open(t, "/settings/applications?q="+nothing).reads(t, http.StatusOK, "Nothing was found.")
+	}
 
 	found := s.session.open(t, "/admin/applications?q="+url.QueryEscape(person.email))
 	found.reads(t, http.StatusOK, "Number 50")

@@ -102,5 +102,9 @@ func TestPeopleOfAnApplication(t *testing.T) {
 				t.Errorf("%q is answered %d:\n%s", whom, p.status, p.text())
 			}
 		}
+		// On a page from before the offer.
+		add(t, owner, app, "Offer application", "heir", s.newAccount(t, "Hera Heir").email)
+		owner.submit(t, settings(app, "/people/add"), url.Values{"role": {"heir"}, "heir": {"nobody"}}).
+			reads(t, http.StatusUnprocessableEntity, "There is no account", "Take the offer back")
 	})
 }

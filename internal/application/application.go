@@ -43,6 +43,18 @@ type Problem struct {
 // Error is the message.
 func (p *Problem) Error() string { return p.Message.String() }
 
+// Problems are those of several fields.
+type Problems []*Problem
+
+// Error is a line for each field.
+func (p Problems) Error() string {
+	var lines []string
+	for _, one := range p {
+		lines = append(lines, one.Field+": "+one.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
 // Registration is what a new application is made of.
 type Registration struct {
 	Details

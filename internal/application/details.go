@@ -67,22 +67,28 @@ func (d Details) Seen() string {
 }
 
 // Onto is the present details with what d changed of those that were seen: what somebody
-// else changed meanwhile stays. The error is a *Problem where both changed the same. What is
-// no Seen stands for the present ones.
+// else changed meanwhile stays. The error is Problems, of all that both changed. What is no Seen
+// stands for the present ones.
 func (d Details) Onto(present Details, seen string) (merged Details, err error) {
 	was, wanted, is := strings.Split(seen, "."), strings.Split(d.Seen(), "."), strings.Split(present.Seen(), ".")
 	if len(was) != len(is) {
 		return d, nil
 	}
 	merged = present
+	var both Problems
 	for i, one := range merged.each() {
 		if wanted[i] == was[i] {
 			continue
 		}
 		if is[i] != was[i] && is[i] != wanted[i] {
-			err = &Problem{one.field, oauth.Say("This was changed since you opened the page, and is now: %s. Save again to have what you entered instead.", cmp.Or(one.text, "–"))}
+			both = append(both, &Problem{one.field, oauth.Say("This was changed since you opened the page, and is now: %s. Save again to have what you entered instead.", cmp.Or(one.text, "–"))})
 		}
 		one.take(d)
+	}
+	// A scope that went meanwhile cannot be left out.
+	merged.OptionalScope = merged.OptionalScope.Within(merged.Scope)
+	if len(both) > 0 {
+		err = both
 	}
 	return merged, err
 }

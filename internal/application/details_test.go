@@ -10,12 +10,12 @@ func TestWhatOthersChangedMeanwhileStays(t *testing.T) {
 	shown := Details{Name: "Tide", Site: "https://tide.example", RedirectURIs: []string{"https://tide.example/a"}, Scope: "profile events", OptionalScope: "events"}
 	for name, c := range map[string]struct {
 		theirs, mine, want func(*Details)
-		// problem names the field that both changed.
-		problem string
+		// problems name the fields that both changed.
+		problems []string
 		// stale is what is no Seen.
 		stale string
 	}{
-		"where only others changed something": {theirs: func(d *Details) { d.Name = "Ebb"; d.Scope = "profile" }, want: func(d *Details) { d.Name = "Ebb"; d.Scope = "profile" }},
+		"where only others changed something": {theirs: func(d *Details) { d.Name, d.Scope, d.OptionalScope = "Ebb", "profile", "" }, want: func(d *Details) { d.Name, d.Scope, d.OptionalScope = "Ebb", "profile", "" }},
 		"where each changed something else":   {theirs: func(d *Details) { d.Scope += " community" }, mine: func(d *Details) { d.Site = "" }, want: func(d *Details) { d.Scope += " community"; d.Site = "" }},
 		"where both changed the same alike":   {theirs: func(d *Details) { d.Terms = "https://t.example" }, mine: func(d *Details) { d.Terms = "https://t.example" }, want: func(d *Details) { d.Terms = "https://t.example" }},
 		"but where both changed the same": {theirs: func(d *Details) { d.RedirectURIs = nil }, mine: func(d *Details) {
@@ -24,7 +24,16 @@ func TestWhatOthersChangedMeanwhileStays(t *testing.T) {
 		}, want: func(d *Details) {
 			d.RedirectURIs = append(d.RedirectURIs, "https://b.example")
 			d.Privacy = "https://p.example"
-		}, problem: "redirect_uris"},
+		}, problems: []string{"redirect_uris"}},
+		"and each is told where they are several": {theirs: func(d *Details) { d.Name, d.Scope, d.Terms = "Ebb", "profile", "https://t.example" }, mine: func(d *Details) {
+			d.Name, d.Scope, d.Site = "Flow", "events", ""
+		}, want: func(d *Details) {
+			d.Name, d.Scope, d.Site, d.Terms = "Flow", "events", "", "https://t.example"
+		}, problems: []string{"name", "scope"}},
+		"and what went meanwhile is not optional": {theirs: func(d *Details) { d.Scope = "events" }, mine: func(d *Details) { d.OptionalScope = "profile events" }, want: func(d *Details) { d.Scope = "events" }},
+		"and what both made optional is told": {theirs: func(d *Details) { d.OptionalScope = "" }, mine: func(d *Details) { d.OptionalScope = "profile" }, want: func(d *Details) {
+			d.OptionalScope = "profile"
+		}, problems: []string{"optional_scope"}},
 		"and another order of scopes is no change": {theirs: func(d *Details) { d.Name = "Ebb" }, mine: func(d *Details) { d.Scope = "events profile" }, want: func(d *Details) { d.Name = "Ebb" }},
 		"unless the form does not tell":            {theirs: func(d *Details) { d.Name = "Ebb" }, mine: func(d *Details) { d.Site = "" }, want: func(d *Details) { d.Site = "" }, stale: "nothing"},
 	} {
@@ -44,10 +53,20 @@ func TestWhatOthersChangedMeanwhileStays(t *testing.T) {
 			if got.Seen() != want.Seen() {
 				t.Errorf("the details are %+v, want %+v", got, want)
 			}
-			var problem *Problem
-			if errors.As(err, &problem) != (c.problem != "") || problem != nil && problem.Field != c.problem {
-				t.Errorf("the problem is %v, want one with %q", err, c.problem)
+			if told := fields(err); !slices.Equal(told, c.problems) {
+				t.Errorf("problems of %q are told, want %q: %v", told, c.problems, err)
 			}
 		})
 	}
+}
+
+// fields are those that an error is about.
+func fields(err error) (all []string) {
+	var several Problems
+	if errors.As(err, &several) {
+		for _, p := range several {
+			all = append(all, p.Field)
+		}
+	}
+	return all
 }

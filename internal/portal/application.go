@@ -136,12 +136,20 @@ func errNoRedirectURI() error {
 	return &application.Problem{Field: "redirect_uris", Message: oauth.Say("Enter at least one redirect URL.")}
 }
 
+// problems are what a developer can mend, by the field; nil where an error is none of that.
 func problems(err error) map[string]oauth.Sentence {
-	var problem *application.Problem
-	if !errors.As(err, &problem) {
+	var several application.Problems
+	var one *application.Problem
+	if errors.As(err, &one) {
+		several = application.Problems{one}
+	} else if !errors.As(err, &several) {
 		return nil
 	}
-	return map[string]oauth.Sentence{problem.Field: problem.Message}
+	all := map[string]oauth.Sentence{}
+	for _, p := range several {
+		all[p.Field] = p.Message
+	}
+	return all
 }
 
 func applicationPath(clientID string) string { return "/settings/applications/" + clientID }
