@@ -164,7 +164,7 @@ func TestOnlyFormsWithPicturesMayBeLarge(t *testing.T) {
 		t.Errorf("a large form of another type is answered %d", p.status)
 	}
 	// Nobody who is not signed in has a picture.
-	if p := s.browser(account{}).send(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 100<<10)); p.url.Path != "/sign-in" {
+	if p := s.browser(account{}).send(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 4<<20)); p.url.Path != "/sign-in" {
 		t.Errorf("a stranger's picture leads to %s", p.url.Path)
 	}
 }

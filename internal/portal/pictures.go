@@ -7,7 +7,6 @@ import (
 
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/oauth"
-	"github.com/latchkey/latchkey/internal/picture"
 	"github.com/latchkey/latchkey/internal/signin"
 	"github.com/latchkey/latchkey/internal/throttle"
 )
@@ -25,7 +24,6 @@ func Uploads() []string {
 // afterwards. wrong tells the person what to mend; status is that of its answer.
 func (p *Portal) upload(w http.ResponseWriter, r *http.Request, person *signin.Person, name string) (made *oauth.Picture, status int, wrong oauth.Sentence) {
 	if wait, ok := p.UploadLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); !ok {
-		picture.Drop(r)
 		w.Header().Set("Retry-After", oauth.RetryAfter(wait))
 		return nil, http.StatusTooManyRequests, oauth.Say("There were too many attempts. Wait a little and try again.")
 	}

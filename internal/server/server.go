@@ -24,7 +24,6 @@ import (
 	"github.com/latchkey/latchkey/internal/guide"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
-	"github.com/latchkey/latchkey/internal/picture"
 	"github.com/latchkey/latchkey/internal/portal"
 	"github.com/latchkey/latchkey/internal/signin"
 	"github.com/latchkey/latchkey/internal/throttle"
@@ -133,25 +132,6 @@ func isClean(p string) bool {
 	return strings.HasPrefix(p, "/") && (p == clean || p == clean+"/")
 }
 
-// maxForm is the size of a form of the pages in bytes, unless it has a picture.
-const maxForm = 64 << 10
-
-// formLimit tells how large the form of a request may be, in bytes. A large one is not
-// read before its handler does, unlike any that has another type.
-func formLimit() func(*http.Request) int64 {
-	uploads := http.NewServeMux()
-	for _, pattern := range portal.Uploads() {
-		uploads.Handle(pattern, http.NotFoundHandler())
-	}
-	return func(r *http.Request) int64 {
-		_, pattern := uploads.Handler(r)
-		if pattern != "" && strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
-			return picture.MaxBody
-		}
-		return maxForm
-	}
-}
-
 // guardBrowsers puts the rules for browsers before the pages.
 func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Handler, error) {
 	protection := http.NewCrossOriginProtection()
@@ -171,7 +151,11 @@ func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Ha
 		if https {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit(r))
+		most := limit(r)
+		r.Body = http.MaxBytesReader(w, r.Body, most)
+		if most > maxForm {
+			w = afterUpload{w, r}
+		}
 		if r.Method == http.MethodPost {
 			if err := r.ParseForm(); err != nil && len(r.PostForm) == 0 {
 				pages.Write(w, r, http.StatusBadRequest, page.Problem{
