@@ -52,8 +52,11 @@ func testDraft(t *testing.T, s *server) {
 	b.press(t, b.open(t, settings), "Submit for review").reads(t, http.StatusOK, "Submitted. An administrator will look at the application.")
 	checkDraft(t, s, app, name)
 	path := s.session.open(t, "/admin/applications?state=submitted").link(t, name)
+	s.session.submit(t, path+"/return", url.Values{"reason": {" "}}).reads(t, http.StatusUnprocessableEntity, "Write a sentence: the owner reads it.")
 	s.session.submit(t, path+"/return", url.Values{"reason": {"It has no privacy policy."}}).reads(t, http.StatusOK, "The application is sent back.")
-	s.session.submit(t, path+"/return", url.Values{"reason": {"It has no logo."}}).reads(t, http.StatusConflict, "Nothing was changed")
+	for _, reason := range []string{"It has no logo.", "", strings.Repeat("x", 501)} {
+		s.session.submit(t, path+"/return", url.Values{"reason": {reason}}).reads(t, http.StatusConflict, "Nothing was changed")
+	}
 	again := s.try(t, "", "application", "return", app.ClientID, "--note", "It has no logo.")
 	if again.checkFailed(t, 1); !strings.Contains(again.stderr, "not submitted for review") {
 		t.Errorf("the command says %q", again.stderr)
@@ -61,7 +64,7 @@ func testDraft(t *testing.T, s *server) {
 	b.open(t, settings).reads(t, http.StatusOK, "An administrator wrote: It has no privacy policy.")
 	b.press(t, b.open(t, settings), "Submit for review")
 	s.session.press(t, s.session.open(t, path), "Verify application").reads(t, http.StatusOK, "The application is verified.")
-	b.open(t, settings).reads(t, http.StatusOK, "Everybody can authorize this application.")
+	b.open(t, settings).reads(t, http.StatusOK, "Everybody can authorize this application.", "a host of its redirect URLs")
 	if p := b.submit(t, settings+"/submit", nil); p.status != http.StatusOK || strings.Contains(p.text(), "Submitted. ") {
 		t.Errorf("what is verified is submitted:\n%s", p.text())
 	}

@@ -152,17 +152,26 @@ func (a *Admin) unlessChanged(w http.ResponseWriter, r *http.Request, person *si
 }
 
 func (a *Admin) unverify(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	return a.unlessChanged(w, r, person, a.answer(w, r, person, "unverified", a.Applications.Unverify))
+	return a.unlessChanged(w, r, person, a.answer(w, r, person, "unverified", oauth.Application.Verified, a.Applications.Unverify))
 }
 
 func (a *Admin) sendBack(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	return a.unlessChanged(w, r, person, a.answer(w, r, person, "returned", a.Applications.Return))
+	return a.unlessChanged(w, r, person, a.answer(w, r, person, "returned", oauth.Application.Submitted, a.Applications.Return))
 }
 
-// answer does something to an application whose owner is told why.
-func (a *Admin) answer(w http.ResponseWriter, r *http.Request, person *signin.Person, done string, act func(context.Context, oauth.ID, string) error) error {
+// answer does something to an application whose owner is told why, as long as it is due.
+func (a *Admin) answer(w http.ResponseWriter, r *http.Request, person *signin.Person, done string,
+	due func(oauth.Application) bool, act func(context.Context, oauth.ID, string) error) error {
 	reason, form := reasonOf(r)
 	if form.Problems != nil {
+		found, err := a.findApplication(r.Context(), r.PathValue("id"))
+		if err == nil && !due(found) {
+			// The page has no such form any more that could show the problem.
+			err = application.ErrChanged
+		}
+		if err != nil {
+			return err
+		}
 		return a.writeApplication(w, r, person, http.StatusUnprocessableEntity, form)
 	}
 	return a.onApplication(w, r, done, func(ctx context.Context, id oauth.ID) error { return act(ctx, id, reason) })
