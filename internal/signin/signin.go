@@ -5,6 +5,7 @@
 package signin
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -278,7 +279,10 @@ func (d *Door) MayAct(w http.ResponseWriter, r *http.Request, person *Person) bo
 // Fail answers a browser when the server could not do its work.
 func (d *Door) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	known := oauth.ErrorOf(err)
-	d.log.Error("request failed", "path", r.URL.Path, "cause", known)
+	// A browser that has left is nothing to mend.
+	if !errors.Is(known, context.Canceled) {
+		d.log.Error("request failed", "path", r.URL.Path, "cause", known)
+	}
 	status := known.Code.Status
 	if known.RetryAfter > 0 {
 		w.Header().Set("Retry-After", oauth.RetryAfter(known.RetryAfter))
