@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -229,6 +230,7 @@ func TestBackup(t *testing.T) {
 	}
 	s.try(t, "", "backup", file).checkFailed(t, 1) // never over a file that is there
 	s.try(t, "", "restore", file).checkFailed(t, 1)
+	s.checkOtherVersions(t)
 
 	other := newServer(t)
 	r := run(t, "", "restore", file, "--data", other.data)
@@ -258,4 +260,41 @@ func TestBackup(t *testing.T) {
 	}
 	other.again(t)
 	other.checkAlive(t, other.refresh(t, app, second.Refresh).tokens(t).Access)
+}
+
+// checkOtherVersions lets the database of a running server look as it would beside another
+// version of the program: this one backs it up, and does nothing else.
+func (s *server) checkOtherVersions(t *testing.T) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.data, "latchkey.db")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows := []struct{ name, change, undo, says string }{
+		{
+			"an older one, which serves", "update goose_db_version set version_id = -version_id where version_id = (select max(version_id) from goose_db_version)",
+			"update goose_db_version set version_id = -version_id where version_id < 0", "stop the server first",
+		},
+		{
+			"a newer one", "insert into goose_db_version (version_id, is_applied) values (1000, 1)",
+			"delete from goose_db_version where version_id = 1000", "made by a newer version of latchkey",
+		},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			if _, err := db.ExecContext(t.Context(), row.change); err != nil {
+				t.Fatal(err)
+			}
+			s.command(t, "", "backup", filepath.Join(t.TempDir(), "backup.db"))
+			r := s.try(t, "", "account", "list")
+			r.checkFailed(t, 1)
+			if !strings.Contains(r.stderr, row.says) {
+				t.Errorf("account list says %s", r.stderr)
+			}
+			if _, err := db.ExecContext(t.Context(), row.undo); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -14,12 +13,19 @@ func backupCommand(c *config) *cobra.Command {
 		Use:   "backup FILE",
 		Short: "Write a consistent copy of the SQLite database, while the server runs; FILE must not exist",
 		Args:  cobra.ExactArgs(1),
-		RunE: c.onData(func(ctx context.Context, h *house, args []string) error {
-			if err := h.store.Backup(ctx, args[0]); err != nil {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.database != "" {
+				return usageError{errors.New("backup is for SQLite; a PostgreSQL is backed up with pg_dump")}
+			}
+			err := store.Backup(cmd.Context(), c.data, args[0])
+			if errors.Is(err, store.ErrNoData) {
+				return c.noData()
+			}
+			if err != nil {
 				return err
 			}
 			return c.done(nil, "wrote %s; the server key is not in it, keep a copy elsewhere", args[0])
-		}),
+		},
 	}
 }
 

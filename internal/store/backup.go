@@ -6,30 +6,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/pressly/goose/v3"
 )
 
-// ErrNoBackup: the database is a PostgreSQL, which has tools of its own.
-var ErrNoBackup = errors.New("this store is in PostgreSQL; use pg_dump and pg_restore")
-
-// Backup writes a consistent copy of the SQLite database to a new file, while
-// everything else goes on.
-func (s *Store) Backup(ctx context.Context, file string) (err error) {
-	e, ok := s.engine.(*sqlite)
-	if !ok {
-		return ErrNoBackup
+// Backup writes a consistent copy of the SQLite database in a data folder to a new file, while
+// everything else goes on. It leaves the schema as it is: whoever backs up before an upgrade may
+// have the new program in place already, and the old one running.
+func Backup(ctx context.Context, folder, file string) (err error) {
+	path := filepath.Join(folder, DatabaseFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return ErrNoData
+	}
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("%s exists already", file)
 	}
 	draft, err := newDraft(file)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(draft)
-	// The readers' connections may not even write another file.
-	db, err := connectSQLite(e.path)
+	db, err := connectSQLite(path)
 	if err != nil {
 		return err
 	}
@@ -37,15 +38,17 @@ func (s *Store) Backup(ctx context.Context, file string) (err error) {
 	if _, err := db.ExecContext(ctx, `vacuum into $1`, draft); err != nil {
 		return fmt.Errorf("copy the database: %w", err)
 	}
-	return publish(draft, file)
+	if err := flush(draft); err != nil {
+		return err
+	}
+	if err := os.Rename(draft, file); err != nil {
+		return err
+	}
+	return flush(filepath.Dir(file))
 }
 
-// newDraft makes an empty private file beside the one that is wanted, which must
-// not exist.
+// newDraft makes an empty private file beside the one that is wanted.
 func newDraft(file string) (string, error) {
-	if _, err := os.Lstat(file); err == nil {
-		return "", fmt.Errorf("%s exists already", file)
-	}
 	f, err := os.CreateTemp(filepath.Dir(file), ".latchkey-*")
 	if err != nil {
 		return "", fmt.Errorf("write beside %s: %w", file, err)
@@ -53,70 +56,71 @@ func newDraft(file string) (string, error) {
 	return f.Name(), f.Close()
 }
 
-// publish gives a draft its name once all of it is on the disk.
-func publish(draft, file string) error {
-	f, err := os.OpenFile(draft, os.O_RDWR, 0)
+// flush waits until a file, or what a folder names, is on the disk.
+func flush(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(draft, file); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // Restore puts a backup into a data folder on which no server runs. A database
 // that is there already is kept under another name, which is returned. What it makes
 // belongs to the owner of the folder, where this process may give it away.
 func Restore(ctx context.Context, folder, backup string) (kept string, err error) {
-	if err := checkBackup(ctx, backup); err != nil {
+	if err := checkBackup(ctx, folder, backup); err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("create the data folder: %w", err)
 	}
 	path := filepath.Join(folder, DatabaseFile)
-	lock := flock.New(path+".serve", flock.SetPermissions(0o600))
-	free, err := lock.TryLock()
+	lock, err := takeFolder(path)
 	if err != nil {
-		return "", fmt.Errorf("lock the data folder: %w", err)
+		return "", err
 	}
-	if !free {
+	if lock == nil {
 		return "", fmt.Errorf("a server runs on the data folder %s; stop it first", folder)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	// Whatever can fail for want of room comes before what is there is touched.
+	draft, err := newDraft(path)
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(draft)
+	if err := errors.Join(copyFile(backup, draft), flush(draft), keepOwner(folder, draft)); err != nil {
+		return "", fmt.Errorf("copy the backup: %w", err)
+	}
 	if _, err := os.Stat(path); err == nil {
-		if kept, err = setAside(ctx, path); err != nil {
+		if kept, err = keep(ctx, path); err != nil {
 			return "", err
 		}
 	}
-	draft, err := newDraft(path)
-	if err != nil {
-		return kept, err
+	if err := os.Rename(draft, path); err != nil {
+		if kept != "" {
+			err = errors.Join(err, os.Remove(kept)) // the second name of what is still there
+		}
+		return "", err
 	}
-	defer os.Remove(draft)
-	if err := copyFile(backup, draft); err != nil {
-		return kept, err
+	if err := flush(folder); err != nil {
+		return kept, fmt.Errorf("%w; the backup is in place, and what was there is in %s", err, kept)
 	}
-	if err := keepOwner(folder, draft, lock.Path()); err != nil {
-		return kept, err
-	}
-	return kept, publish(draft, path)
+	return kept, nil
 }
 
-// checkBackup refuses a file that is no whole database of ours.
-func checkBackup(ctx context.Context, file string) (err error) {
-	if _, err := os.Stat(file); err != nil {
+// checkBackup refuses a file that is no whole database of ours, of this version or an older one,
+// or that is the one to be replaced: what its log holds would be missing.
+func checkBackup(ctx context.Context, folder, file string) (err error) {
+	about, err := os.Stat(file)
+	if err != nil {
 		return fmt.Errorf("read the backup: %w", err)
 	}
-	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro&immutable=1")
+	if present, err := os.Stat(filepath.Join(folder, DatabaseFile)); err == nil && os.SameFile(about, present) {
+		return fmt.Errorf("%s is the database that is there, not a backup of it", file)
+	}
+	db, err := sql.Open("sqlite", databaseURL(file)+"?mode=ro&immutable=1")
 	if err != nil {
 		return fmt.Errorf("read the backup: %w", err)
 	}
@@ -129,11 +133,13 @@ func checkBackup(ctx context.Context, file string) (err error) {
 	if err := db.QueryRowContext(ctx, `select count(*) from (select 1 from authorizations limit 1)`).Scan(&n); err != nil {
 		return fmt.Errorf("%s is not a backup of Latchkey: %w", file, err)
 	}
-	return nil
+	_, err = pendingMigrations(ctx, goose.DialectSQLite3, db, "sqlite")
+	return err
 }
 
-// setAside moves a database out of the way, with all that its log still held.
-func setAside(ctx context.Context, path string) (kept string, err error) {
+// keep gives a database a second name, with all that its log still held. It has the first one
+// until another takes that, so that there is always one.
+func keep(ctx context.Context, path string) (kept string, err error) {
 	db, err := connectSQLite(path)
 	if err != nil {
 		return "", err
@@ -147,13 +153,13 @@ func setAside(ctx context.Context, path string) (kept string, err error) {
 	if busy != 0 {
 		return "", fmt.Errorf("another program uses the database %s; end it first", path)
 	}
-	kept = path + ".before-" + time.Now().UTC().Format("20060102T150405.000Z")
 	for _, side := range []string{"-wal", "-shm"} {
 		if err := os.Remove(path + side); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", err
 		}
 	}
-	return kept, os.Rename(path, kept)
+	kept = path + ".before-" + time.Now().UTC().Format("20060102T150405.000Z")
+	return kept, os.Link(path, kept)
 }
 
 func copyFile(from, to string) error {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,7 +69,7 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 			return before > enough
 		})
 		folder := t.TempDir()
-		w.must(s.Backup(w.ctx, filepath.Join(folder, store.DatabaseFile)))
+		w.must(store.Backup(w.ctx, w.at.Folder, filepath.Join(folder, store.DatabaseFile)))
 		w.intact(folder)
 		mu.Lock()
 		want := acknowledged[:before:before]
@@ -101,16 +102,19 @@ func (w *world) holds(folder string, lives []life) {
 
 func TestBackupOverwritesNothing(t *testing.T) {
 	w := newWorld(t, store.Options{Folder: t.TempDir()})
-	s := w.open(false)
 	folder := t.TempDir()
 	file := filepath.Join(folder, "precious")
+	if err := store.Backup(w.ctx, w.at.Folder, file); !errors.Is(err, store.ErrNoData) {
+		t.Errorf("a backup of an empty folder: %v", err)
+	}
+	w.open(false)
 	w.must(os.WriteFile(file, []byte("precious"), 0o600))
-	w.says(s.Backup(w.ctx, file), "exists already")
-	w.says(s.Backup(w.ctx, filepath.Join(folder, "no such folder", "backup")), "no such file")
+	w.says(store.Backup(w.ctx, w.at.Folder, file), "exists already")
+	w.says(store.Backup(w.ctx, w.at.Folder, filepath.Join(folder, "no such folder", "backup")), "no such file")
 	if content, err := os.ReadFile(file); err != nil || string(content) != "precious" {
 		t.Errorf("the file holds %q now, %v", content, err)
 	}
-	w.must(s.Backup(w.ctx, filepath.Join(folder, "backup")))
+	w.must(store.Backup(w.ctx, w.at.Folder, filepath.Join(folder, "backup")))
 	info, err := os.Stat(filepath.Join(folder, "backup"))
 	w.must(err)
 	if info.Mode().Perm() != 0o600 {
@@ -128,12 +132,12 @@ func TestBackupOverwritesNothing(t *testing.T) {
 func backedUp(t *testing.T) (w *world, backup string, saved, late life) {
 	t.Helper()
 	w = newWorld(t, store.Options{Folder: t.TempDir()})
-	backup = filepath.Join(t.TempDir(), "backup")
+	backup = filepath.Join(t.TempDir(), "backup #1?50%25.db")
 	w.during(func(s *store.Store) {
 		w.populate(s, 1)
 		saved, late = w.active(w.accounts[0].ID), w.active(w.accounts[0].ID)
 		w.must(s.Issue(w.ctx, saved.row))
-		w.must(s.Backup(w.ctx, backup))
+		w.must(store.Backup(w.ctx, w.at.Folder, backup))
 		w.must(s.Issue(w.ctx, late.row))
 	})
 	return w, backup, saved, late
@@ -170,31 +174,46 @@ func TestRestoreIntoAnEmptyFolder(t *testing.T) {
 	w.holds(folder, []life{saved})
 }
 
-func TestRestoreByRootKeepsTheOwnerOfTheFolder(t *testing.T) {
+func TestWhatRootMakesBelongsToTheOwnerOfTheFolder(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
 	}
 	w, backup, _, _ := backedUp(t)
-	fresh := t.TempDir()
-	for _, folder := range []string{fresh, w.at.Folder} {
-		const uid, gid = 1234, 4321
-		w.must(filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
-			return errors.Join(err, os.Chown(path, uid, gid))
-		}))
-		_, err := store.Restore(w.ctx, folder, backup)
+	restore := func(w *world) {
+		_, err := store.Restore(w.ctx, w.at.Folder, backup)
 		w.must(err)
-		entries, err := os.ReadDir(folder)
-		w.must(err)
-		for _, e := range entries {
-			about, err := e.Info()
-			w.must(err)
-			if owner := about.Sys().(*syscall.Stat_t); owner.Uid != uid || owner.Gid != gid || about.Mode().Perm() != 0o600 {
-				t.Errorf("%s belongs to %d:%d, %v", e.Name(), owner.Uid, owner.Gid, about.Mode())
+	}
+	command := func(w *world) { w.during(func(*store.Store) {}) }
+	for _, c := range []struct {
+		name, folder string
+		does         []func(*world)
+	}{
+		{"a restore", w.at.Folder, []func(*world){restore}},
+		{"a restore into an empty folder, and a command", t.TempDir(), []func(*world){restore, command}},
+		{"a command in an empty folder", t.TempDir(), []func(*world){command}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const uid, gid = 1234, 4321
+			w := newWorld(t, store.Options{Folder: c.folder})
+			w.must(filepath.WalkDir(c.folder, func(path string, _ fs.DirEntry, err error) error {
+				return errors.Join(err, os.Chown(path, uid, gid))
+			}))
+			for _, do := range c.does {
+				do(w)
 			}
-		}
-		if len(entries) < 2 {
-			t.Errorf("the folder holds %v", entries)
-		}
+			entries, err := os.ReadDir(c.folder)
+			w.must(err)
+			for _, e := range entries {
+				about, err := e.Info()
+				w.must(err)
+				if owner := about.Sys().(*syscall.Stat_t); owner.Uid != uid || owner.Gid != gid || about.Mode().Perm() != 0o600 {
+					t.Errorf("%s belongs to %d:%d, %v", e.Name(), owner.Uid, owner.Gid, about.Mode())
+				}
+			}
+			if len(entries) < 2 {
+				t.Errorf("the folder holds %v", entries)
+			}
+		})
 	}
 }
 
@@ -217,6 +236,13 @@ func TestRestoreIgnoresTheLogOfTheOldDatabase(t *testing.T) {
 	_, err = store.Restore(w.ctx, killed, kept)
 	w.must(err)
 	w.holds(killed, []life{saved, late, third})
+}
+
+// exec changes a file of SQLite from outside the store.
+func (w *world) exec(file, statement string) {
+	w.Helper()
+	_, err := w.sqlite((&url.URL{Scheme: "file", OmitHost: true, Path: file}).String()).ExecContext(w.ctx, statement)
+	w.must(err)
 }
 
 func TestRestoreRefuses(t *testing.T) {
@@ -245,8 +271,14 @@ func TestRestoreRefuses(t *testing.T) {
 		{"a file that was cut off", "not a whole database", func(w *world, backup string) { w.must(os.Truncate(backup, 20_000)) }},
 		{"the database of another program", "not a backup of Latchkey", func(w *world, backup string) {
 			w.must(os.Remove(backup))
-			_, err := w.sqlite(backup).ExecContext(w.ctx, `create table t (x)`)
-			w.must(err)
+			w.exec(backup, `create table t (x)`)
+		}},
+		{"a backup of a newer version", "made by a newer version of latchkey", func(w *world, backup string) {
+			w.exec(backup, `insert into goose_db_version (version_id, is_applied) values (1000, true)`)
+		}},
+		{"the database that is there", "the database that is there", func(w *world, backup string) {
+			w.must(os.Remove(backup))
+			w.must(os.Symlink(filepath.Join(w.at.Folder, store.DatabaseFile), backup))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
@@ -171,7 +173,12 @@ func errBusy() error {
 
 // errDown is the answer when the database does not.
 func errDown(cause error) error {
-	down := oauth.NewError(oauth.Unavailable, "the server cannot reach its database; try again in a few seconds")
+	what := "the server cannot reach its database"
+	var answer *pgconn.PgError
+	if errors.As(cause, &answer) && answer.Code == tookTooLong {
+		what = "the database did not answer in time"
+	}
+	down := oauth.NewError(oauth.Unavailable, "%s; try again in a few seconds", what)
 	down.RetryAfter, down.Cause = 2*time.Second, cause
 	return down
 }

@@ -42,6 +42,7 @@ func TestEngines(t *testing.T) {
 		test func(*world)
 	}{
 		{"random lives agree with the model", func(w *world) { storetest.Lives(w.T, w.openServing) }},
+		{"the schema changes only while nobody uses it", changeTheSchemaAlone},
 		{"no fill outlives a revocation", fillsRaceRevocations},
 		{"a change is refused at once where it was made", changesAreSeen},
 		{"a revocation whose caller has left is not forgotten", abandonedRevocations},

@@ -15,8 +15,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -49,29 +47,24 @@ type postgres struct {
 	accounts *grouped[oauth.Account]
 }
 
-// Limits on the beginning and the end.
-const (
-	// startPatience is how long Open waits for one.
-	startPatience = time.Minute
-	// endPatience is how long connections may take to close.
-	endPatience = 3 * time.Second
-)
-
 func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*postgres, error) {
+	config, err := poolConfig(o)
+	if err != nil {
+		return nil, err
+	}
 	p := &postgres{
 		log: o.Log, clock: clock, ownClock: o.OwnClock, random: cmp.Or[io.Reader](o.Random, rand.Reader),
 		events: make(chan *operation, maxQueue), closing: make(chan struct{}), recent: newRecent(),
 	}
-	var err error
 	if p.bell, err = newBell(p); err != nil {
 		return nil, err
 	}
 	p.memory = newMemory(p.bell.life, p.trusted)
-	if err := p.makePools(ctx, o); err != nil {
+	if err := p.makePools(ctx, config); err != nil {
 		return nil, err
 	}
 	p.checks, p.accounts = readInGroups(p, p.readChecks), readInGroups(p, p.readAccounts)
-	if err := p.start(ctx, o.Existing); err != nil {
+	if err := p.start(ctx, config.ConnConfig, o.Existing); err != nil {
 		p.closePools()
 		return nil, err
 	}
@@ -81,67 +74,6 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	p.workers.Go(p.checks.loop)
 	p.workers.Go(p.accounts.loop)
 	return p, nil
-}
-
-// start waits for the database, brings the schema up to date, and sets the clock. The
-// schema may have to exist.
-func (p *postgres) start(ctx context.Context, existing bool) error {
-	if err := p.await(ctx); err != nil {
-		return err
-	}
-	if existing {
-		var missing bool
-		if err := p.pool.QueryRow(ctx, `select to_regclass('authorizations') is null`).Scan(&missing); err != nil {
-			return fmt.Errorf("look for the tables: %w", err)
-		}
-		if missing {
-			return ErrNoData
-		}
-	}
-	// Replicas that start together wait for the one that migrates.
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
-	if err != nil {
-		return fmt.Errorf("prepare the lock of the migrations: %w", err)
-	}
-	if err := migrate(ctx, goose.DialectPostgres, p.small, "postgres", goose.WithSessionLocker(locker)); err != nil {
-		return err
-	}
-	return p.setClock(ctx)
-}
-
-func (p *postgres) await(ctx context.Context) error {
-	limit, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	for told := false; ; {
-		attempt, stop := context.WithTimeout(limit, 5*time.Second)
-		err := p.pool.Ping(attempt)
-		stop()
-		if err == nil {
-			return nil
-		}
-		if !isAway(err) {
-			return fmt.Errorf("the database refuses: %w", err)
-		}
-		if !told {
-			p.log.Warn("waiting for the database", "cause", err)
-			told = true
-		}
-		select {
-		case <-limit.Done():
-			return fmt.Errorf("the database does not answer: %w", err)
-		case <-time.After(250 * time.Millisecond):
-		}
-	}
-}
-
-// isAway reports whether a database that was asked for a connection may answer
-// later; a certificate or a password that is wrong stays wrong.
-func isAway(err error) bool {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) {
-		return isOutage(err)
-	}
-	return isBroken(err)
 }
 
 // setClock measures how far the database's clock is ahead of ours.
@@ -195,6 +127,9 @@ func (p *postgres) close() error {
 	return err
 }
 
+// tookTooLong is PostgreSQL's code for a statement that a time limit of ours ended.
+const tookTooLong = "57014"
+
 // isOutage reports whether the database could not be reached, was shutting down,
 // or ended the connection: waiting may help.
 func isOutage(err error) bool {
@@ -203,9 +138,9 @@ func isOutage(err error) bool {
 		return true
 	}
 	// Class 08: connection exception; 57P0x: shutdown, crash, starting up; 53300:
-	// too many connections; 57014: a time limit of ours; 25P03: idle in transaction.
+	// too many connections; 25P03: idle in transaction.
 	switch answer.Code {
-	case "57P01", "57P02", "57P03", "53300", "57014", "25P03":
+	case "57P01", "57P02", "57P03", "53300", tookTooLong, "25P03":
 		return true
 	}
 	return answer.Code[:2] == "08"

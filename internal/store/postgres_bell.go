@@ -214,9 +214,9 @@ func parsePayload(payload string) []change {
 // connection of a replica shares the lock of its number.
 const presence = 1_281_454_180
 
-// bePresent is done on every connection before it is used: it shares the lock of the replica,
-// and says so. Whoever is alone hears of a process before that has changed anything, however
-// short it lives.
+// bePresent is done on every connection before it is used, but for the one on which the schema is
+// brought up to date: it shares the lock of the replica, and says so. Whoever is alone hears of a
+// process before that has changed anything, however short it lives.
 func (b *bell) bePresent(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, `select pg_advisory_lock_shared($1, $2), set_config('synchronous_commit', 'off', true),
 		case when not pg_is_in_recovery() then pg_notify($3, $4)::text end`, presence, b.number, arrivalChannel, b.own)
@@ -232,7 +232,7 @@ func (b *bell) notAlone() { b.alone.Store(int64(-silence - b.elapsed())) }
 
 // countOthers counts the connections of other replicas, and of commands.
 const countOthers = `(select count(*) from pg_locks where locktype = 'advisory' and objsubid = 2
-	and database = (select oid from pg_database where datname = current_database()) and classid::bigint = $2 and objid::bigint <> $3)`
+	and database = (select oid from pg_database where datname = current_database()) and classid::bigint = $1 and objid::bigint <> $2)`
 
 // beat makes this replica's heartbeat, looks for others, and measures the database's clock.
 func (b *bell) beat() {
@@ -259,7 +259,7 @@ func (b *bell) beat() {
 // lookAround makes a heartbeat and counts the others.
 func (b *bell) lookAround(ctx context.Context) error {
 	before, asked, others := b.alone.Load(), b.elapsed(), 0
-	err := b.p.pool.QueryRow(ctx, `select pg_notify($1, ''), `+countOthers, b.own, presence, b.number).Scan(nil, &others)
+	err := b.p.pool.QueryRow(ctx, `select `+countOthers+`, pg_notify($3, '')`, presence, b.number, b.own).Scan(&others, nil)
 	if err != nil || others > 0 {
 		b.notAlone()
 		return err

@@ -63,14 +63,21 @@ func TestAReplicaKnowsWhetherItIsAlone(t *testing.T) {
 	await(t, "the first replica is alone again", alone(one))
 }
 
-func TestACommandEndsTheSolitudeOfAReplica(t *testing.T) {
+func TestACommandBesideAReplica(t *testing.T) {
 	database := realpostgres.Start(t).Database(t)
-	_, one, _ := replica(t, database, true)
+	server, one, _ := replica(t, database, true)
 	await(t, "the only replica trusts its memory", one.trusted)
-	_, command, _ := replica(t, database, false)
+	client, command, _ := replica(t, database, false)
 	await(t, "the replica sees the command", func() bool { return !one.isAlone(one.elapsed()) })
 	if command.isAlone(command.elapsed()) {
 		t.Error("a command thinks that there is no server")
+	}
+	for s, want := range map[*Store]string{server: "6s", client: unlimited} {
+		var limit string
+		must(t, s.engine.db().QueryRowContext(t.Context(), `show statement_timeout`).Scan(&limit))
+		if limit != want {
+			t.Errorf("a statement may take %s; want %s", limit, want)
+		}
 	}
 }
 

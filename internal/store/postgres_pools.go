@@ -18,22 +18,38 @@ const (
 	readPoolSize = 2
 )
 
-// makePools prepares the pools; they connect when they are used.
-func (p *postgres) makePools(ctx context.Context, o Options) error {
+// endPatience is how long connections may take to close.
+const endPatience = 3 * time.Second
+
+// unlimited is a limit of PostgreSQL that is none.
+const unlimited = "0"
+
+// poolConfig says how to connect.
+func poolConfig(o Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(o.Database)
 	if err != nil {
 		// The message of the driver leaves the password out.
-		return fmt.Errorf("the database URL is wrong: %w", err)
+		return nil, fmt.Errorf("the database URL is wrong: %w", err)
 	}
-	config.MaxConns = poolSize
+	// Nothing connects before it is needed: see prepare.
+	config.MaxConns, config.MinConns, config.MinIdleConns = poolSize, 0, 0
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
-	// A backend must not go on for long after those who waited for it have left.
-	config.ConnConfig.RuntimeParams["statement_timeout"] = "6000"
+	// A backend must not go on for long after those who waited for it have left. Who runs a
+	// command waits.
+	config.ConnConfig.RuntimeParams["statement_timeout"] = unlimited
+	if o.Serve {
+		config.ConnConfig.RuntimeParams["statement_timeout"] = "6000"
+	}
 	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
 	if o.statement != nil {
 		config.ConnConfig.Tracer = tracer(o.statement)
 	}
+	return config, nil
+}
+
+// makePools prepares the pools; they connect when they are used.
+func (p *postgres) makePools(ctx context.Context, config *pgxpool.Config) (err error) {
 	config.AfterConnect = p.bell.bePresent
 	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return fmt.Errorf("prepare the connections to the database: %w", err)

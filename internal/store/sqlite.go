@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/pressly/goose/v3"
 	library "modernc.org/sqlite" // and its driver "sqlite"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -30,7 +29,8 @@ type sqlite struct {
 	clock   func() time.Time
 	// updates are the statements by what an event changes of a row.
 	updates [changesEnd]string
-	// serving and socket are set in the process that serves the data folder.
+	// serving and socket are set in the process that serves the data folder: a lock, and where
+	// it hears of the writes of commands.
 	serving *flock.Flock
 	socket  net.Listener
 	closing chan struct{}
@@ -54,7 +54,7 @@ func openSQLite(ctx context.Context, o Options, clock func() time.Time) (*sqlite
 		return nil, fmt.Errorf("create the data folder: %w", err)
 	}
 	if err := createPrivate(e.path); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	if err := usePages(); err != nil {
 		return nil, err
@@ -62,12 +62,12 @@ func openSQLite(ctx context.Context, o Options, clock func() time.Time) (*sqlite
 	// A commit waits for the data and the size of the file, but not for the time of its
 	// change. Where this is not available SQLite waits for everything.
 	_, _ = library.Fdatasync(true)
-	if err := migrateSQLite(ctx, e.path); err != nil {
-		return nil, err
+	if err := e.prepare(ctx, o.Serve); err != nil {
+		return nil, errors.Join(err, e.leave())
 	}
 	writing, err := openConnection(e.path, "cache_size(-4000)", o.statement)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, e.leave())
 	}
 	e.readers, e.writer, e.memory = newReaders(e.path, o.statement), startWriter(writing), newMemory(nil, e.trusted)
 	e.checks = newGrouped(e.closing, 0, e.readChecks)
@@ -75,16 +75,6 @@ func openSQLite(ctx context.Context, o Options, clock func() time.Time) (*sqlite
 		e.workers.Go(e.checks.loop)
 	}
 	return e, nil
-}
-
-// createPrivate makes the database file readable by its owner alone; SQLite
-// gives the files beside it the same mode.
-func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
-	}
-	return f.Close()
 }
 
 // databaseURL is how SQLite names the file where something is asked for along with it.
@@ -103,22 +93,6 @@ func connectSQLite(path string) (*sql.DB, error) {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	return db, nil
-}
-
-// migrateSQLite brings the schema up to date. A file lock lets one process at a
-// time do it: a server and a command may open a new data folder together.
-func migrateSQLite(ctx context.Context, path string) (err error) {
-	lock := flock.New(path+".migrate", flock.SetPermissions(0o600))
-	if err := lock.Lock(); err != nil {
-		return fmt.Errorf("lock the database for its migration: %w", err)
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	db, err := connectSQLite(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return migrate(ctx, goose.DialectSQLite3, db, "sqlite")
 }
 
 func (e *sqlite) transact(ctx context.Context, f func(*transaction) error) error {
@@ -142,10 +116,7 @@ func (e *sqlite) close() error {
 	e.workers.Wait()
 	// The last connection that closes writes the log into the database.
 	err = errors.Join(err, e.readers.close(), e.writer.stop())
-	if e.serving != nil {
-		err = errors.Join(err, e.serving.Close())
-	}
-	return err
+	return errors.Join(err, e.leave())
 }
 
 func (e *sqlite) authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {

@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // socketFile is where a server on a data folder hears of the writes of commands.
@@ -20,22 +18,14 @@ const socketFile = "latchkey.sock"
 // cached.
 const socketPatience = 3 * time.Second
 
-// serve makes this process the server of the data folder: it alone caches, and it
-// drops everything when a command tells that it wrote.
+// serve lets this process, which has the data folder, answer from memory: it drops everything
+// when a command tells that it wrote.
 func (e *sqlite) serve() error {
-	e.serving = flock.New(e.path+".serve", flock.SetPermissions(0o600))
-	first, err := e.serving.TryLock()
-	if err != nil {
-		return fmt.Errorf("lock the data folder: %w", err)
-	}
-	if !first {
-		return fmt.Errorf("another server runs on the data folder %s", filepath.Dir(e.path))
-	}
 	// A server that was killed left its socket behind.
 	if err := os.Remove(filepath.Join(filepath.Dir(e.path), socketFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove an old socket: %w", err)
 	}
-	err = e.atSocket(func(path string) (err error) {
+	err := e.atSocket(func(path string) (err error) {
 		e.socket, err = net.Listen("unix", path)
 		return err
 	})

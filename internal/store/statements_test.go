@@ -112,7 +112,7 @@ type statements struct {
 }
 
 func (s *statements) add(sql string) {
-	for _, own := range []string{"pg_notify($1, '')", "clock_timestamp", "data_version", "early_sweeps where", "sweep_after <=", "advisory", "analyze", "analysis", "sqlite_stat", "pg_stat", "count(*)", "expires_at <=", "plan_cache_mode"} {
+	for _, own := range []string{"pg_notify($3, '')", "clock_timestamp", "data_version", "early_sweeps where", "sweep_after <=", "advisory", "analyze", "analysis", "sqlite_stat", "pg_stat", "count(*)", "expires_at <=", "plan_cache_mode"} {
 		if strings.Contains(sql, own) {
 			return
 		}

@@ -95,7 +95,8 @@ const DefaultPerApplication = 50
 const quietStart = 200 * time.Millisecond
 
 // Open opens the database, creates it where it is missing, unless it must be there, and
-// brings the schema up to date.
+// brings the schema up to date. It refuses to do that while a server of an older version
+// runs on the database, and refuses a schema that is newer than what it knows.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	clock := millisecondClock(o.Now)
 	s := &Store{log: o.Log, random: cmp.Or[io.Reader](o.Random, rand.Reader), perApplication: cmp.Or(o.PerApplication, DefaultPerApplication), stopSweeping: func() {}}

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// How long Open waits.
+const (
+	// startPatience is for a database that does not answer.
+	startPatience = time.Minute
+	// migrationPatience is for another process that brings the schema up to date.
+	migrationPatience = 2 * time.Minute
+	// departure is for others that use the schema as it is. Of one that was killed just now a
+	// connection may be there for a moment.
+	departure = time.Second
+)
+
+// start waits for the database, brings the schema up to date, and sets the clock. The
+// schema may have to exist.
+func (p *postgres) start(ctx context.Context, config *pgx.ConnConfig, existing bool) error {
+	config = config.Copy()
+	// Where there is much, a migration takes long.
+	config.RuntimeParams["statement_timeout"] = unlimited
+	// Others count this process only once it uses the pools.
+	db := stdlib.OpenDB(*config)
+	defer db.Close()
+	// It is the one connection that has the lock.
+	db.SetMaxOpenConns(1)
+	if err := p.await(ctx, db); err != nil {
+		return err
+	}
+	if existing {
+		var missing bool
+		if err := db.QueryRowContext(ctx, `select to_regclass('authorizations') is null`).Scan(&missing); err != nil {
+			return fmt.Errorf("look for the tables: %w", err)
+		}
+		if missing {
+			return ErrNoData
+		}
+	}
+	if err := p.prepare(ctx, db); err != nil {
+		return err
+	}
+	return p.setClock(ctx)
+}
+
+// prepare brings the schema up to date, and lets others count this process as one that uses it.
+// A lock lets one process at a time do that, until the connection ends: whoever is counted while
+// the schema is old is of an older version, and would fail on the new one.
+func (p *postgres) prepare(ctx context.Context, db *sql.DB) error {
+	limit, cancel := context.WithTimeout(ctx, migrationPatience)
+	defer cancel()
+	if _, err := db.ExecContext(limit, `select pg_advisory_lock($1)`, lock.DefaultLockID); err != nil {
+		return fmt.Errorf("wait for another process that brings the database up to date: %w", err)
+	}
+	pending, err := pendingMigrations(ctx, goose.DialectPostgres, db, "postgres")
+	if err != nil {
+		return err
+	}
+	if pending != nil {
+		if err := p.awaitDeparture(ctx, db); err != nil {
+			return err
+		}
+		if err := migrate(ctx, pending); err != nil {
+			return err
+		}
+	}
+	if err := p.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	return nil
+}
+
+// awaitDeparture waits until nobody else uses the schema.
+func (p *postgres) awaitDeparture(ctx context.Context, db *sql.DB) error {
+	for deadline := time.Now().Add(departure); ; {
+		var others int
+		if err := db.QueryRowContext(ctx, `select `+countOthers, presence, p.bell.number).Scan(&others); err != nil {
+			return fmt.Errorf("look for other processes: %w", err)
+		}
+		if others == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errors.New("an older version of latchkey runs on the database, which this one has to change; stop all servers and commands of the older one first")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (p *postgres) await(ctx context.Context, db *sql.DB) error {
+	limit, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	for told := false; ; {
+		attempt, stop := context.WithTimeout(limit, 5*time.Second)
+		err := db.PingContext(attempt)
+		stop()
+		if err == nil {
+			return nil
+		}
+		if !isAway(err) {
+			return fmt.Errorf("the database refuses: %w", err)
+		}
+		if !told {
+			p.log.Warn("waiting for the database", "cause", err)
+			told = true
+		}
+		select {
+		case <-limit.Done():
+			return fmt.Errorf("the database does not answer: %w", err)
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// isAway reports whether a database that was asked for a connection may answer
+// later; a certificate or a password that is wrong stays wrong.
+func isAway(err error) bool {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) {
+		return isOutage(err)
+	}
+	return isBroken(err)
+}
