@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -255,11 +256,34 @@ func TestBackup(t *testing.T) {
 	s.checkAlive(t, second.Access)
 
 	other.terminate(t)
+	checkStays(t, file, other.data)
 	if r := run(t, "", "restore", file, "--data", other.data); r.status != 0 || !strings.Contains(r.stdout, "latchkey.db.before-") {
 		t.Errorf("restore over a database exits with %d and does not name what it kept: %s%s", r.status, r.stdout, r.stderr)
 	}
 	other.again(t)
 	other.checkAlive(t, other.refresh(t, app, second.Refresh).tokens(t).Access)
+}
+
+// checkStays restores where a file may not become as large as the backup is: what was there stays.
+func checkStays(t *testing.T, backup, data string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -f 200 && exec "$0" restore "$1" --data "$2"`, binary, backup, data)
+	cmd.Env = environment()
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Errorf("a restore succeeds without the room for it: %s", out)
+	}
+	all, err := filepath.Glob(filepath.Join(data, "latchkey.db*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range all {
+		if strings.Contains(file, ".before-") {
+			t.Errorf("a restore that failed has moved what was there to %s", file)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(data, "latchkey.db")); err != nil {
+		t.Errorf("a restore that failed leaves no database: %v", err)
+	}
 }
 
 // checkOtherVersions lets the database of a running server look as it would beside another
