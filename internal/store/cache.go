@@ -19,6 +19,8 @@ type cache[V any] struct {
 	limit int
 	// life is how long a record is trusted at the moment; nil stands for ever.
 	life func() time.Duration
+	// made is what ages are counted from: a clock that is set back makes no record younger.
+	made time.Time
 }
 
 type cacheShard[V any] struct {
@@ -38,8 +40,8 @@ type cacheShard[V any] struct {
 type cached[V any] struct {
 	value V
 	id    oauth.ID
-	// read is when it was, in Unix nanoseconds, but for the last bit: used since the hand
-	// last came by. Such a record gets another round.
+	// read is when it was, in nanoseconds since the cache was made, but for the last bit:
+	// used since the hand last came by. Such a record gets another round.
 	read int64
 }
 
@@ -48,7 +50,7 @@ const used = 1
 const cacheShards = 64
 
 func newCache[V any](limit int, life func() time.Duration) *cache[V] {
-	return &cache[V]{limit: max(1, limit/cacheShards), life: life}
+	return &cache[V]{limit: max(1, limit/cacheShards), life: life, made: time.Now()}
 }
 
 // shard goes by the last byte, which is random.
@@ -62,7 +64,7 @@ func (c *cache[V]) get(id oauth.ID) (value V, ok bool) {
 	if record == nil {
 		return value, false
 	}
-	if c.life != nil && time.Now().UnixNano()-record.read > int64(c.life()) {
+	if c.life != nil && time.Since(c.made)-time.Duration(record.read) > c.life() {
 		return value, false
 	}
 	if record.read&used == 0 {
@@ -100,7 +102,7 @@ func (c *cache[V]) keep(id oauth.ID, began ticket, value V) {
 	if drops != began.drops {
 		return
 	}
-	fresh := cached[V]{value: value, id: id, read: began.at.UnixNano() &^ used}
+	fresh := cached[V]{value: value, id: id, read: int64(began.at.Sub(c.made)) &^ used}
 	if _, record := s.find(id); record != nil {
 		*record = fresh
 		return

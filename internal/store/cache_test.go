@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,6 +141,9 @@ func TestCacheTrustsARecordForAWhile(t *testing.T) {
 	if value, ok := records.get(renewed); !ok || value != 4 {
 		t.Errorf("a record that was read anew is %d, %v", value, ok)
 	}
+	if !strings.Contains(records.made.String(), " m=") {
+		t.Error("ages are not counted by the monotonic clock")
+	}
 }
 
 func TestMemoryIsNotAskedWhileItCannotBeTrusted(t *testing.T) {
@@ -233,6 +237,42 @@ func TestARecordOfAnAccountThatChangedIsReadAgain(t *testing.T) {
 				t.Errorf("it is known: %v; want %v", known, c.known)
 			}
 		})
+	}
+}
+
+// A check that begins while everything is forgotten may still find the account from before.
+func TestWhatIsForgottenDoesNotComeBackWithACheck(t *testing.T) {
+	m := newMemory(nil, func() bool { return true })
+	id, account := numbered(1), numbered(2)
+	if _, err := m.accountDisabled(account, func() (bool, error) { return false, nil }); err != nil {
+		t.Fatal(err)
+	}
+	// The accounts are emptied shard by shard, and this one is the first.
+	first, before := &m.accounts.shards[0].mu, m.accounts.drops.Load()
+	first.Lock()
+	emptied := make(chan struct{})
+	go func() {
+		m.empty()
+		close(emptied)
+	}()
+	await(t, "the accounts are being emptied", func() bool { return m.accounts.drops.Load() != before })
+	_, err := m.learn(id, func() (checked, error) {
+		disabled, known := m.knownDisabled(account)
+		if !known {
+			t.Error("the account was forgotten too early for this test")
+		}
+		first.Unlock()
+		<-emptied
+		return checked{check: oauth.Check{AccountID: account, Status: oauth.StatusActive}, disabled: disabled, remembered: known}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, known := m.recall(id); known {
+		t.Error("the check is remembered")
+	}
+	if _, known := m.knownDisabled(account); known {
+		t.Error("the account is remembered again")
 	}
 }
 

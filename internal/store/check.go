@@ -12,6 +12,9 @@ import (
 type checked struct {
 	check    oauth.Check
 	disabled bool
+	// remembered: whether it is disabled was not read. It may have been dropped since, and
+	// must not come back.
+	remembered bool
 	// account is read along where that costs less than to read it afterwards; otherwise
 	// it is nil.
 	account *oauth.Account

@@ -48,10 +48,12 @@ func newMemory(life func() time.Duration, trusted func() bool) *memory {
 	}
 }
 
+// empty ends with the authorizations: whoever reads one afterwards finds no account from
+// before.
 func (m *memory) empty() {
-	m.authorizations.empty()
-	m.applications.empty()
 	m.accounts.empty()
+	m.applications.empty()
+	m.authorizations.empty()
 }
 
 // change names a row that others may have cached.
@@ -150,7 +152,7 @@ func (m *memory) learn(id oauth.ID, read func() (checked, error)) (checked, erro
 	}
 	if c.account != nil {
 		m.accounts.keep(c.account.ID, beganAccount, m.sealAccount(c.account))
-	} else if _, known := m.accounts.get(c.check.AccountID); !known {
+	} else if _, known := m.accounts.get(c.check.AccountID); !known && !c.remembered {
 		m.accounts.keep(c.check.AccountID, beganAccount, accountRecord{disabled: c.disabled})
 	}
 	return c, nil

@@ -77,8 +77,7 @@ func (p *postgres) readChecks(ctx context.Context, ids [][]byte) (map[oauth.ID]*
 	}
 	var unknown [][]byte
 	for _, c := range checks {
-		var known bool
-		if c.disabled, known = p.memory.knownDisabled(c.check.AccountID); !known {
+		if c.disabled, c.remembered = p.memory.knownDisabled(c.check.AccountID); !c.remembered {
 			unknown = append(unknown, c.check.AccountID[:])
 		}
 	}

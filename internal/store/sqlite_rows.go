@@ -150,8 +150,7 @@ func (e *sqlite) readCheck(conn *connection, id oauth.ID) (c *checked, err error
 	if err := s.end(); err != nil {
 		return c, err
 	}
-	var known bool
-	if c.disabled, known = e.memory.knownDisabled(c.check.AccountID); known {
+	if c.disabled, c.remembered = e.memory.knownDisabled(c.check.AccountID); c.remembered {
 		return c, nil
 	}
 	c.disabled, err = conn.accountDisabled(c.check.AccountID)
