@@ -36,6 +36,7 @@ func TestErrorLog(t *testing.T) {
 	t.Parallel()
 	s := inhabited(t)
 	t.Run("each refused request is explained", func(t *testing.T) { t.Parallel(); testExplained(t, s) })
+	t.Run("tokens in the wrong place, and what has ended, are explained", func(t *testing.T) { t.Parallel(); testTokensExplained(t, s) })
 	t.Run("refused authorization requests are explained", func(t *testing.T) { t.Parallel(); testRequestsExplained(t, s) })
 	t.Run("what is no mistake is not there", func(t *testing.T) { t.Parallel(); testNotThere(t, s) })
 	t.Run("the log has pages and a filter", func(t *testing.T) { t.Parallel(); testPages(t, s) })
@@ -97,6 +98,25 @@ func testExplained(t *testing.T, s *server) {
 	checkTold(t, "a dead access token", s.errorLog(t, app, ""), "invalid_token", "me", "The authorization of this access token has ended.")
 	if errors := s.usage(t, app, "7")["Errors"]; errors != fmt.Sprint(len(rows)) {
 		t.Errorf("%s errors are counted, want %d", errors, len(rows))
+	}
+}
+
+func testTokensExplained(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	used := s.code(t, app)
+	living, ended := s.redeem(t, app, used).tokens(t), s.grant(t, app)
+	s.revoke(t, app, ended.Refresh).checkStatus(t, http.StatusOK)
+	for _, row := range []struct{ name, token, code, want string }{
+		{"a refresh token of what has ended", ended.Refresh, "", "The authorization has ended: the application revoked it, on 20"},
+		{"a code as refresh token", used, "", "What came as refresh_token is a code."},
+		{"a refresh token as code", "", living.Refresh, "What came as code is a token."},
+	} {
+		body := refreshment(row.token)
+		if row.code != "" {
+			body = app.redemption(row.code)
+		}
+		s.do(t, post(tokenPath, formType, app.identify(body).Encode())).checkRefused(t, "invalid_grant")
+		checkTold(t, row.name, s.errorLog(t, app, ""), row.want)
 	}
 }
 

@@ -39,9 +39,6 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 	}
 	if err != nil {
 		g.logEnd(a, err)
-		if a.CreatedAt.IsZero() && !a.CodeExpiresAt.IsZero() { // the redemption does not read it
-			a.CreatedAt = a.CodeExpiresAt.Add(-g.config.CodeLifetime)
-		}
 		return Tokens{}, &Refused{Application: *c.application, Authorization: a, Presented: code, err: failure(err)}
 	}
 	g.meter.Issued(c.application.ID, a.AccountID)

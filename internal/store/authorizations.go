@@ -93,13 +93,14 @@ func (s *Store) AccessToken(ctx context.Context, id oauth.ID, presented oauth.Ha
 	return c.check, token, nil
 }
 
-// RedeemCode exchanges a code. The error is an *oauth.Error where the rule refuses.
+// RedeemCode exchanges a code. The error is an *oauth.Error where the rule refuses, and the
+// whole row comes with it.
 func (s *Store) RedeemCode(ctx context.Context, e oauth.Redemption) (oauth.Authorization, error) {
 	return s.change(ctx, e)
 }
 
 // RotateRefresh refreshes. The error is an *oauth.Error where the rule refuses,
-// or oauth.ErrUnrecognised, together with the row that was loaded.
+// or oauth.ErrUnrecognised, and the whole row comes with it.
 func (s *Store) RotateRefresh(ctx context.Context, e oauth.Rotation) (oauth.Authorization, error) {
 	return s.change(ctx, e)
 }

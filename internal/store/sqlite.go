@@ -186,7 +186,14 @@ func (e *sqlite) change(ctx context.Context, event oauth.Event) (oauth.Authoriza
 		if err != nil {
 			return err
 		}
-		after, refusal = event.Decide(before, disabled, e.now())
+		now := e.now()
+		if after, refusal = event.Decide(before, disabled, now); refusal != nil {
+			// Why is told from the whole row. A refusal is rare.
+			if before, key, err = loadWhole(tx, before.ID); err != nil {
+				return err
+			}
+			after, refusal = event.Decide(before, disabled, now)
+		}
 		if after == before {
 			return nil
 		}

@@ -22,6 +22,43 @@ func notFound(f *fixture) {
 	f.is(f.store.DisableAccount(f.ctx, g.code.ID), store.ErrNotFound)
 }
 
+// refusals: developers are told why from the row.
+func refusals(f *fixture) {
+	a, key := f.register(), f.key()
+	waiting, living, ended := f.approve(a), f.approve(a), f.approve(a)
+	f.redeem(living)
+	f.redeem(ended)
+	_, err := f.store.RotateRefresh(f.ctx, rotation(key, living, living.refresh))
+	f.must(err)
+	f.clock.Add(time.Second)
+	f.must(f.store.Revoke(f.ctx, oauth.Revocation{ID: ended.code.ID, Reason: oauth.ReasonDisconnected}))
+	refresh := func(g *grant, presented oauth.Token) func() (oauth.Authorization, error) {
+		return func() (oauth.Authorization, error) { return f.store.RotateRefresh(f.ctx, rotation(key, g, presented)) }
+	}
+	redeem := func(g *grant, code oauth.Token, redirectURI string) func() (oauth.Authorization, error) {
+		e := g.redemption()
+		e.Code, e.RedirectURI = code, redirectURI
+		return func() (oauth.Authorization, error) { return f.store.RedeemCode(f.ctx, e) }
+	}
+	for _, c := range []struct {
+		name   string
+		of     *grant
+		refuse func() (oauth.Authorization, error)
+	}{
+		{"a refresh of what has ended", ended, refresh(ended, ended.refresh)},
+		{"a code for a refresh token", living, refresh(living, living.code)},
+		{"an access token for a refresh token", living, refresh(living, living.access)},
+		{"a refresh token for a code", living, redeem(living, living.refresh, "")},
+		{"a code that waits, with a wrong redirect_uri", waiting, redeem(waiting, waiting.code, "https://other.example/")},
+		{"a code that is used twice", living, redeem(living, living.code, "")},
+	} {
+		got, err := c.refuse()
+		if want := f.row(c.of); err == nil || got != want {
+			f.Errorf("%s: %v, with the row\n%+v\nwhich is\n%+v", c.name, err, got, want)
+		}
+	}
+}
+
 func disabled(f *fixture) {
 	a, key := f.register(), f.key()
 	g, waiting := f.approve(a), f.approve(a)
