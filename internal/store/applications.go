@@ -95,8 +95,8 @@ func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oaut
 }
 
 // DeleteApplication removes an application. With it all its tokens die, and the consents
-// to it end: none counts without its application. The sweeper removes them and the
-// authorizations, which may be too many for one transaction.
+// to it end: none counts without its application. The sweeper removes them, the
+// authorizations and what its webhook left behind, which may be too many for one transaction.
 func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		// No approval may come in between.
@@ -107,7 +107,7 @@ func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 		if _, err := tx.exec(`insert into deleted_applications (application_id) values ($1)`, id[:]); err != nil {
 			return err
 		}
-		if err := tx.dropDeliveries(id); err != nil {
+		if err := tx.leaveDeliveries(id); err != nil {
 			return err
 		}
 		logo, _ := oauth.ParseID(a.Logo)

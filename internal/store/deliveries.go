@@ -22,9 +22,13 @@ func scanDelivery(r row) (d oauth.Delivery, err error) {
 // whereWanted finds the webhook that chose an event; a test is wanted always.
 const whereWanted = ` ' ' || events || ' webhook.test ' like '% ' || `
 
+// ofWebhook is what of the deliveries of the application $1 is of the webhook that it has, not
+// of one that was deleted.
+const ofWebhook = ` webhook = (select created_at from webhooks where application_id = $1)`
+
 // tellOne adds a delivery, in one statement whether there is a webhook or not.
-const tellOne = `insert into deliveries (` + deliveryColumns + `)
-	select $1, webhooks.application_id, $2, replace($3, '` + oauth.ClientIDMark + `', client_id), 0, $4, 0, 0, ''
+const tellOne = `insert into deliveries (` + deliveryColumns + `, webhook)
+	select $1, webhooks.application_id, $2, replace($3, '` + oauth.ClientIDMark + `', client_id), 0, $4, 0, 0, '', webhooks.created_at
 	from webhooks join applications on applications.id = webhooks.application_id
 	where webhooks.application_id = $5 and` + whereWanted + `$2 || ' %'`
 
@@ -86,9 +90,24 @@ func (t *transaction) tellSuspension(before oauth.Application, suspended bool) e
 	return err
 }
 
-func (t *transaction) dropDeliveries(application oauth.ID) error {
-	_, err := t.exec(`delete from deliveries where application_id = $1`, application[:])
+// endedWebhook names a webhook that was deleted.
+type endedWebhook struct {
+	application oauth.ID
+	created     int64
+}
+
+// leaveDeliveries is done before the webhook of an application is deleted, if there is one:
+// its deliveries may be too many for one transaction.
+func (t *transaction) leaveDeliveries(application oauth.ID) error {
+	_, err := t.exec(`insert into ended_webhooks (application_id, created_at)
+		select application_id, created_at from webhooks where application_id = $1 on conflict do nothing`, application[:])
 	return err
+}
+
+// dropDeliveries removes so many of what a webhook left behind.
+func (t *transaction) dropDeliveries(of endedWebhook, limit int) (removed int64, err error) {
+	return t.exec(`delete from deliveries where id in (select id from deliveries where application_id = $1 and webhook = $2
+		order by id limit $3`+t.skipLocked()+`)`, of.application[:], of.created, limit)
 }
 
 // candidates is how many deliveries one claim chooses from: of those who claim together
@@ -125,26 +144,39 @@ func listed(args *[]any, ids []oauth.ID) string {
 // ClaimDelivery takes the delivery that is due longest, of none of the busy applications,
 // and counts an attempt; nobody else gets it until the lease ends. ErrNotFound: none is due.
 func (s *Store) ClaimDelivery(ctx context.Context, busy []oauth.ID, lease time.Duration) (d oauth.Delivery, w oauth.Webhook, err error) {
+	for left := int64(1); left > 0 && err == nil; {
+		d, w, left, err = s.claimDelivery(ctx, busy, lease)
+	}
+	return d, w, err
+}
+
+// claimDelivery is ClaimDelivery, unless it met what a webhook left behind: then it removes
+// some of that.
+func (s *Store) claimDelivery(ctx context.Context, busy []oauth.ID, lease time.Duration) (d oauth.Delivery, w oauth.Webhook, left int64, err error) {
 	now := s.Now()
 	due, err := s.dueDeliveries(ctx, now, busy)
 	if err == nil && len(due) == 0 {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return d, w, err
+		return d, w, 0, err
 	}
 	args := []any{toMillis(now)}
 	among := listed(&args, due)
 	err = s.write(ctx, func(tx *transaction) error {
-		w = oauth.Webhook{}
+		w, left = oauth.Webhook{}, 0
 		d, err = scanDelivery(tx.queryRow(selectDelivery+` where id in `+among+` and due_at > 0 and due_at <= $1 order by due_at limit 1`+tx.skipLocked(), args...))
 		if err != nil {
 			return tx.absent(err)
 		}
-		w, err = scanWebhook(tx.queryRow(selectWebhook, d.ApplicationID[:]))
+		w, err = scanWebhook(tx.queryRow(selectWebhook+` and created_at = (select webhook from deliveries where id = $2)`, d.ApplicationID[:], d.ID[:]))
 		if errors.Is(err, ErrNotFound) {
-			// The webhook was deleted as this came in.
-			return tx.dropDeliveries(d.ApplicationID)
+			of := endedWebhook{application: d.ApplicationID}
+			if err := tx.queryRow(`select webhook from deliveries where id = $1`, d.ID[:]).Scan(&of.created); err != nil {
+				return err
+			}
+			left, err = tx.dropDeliveries(of, sweepBatch)
+			return err
 		}
 		if err != nil {
 			return err
@@ -153,10 +185,10 @@ func (s *Store) ClaimDelivery(ctx context.Context, busy []oauth.ID, lease time.D
 		_, err = tx.exec(`update deliveries set attempts = $1, due_at = $2 where id = $3`, d.Attempts, toMillis(now.Add(lease)), d.ID[:])
 		return err
 	})
-	if err == nil && w.ApplicationID.IsZero() {
+	if err == nil && w.ApplicationID.IsZero() && left == 0 {
 		err = ErrNotFound
 	}
-	return d, w, err
+	return d, w, left, err
 }
 
 // FinishDelivery writes down how an attempt went, unless another one has begun since, or
@@ -181,7 +213,7 @@ func (s *Store) ReleaseDelivery(ctx context.Context, d oauth.Delivery) error {
 func (s *Store) Redeliver(ctx context.Context, a oauth.Application, id oauth.ID) error {
 	return s.write(ctx, func(tx *transaction) error {
 		err := tx.oneRow(`update deliveries set due_at = $1, delivered_at = 0, status = 0, problem = '' where id = $2 and application_id = $3
-			and exists (select 1 from webhooks where webhooks.application_id = deliveries.application_id)`, toMillis(tx.now), id[:], a.ID[:])
+			and exists (select 1 from webhooks where webhooks.application_id = deliveries.application_id and created_at = webhook)`, toMillis(tx.now), id[:], a.ID[:])
 		if err != nil || tx.refusal != nil {
 			return err
 		}
@@ -200,20 +232,20 @@ func (s *Store) WaitingTests(ctx context.Context, application oauth.ID, limit in
 	// Fewer deliveries wait than an application may have in its log: coalesce keeps the
 	// index of that from being used.
 	err = s.engine.db().QueryRowContext(ctx, `select count(*) from (select 1 from deliveries
-		where due_at > 0 and coalesce(application_id, $1) = $1 and event = $2 limit $3) as waiting`,
+		where due_at > 0 and coalesce(application_id, $1) = $1 and event = $2 and`+ofWebhook+` limit $3) as waiting`,
 		application[:], string(oauth.EventTest), limit).Scan(&waiting)
 	return waiting, fault(err)
 }
 
 // Delivery reads one delivery of an application.
 func (s *Store) Delivery(ctx context.Context, application, id oauth.ID) (oauth.Delivery, error) {
-	return scanDelivery(s.engine.db().QueryRowContext(ctx, selectDelivery+` where id = $1 and application_id = $2`, id[:], application[:]))
+	return scanDelivery(s.engine.db().QueryRowContext(ctx, selectDelivery+` where application_id = $1 and`+ofWebhook+` and id = $2`, application[:], id[:]))
 }
 
 // Deliveries lists deliveries of an application, the newest first, those before one where
 // that is not zero.
 func (s *Store) Deliveries(ctx context.Context, application, before oauth.ID, limit int) ([]oauth.Delivery, error) {
-	rows, err := s.engine.db().QueryContext(ctx, selectDelivery+` where application_id = $1 and ($2 or id < $3) order by id desc limit $4`,
+	rows, err := s.engine.db().QueryContext(ctx, selectDelivery+` where application_id = $1 and`+ofWebhook+` and ($2 or id < $3) order by id desc limit $4`,
 		application[:], before.IsZero(), before[:], limit)
 	return collect(rows, err, scanDelivery)
 }
@@ -225,4 +257,33 @@ const deliveriesKept = 30 * 24 * time.Hour
 func (t *transaction) sweepDeliveries(now time.Time) (removed int64, err error) {
 	before := firstID(now.Add(-deliveriesKept))
 	return t.exec(`delete from deliveries where id in (select id from deliveries where id < $1 order by id limit $2`+t.skipLocked()+`)`, before[:], sweepBatch)
+}
+
+// sweepEndedWebhooks removes one batch of what deleted webhooks left behind, and the names of
+// those that have nothing left.
+func (t *transaction) sweepEndedWebhooks() (removed int64, err error) {
+	rows, err := t.query(`select application_id, created_at from ended_webhooks order by application_id, created_at limit $1`+t.skipLocked(), sweepBatch)
+	ended, err := collect(rows, err, func(r row) (e endedWebhook, err error) {
+		err = r.Scan(fixed(e.application[:]), &e.created)
+		return e, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range ended {
+		n, err := t.dropDeliveries(e, sweepBatch-int(removed))
+		if err != nil {
+			return 0, err
+		}
+		if removed += n; removed >= sweepBatch {
+			return removed, nil
+		}
+		// What was skipped is there still.
+		_, err = t.exec(`delete from ended_webhooks where application_id = $1 and created_at = $2
+			and not exists (select 1 from deliveries where application_id = $1 and webhook = $2)`, e.application[:], e.created)
+		if err != nil {
+			return 0, err
+		}
+	}
+	return removed, nil
 }

@@ -219,8 +219,8 @@ func (p *postgres) authorization(ctx context.Context, id oauth.ID) (oauth.Author
 }
 
 // insertDeliveries is tellOne for several revocations.
-const insertDeliveries = `insert into deliveries (` + deliveryColumns + `)
-	select v.id, v.application_id, '` + string(oauth.EventAuthorizationRevoked) + `', replace(v.body, '` + oauth.ClientIDMark + `', client_id), 0, v.due_at, 0, 0, ''
+const insertDeliveries = `insert into deliveries (` + deliveryColumns + `, webhook)
+	select v.id, v.application_id, '` + string(oauth.EventAuthorizationRevoked) + `', replace(v.body, '` + oauth.ClientIDMark + `', client_id), 0, v.due_at, 0, 0, '', webhooks.created_at
 	from (select unnest($1::bytea[]) as id, unnest($2::bytea[]) as application_id, unnest($3::text[]) as body, unnest($4::bigint[]) as due_at) as v
 	join webhooks on webhooks.application_id = v.application_id join applications on applications.id = v.application_id
 	where` + whereWanted + `'` + string(oauth.EventAuthorizationRevoked) + ` %'`

@@ -67,7 +67,7 @@ func TestIDsThatBeginAlikeAreToldApart(t *testing.T) {
 }
 
 // TestTheMigrationMakesKeysAsTheStoreDoes compares the two ways to make a key of an id,
-// and that rows whose ids begin alike survive the way up and down.
+// and that rows whose ids begin alike, and deliveries, survive the way up and down.
 func TestTheMigrationMakesKeysAsTheStoreDoes(t *testing.T) {
 	t.Parallel()
 	s := openForTest(t)
@@ -86,6 +86,10 @@ func TestTheMigrationMakesKeysAsTheStoreDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	hooked := newApplication(t, s, newAccount(t, s, "ada@x.example", "ada", "Ada", false), "App")
+	must(t, s.SetWebhook(t.Context(), hooked, "https://app.example/", nil, ""))
+	told, err := s.TestWebhook(t.Context(), hooked.ID)
+	must(t, err)
 	db, err := connectSQLite(s.engine.(*sqlite).path)
 	if err != nil {
 		t.Fatal(err)
@@ -118,5 +122,8 @@ func TestTheMigrationMakesKeysAsTheStoreDoes(t *testing.T) {
 		if _, err := s.Authorization(t.Context(), id); err != nil {
 			t.Errorf("%s: %v", id, err)
 		}
+	}
+	if _, err := s.Delivery(t.Context(), hooked.ID, told); err != nil {
+		t.Errorf("the delivery of a webhook: %v", err)
 	}
 }

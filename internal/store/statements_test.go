@@ -36,8 +36,8 @@ func TestAnOperationNeedsFewStatements(t *testing.T) {
 	})
 }
 
-// TestADeletionNeedsAsManyStatementsWhateverItEnds: nor does it touch an authorization, so
-// that it takes no longer for a large application.
+// TestADeletionNeedsAsManyStatementsWhateverItEnds: nor does it touch an authorization or a
+// delivery, so that it takes no longer for a large application.
 func TestADeletionNeedsAsManyStatementsWhateverItEnds(t *testing.T) {
 	t.Parallel()
 	whileCounting(t, func(t *testing.T, s *Store, seen *statements) {
@@ -45,13 +45,17 @@ func TestADeletionNeedsAsManyStatementsWhateverItEnds(t *testing.T) {
 		most := 0
 		for _, n := range []int{0, 1, 200} {
 			a := newApplication(t, s, ada, "App")
+			must(t, s.SetWebhook(t.Context(), a, "https://app.example/", nil, ""))
 			for range n {
 				living(t, s, a, ada)
+				_, err := s.TestWebhook(t.Context(), a.ID)
+				must(t, err)
 			}
 			ran := seen.of(func() { must(t, s.DeleteApplication(t.Context(), a.ID)) })
 			most = max(most, len(ran))
-			if len(ran) != most || most == 0 || strings.Contains(strings.Join(ran, "\n"), " authorizations ") {
-				t.Errorf("with %d authorizations it runs\n%s", n, strings.Join(ran, "\n"))
+			all := strings.Join(ran, "\n")
+			if len(ran) != most || most == 0 || strings.Contains(all, " authorizations ") || strings.Contains(all, " deliveries ") {
+				t.Errorf("with %d authorizations and deliveries it runs\n%s", n, all)
 			}
 		}
 	})

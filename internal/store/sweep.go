@@ -108,8 +108,12 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 		if err != nil {
 			return err
 		}
+		left, err := tx.sweepEndedWebhooks()
+		if err != nil {
+			return err
+		}
 		orphans, err := tx.sweepDeleted()
-		removed = int(authorizations+sessions+deliveries) + orphans
+		removed = int(authorizations+sessions+deliveries+left) + orphans
 		return err
 	})
 	for seen := sweepBatch; seen >= sweepBatch && removed < sweepBatch && err == nil; {

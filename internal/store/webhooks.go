@@ -68,12 +68,12 @@ func (s *Store) DeleteWebhook(ctx context.Context, a oauth.Application) error {
 
 // dropWebhook is DeleteWebhook, whether there is one or not; had says which.
 func (t *transaction) dropWebhook(a oauth.Application) (had bool, err error) {
+	if err := t.leaveDeliveries(a.ID); err != nil {
+		return false, err
+	}
 	n, err := t.exec(`delete from webhooks where application_id = $1`, a.ID[:])
 	if err != nil || n == 0 {
 		return false, err
-	}
-	if err := t.dropDeliveries(a.ID); err != nil {
-		return true, err
 	}
 	return true, t.audit(oauth.AuditWebhookDeleted, subjectOf(a), "")
 }

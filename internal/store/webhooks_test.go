@@ -391,7 +391,13 @@ func webhookDeleted(w *world) {
 	s := w.hooked()
 	first, err := s.Webhook(w.ctx, w.application.ID)
 	w.must(err)
-	w.tested(s)
+	old := w.tested(s)
+	// More than go at once.
+	each(32, 120, func(int) {
+		if _, err := s.TestWebhook(w.ctx, w.application.ID); err != nil {
+			w.Error(err)
+		}
+	})
 	w.clock.Add(time.Second)
 	w.must(s.DeleteWebhook(w.ctx, w.application))
 	if all := w.outbox(s); len(all) != 0 {
@@ -408,6 +414,7 @@ func webhookDeleted(w *world) {
 	w.must(s.SetWebhook(w.ctx, w.application, "https://app.example/new", nil, ""))
 	anew, err := s.Webhook(w.ctx, w.application.ID)
 	w.must(err)
+	w.hasNothingOf(s, old)
 	w.must(s.RotateWebhook(w.ctx, w.application, anew.Generation))
 	if err := s.RotateWebhook(w.ctx, w.application, anew.Generation); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("the same secret is replaced twice: %v", err)
@@ -417,10 +424,38 @@ func webhookDeleted(w *world) {
 	if second.Generation-1 <= first.Generation || !second.RotatedAt.Equal(w.clock.Now()) {
 		w.Errorf("generations %d and then %d", first.Generation, second.Generation)
 	}
-	w.tested(s)
 	w.must(s.DeleteApplication(w.ctx, w.application.ID))
 	if all := w.outbox(s); len(all) != 0 {
 		w.Errorf("%d deliveries outlive their application", len(all))
+	}
+	w.sweep(s)
+	if n := w.count(`select (select count(*) from deliveries) + (select count(*) from ended_webhooks)`); n != 0 {
+		w.Errorf("%d rows are left when it was swept", n)
+	}
+}
+
+// hasNothingOf demands that the webhook of an application has no delivery of the one before.
+func (w *world) hasNothingOf(s *store.Store, old oauth.ID) {
+	w.Helper()
+	if all := w.outbox(s); len(all) != 0 {
+		w.Errorf("a new webhook has %d deliveries", len(all))
+	}
+	if n, err := s.WaitingTests(w.ctx, w.application.ID, 1); err != nil || n != 0 {
+		w.Errorf("%d tests wait for it (%v)", n, err)
+	}
+	if _, err := s.Delivery(w.ctx, w.application.ID, old); !errors.Is(err, store.ErrNotFound) {
+		w.Errorf("what another was sent can be read: %v", err)
+	}
+	if err := s.Redeliver(w.ctx, w.application, old); !errors.Is(err, store.ErrNotFound) {
+		w.Errorf("what another was sent can be sent again: %v", err)
+	}
+	w.clock.Add(time.Second)
+	next := w.tested(s)
+	if d, _, err := s.ClaimDelivery(w.ctx, nil, lease); err != nil || d.ID != next {
+		w.Errorf("claimed %s (%v); want %s", d.ID, err, next)
+	}
+	if all := w.outbox(s); len(all) != 1 || all[0].ID != next {
+		w.Errorf("its log has %v", all)
 	}
 }
 
