@@ -262,6 +262,9 @@ func testWrongFilter(t *testing.T, s *server) {
 	if p := s.session.open(t, "/admin/audit.jsonl?from=yesterday"); p.status != http.StatusUnprocessableEntity {
 		t.Errorf("an export by a wrong filter is answered %d", p.status)
 	}
+	for _, beyond := range []string{"after=ffffffff-ffff-ffff-ffff-ffffffffffff", "before=00000000-0000-0000-0000-000000000001"} {
+		s.session.open(t, "/admin/audit?"+beyond).reads(t, http.StatusOK, "Audit log")
+	}
 }
 
 func testScopeApproval(t *testing.T, s *server) {

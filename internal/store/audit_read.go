@@ -222,10 +222,14 @@ func bounds(f AuditFilter, at AuditCursor) (low, high []byte) {
 	return low, high
 }
 
-// beside is the id before or after another.
+// beside is the id before or after another, or that one where there is none: a request may
+// name any.
 func beside(id oauth.ID, step int) []byte {
 	number := new(big.Int).SetBytes(id[:])
-	return number.Add(number, big.NewInt(int64(step))).FillBytes(make([]byte, len(id)))
+	if number.Add(number, big.NewInt(int64(step))); number.Sign() < 0 || number.BitLen() > 8*len(id) {
+		return id[:]
+	}
+	return number.FillBytes(make([]byte, len(id)))
 }
 
 // firstID is before every id that was made at a time or later, and after the others.

@@ -105,6 +105,12 @@ func auditIsNarrowed(t *testing.T, s *Store) {
 			t.Fatalf("%+v: %d lines, want %d", f, len(got), len(want))
 		}
 	}
+	first, last := oauth.ID{15: 1}, oauth.ID(Page{}.before())
+	for _, at := range []AuditCursor{{Before: first}, {After: last}} {
+		if p, err := s.Audit(t.Context(), AuditFilter{}, at, 5); err != nil || len(p.Events) != 0 {
+			t.Errorf("beyond all lines, at %v, are %d: %v", at, len(p.Events), err)
+		}
+	}
 	found, err := s.AuditKinds(t.Context())
 	must(t, err)
 	if want := []string{"account.a", "account.b", "application.a", "session.a"}; !slices.Equal(found, want) {
