@@ -56,12 +56,20 @@ func (e *sqlite) atSocket(f func(path string) error) error {
 	return f(fmt.Sprintf("/proc/self/fd/%d/%s", open.Fd(), socketFile))
 }
 
-// hear drops everything for whoever connects, and then says so.
+// hearAgain is how long nobody is heard who could not be: there may be no file left to open.
+const hearAgain = 50 * time.Millisecond
+
+// hear drops everything for whoever connects, and then says so, until the store is closed.
 func (e *sqlite) hear() {
 	for {
 		conn, err := e.socket.Accept()
 		if err != nil {
-			return
+			select {
+			case <-time.After(hearAgain):
+				continue
+			case <-e.closing:
+				return
+			}
 		}
 		e.memory.empty()
 		_, _ = conn.Write([]byte("ok"))
