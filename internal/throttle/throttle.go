@@ -106,15 +106,19 @@ func (t *Throttle) Return(key string, from netip.Addr) {
 	}
 }
 
-// sweep drops the keys whose attempts are forgotten.
+// sweep drops the keys whose attempts are forgotten. Where the clock was set back none is
+// locked for longer than one that has no attempt left.
 func (t *Throttle) sweep(now time.Time) {
-	if now.Sub(t.swept) < t.every {
+	if since := now.Sub(t.swept); since >= 0 && since < t.every {
 		return
 	}
 	t.swept = now
+	latest := now.Add(time.Duration(t.burst) * t.every)
 	for d, forgotten := range t.keys {
 		if !forgotten.After(now) {
 			delete(t.keys, d)
+		} else if forgotten.After(latest) {
+			t.keys[d] = latest
 		}
 	}
 }

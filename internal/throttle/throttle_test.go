@@ -38,6 +38,13 @@ func TestThrottle(t *testing.T) {
 	take("a", true, 0)
 	take("a", false, time.Minute)
 
+	// A clock that is set back locks nobody out.
+	now = now.Add(-time.Hour)
+	take("a", false, time.Minute)
+	now = now.Add(time.Minute)
+	take("a", true, 0)
+	take("a", false, time.Minute)
+
 	for range 10 {
 		if _, ok := th.Take("a", home); !ok {
 			t.Fatal("an exempt client was counted")
@@ -105,4 +112,12 @@ func TestForgottenKeysMakeRoom(t *testing.T) {
 	now = now.Add(time.Minute)
 	take("late", true, true, false)
 	take("1", true, false)
+	// A clock that is set back keeps none longer.
+	for i := range keys {
+		th.Take(strconv.Itoa(i), from)
+	}
+	now = now.Add(-time.Hour)
+	take("1", false)
+	now = now.Add(3 * time.Minute)
+	take("later", true, true, false)
 }

@@ -161,7 +161,7 @@ func (r *run) full(now time.Time) (full []oauth.ID) {
 // fill begins as many attempts as there are due and may be made, and returns how long to
 // wait for more.
 func (r *run) fill(ctx context.Context) time.Duration {
-	if left := r.nothing.Sub(r.store.Now()); left > 0 {
+	if left := r.nothingFor(r.store.Now()); left > 0 {
 		return left
 	}
 	for r.underWay < parallel {
@@ -195,6 +195,16 @@ func (r *run) fill(ctx context.Context) time.Duration {
 		}()
 	}
 	return look
+}
+
+// nothingFor is how long there is nothing to claim: for a look at most. What is further away
+// is of a clock that was set back.
+func (r *run) nothingFor(now time.Time) time.Duration {
+	left := r.nothing.Sub(now)
+	if left > look {
+		return 0
+	}
+	return left
 }
 
 func (r *run) tired(ctx context.Context, err error) time.Duration {

@@ -287,6 +287,16 @@ func TestASlowAttemptThatEndsHasNothingLookedThrough(t *testing.T) {
 	}
 }
 
+func TestAClockThatIsSetBackKeepsNobodyWaiting(t *testing.T) {
+	now := time.Now()
+	r := &run{nothing: now.Add(look)}
+	for back, want := range map[time.Duration]time.Duration{0: look, -look / 2: look / 2, -look: 0, time.Hour: 0} {
+		if got := r.nothingFor(now.Add(-back)); got != want {
+			t.Errorf("set back by %v: the next look is after %v; want %v", back, got, want)
+		}
+	}
+}
+
 func TestTestsThatWaitAreBounded(t *testing.T) {
 	w := newWorld(t, Config{Loopback: true, Exempt: throttle.Exempt{netip.MustParsePrefix("127.0.0.0/8")}})
 	release := make(chan struct{})
