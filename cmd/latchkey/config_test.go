@@ -75,6 +75,8 @@ func TestWrongConfigurationSaysWhatToMend(t *testing.T) {
 		{"two values for a flag", "\nissuer: [a, b]\n", "line 2: issuer: there must be one value"},
 		{"a duration that is too short", "\nsession-lifetime: 1ms\n", "line 2: session-lifetime must be a second or more"},
 		{"no authorization at all", "\nauthorizations_per_application: 0\n", "line 2: authorizations_per_application must be one or more"},
+		{"no time until a retry", "webhooks:\n  first_retry: 0s\n", "line 2: webhooks.first_retry must be between a millisecond and an hour"},
+		{"years until a retry", "webhooks: {first_retry: 1000h}\n", "line 1: webhooks.first_retry must be between a millisecond and an hour"},
 		{"an address that is none", "trusted_proxies:\n  - here\n", `line 1: trusted_proxies: "here" is not an address or a network`},
 		{"an address that is none, below a key", "limits:\n  exempt: [here]\n", `line 2: limits.exempt: "here" is not an address or a network`},
 		{"a path that is not plain", "paths:\n  me: /me\n  token: x\n", `line 3: paths.token: "x" is not a plain path such as /oauth/token`},

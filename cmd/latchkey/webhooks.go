@@ -25,8 +25,8 @@ func (c *config) checkWebhooks() error {
 		return err
 	}
 	c.webhooks.FirstRetry = c.webhooksFile.FirstRetry
-	if c.webhooks.FirstRetry < 0 {
-		return usageError{fmt.Errorf("%s must not be negative", c.at("webhooks.first_retry"))}
+	if _, configured := c.places["webhooks.first_retry"]; configured && (c.webhooks.FirstRetry < time.Millisecond || c.webhooks.FirstRetry > webhook.MaxFirstRetry) {
+		return usageError{fmt.Errorf("%s must be between a millisecond and an hour", c.at("webhooks.first_retry"))}
 	}
 	return nil
 }

@@ -33,6 +33,9 @@ func TestRetriesComeLessAndLessOften(t *testing.T) {
 			}
 		}
 	}
+	if last, again := retryAfter(len(want), MaxFirstRetry, 1); !again || last < 8640*time.Hour {
+		t.Errorf("the longest pause is %v", last)
+	}
 	if _, again := retryAfter(len(want)+1, DefaultFirstRetry, 0.5); again {
 		t.Error("a delivery is never given up")
 	}

@@ -33,8 +33,12 @@ type Config struct {
 	Exempt throttle.Exempt
 }
 
-// DefaultFirstRetry is how long after a failure a delivery is tried again.
-const DefaultFirstRetry = 10 * time.Second
+// DefaultFirstRetry is how long after a failure a delivery is tried again; with MaxFirstRetry
+// the last retry comes after a year.
+const (
+	DefaultFirstRetry = 10 * time.Second
+	MaxFirstRetry     = time.Hour
+)
 
 // Webhooks knows the webhooks of one store.
 type Webhooks struct {
