@@ -173,12 +173,11 @@ func errBusy() error {
 
 // errDown is the answer when the database does not.
 func errDown(cause error) error {
-	what := "the server cannot reach its database"
+	down := oauth.NewError(oauth.Unavailable, "the server cannot reach its database; try again in a few seconds")
 	var answer *pgconn.PgError
 	if errors.As(cause, &answer) && answer.Code == tookTooLong {
-		what = "the database did not answer in time"
+		down = oauth.NewError(oauth.Unavailable, "the database did not answer in time; try again in a few seconds")
 	}
-	down := oauth.NewError(oauth.Unavailable, "%s; try again in a few seconds", what)
 	down.RetryAfter, down.Cause = 2*time.Second, cause
 	return down
 }
