@@ -144,7 +144,8 @@ func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err er
 		if challenge := bearerChallenge(q, known); challenge != "" {
 			header.Set("WWW-Authenticate", challenge)
 		}
-	case known.Code == oauth.InvalidClient && q.Header.Get("Authorization") != "":
+	case known.Code.Status == http.StatusUnauthorized:
+		// Also where nothing was tried: some clients wait for it (RFC 9110 §15.5.2).
 		header.Set("WWW-Authenticate", `Basic realm="latchkey"`)
 	}
 	if known.RetryAfter > 0 {

@@ -95,6 +95,6 @@ func (e *Endpoints) note(q *http.Request, place string, err error, told *oauth.E
 		return
 	}
 	a.Place, a.RemoteAddr, a.Catalogue = place, q.RemoteAddr, e.grants.Catalogue()
-	a.ContentType = mediaTypeOf(q)
+	a.ContentType, a.Encoded = mediaTypeOf(q), encoded(q)
 	e.meter.Refused(a, told)
 }

@@ -20,6 +20,9 @@ func readParameters(w http.ResponseWriter, r *http.Request) (oauth.Parameters, [
 	if len(r.Header["Content-Type"]) > 1 {
 		return none, nil, oauth.NewError(oauth.InvalidRequest, "there are several Content-Type headers")
 	}
+	if encoded(r) {
+		return none, nil, oauth.NewError(oauth.InvalidRequest, "Content-Encoding is not accepted; send the body as it is")
+	}
 	var parse func([]byte) (oauth.Parameters, error)
 	switch mediaTypeOf(r) {
 	case typeForm:
@@ -57,6 +60,17 @@ const (
 func mediaTypeOf(r *http.Request) string {
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(mediaType))
+}
+
+// encoded reports whether the body is something else than its Content-Type says, such as gzip
+// of it.
+func encoded(r *http.Request) bool {
+	for _, coding := range r.Header["Content-Encoding"] {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return true
+		}
+	}
+	return false
 }
 
 // readBody makes room for what the request announces, within the limit. Who announces more

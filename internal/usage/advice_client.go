@@ -22,6 +22,8 @@ func (a Attempt) whichBody(refusal *oauth.Error, _ time.Time) advice {
 	switch {
 	case a.Proven:
 		return advice{}
+	case a.Encoded:
+		return advice{oauth.Say("The body has a Content-Encoding, such as gzip."), oauth.Say("Send it as it is, without the header Content-Encoding.")}
 	case a.ContentType == "":
 		return advice{oauth.Say("The request has no Content-Type."), set}
 	case a.ContentType == "multipart/form-data":

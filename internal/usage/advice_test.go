@@ -178,6 +178,7 @@ func TestBodiesAreExplained(t *testing.T) {
 	} {
 		s.advises(t, Attempt{Place: "token", ContentType: c.contentType, LooksJSON: c.json, Unreadable: true}, refusal, c.want)
 	}
+	s.advises(t, Attempt{Place: "token", ContentType: typeForm, Encoded: true, Unreadable: true}, refusal, "The body has a Content-Encoding, such as gzip. Send it as it is")
 	s.advises(t, Attempt{Place: "token", ContentType: typeForm, Parameters: parameters(t, "code", "a", "code", "b")}, refusal, "Send each parameter once")
 	s.advises(t, Attempt{Place: "token", ContentType: typeJSON, LooksJSON: true}, refusal, "Send the credentials in one place")
 	s.advises(t, Attempt{Place: "revoke", ContentType: typeForm, Proven: true}, refusal, "Send the token in the body")

@@ -21,6 +21,8 @@ type Attempt struct {
 	// ContentType is the media type of a request to token, revoke or introspect, without
 	// parameters.
 	ContentType string
+	// Encoded: the body has a Content-Encoding.
+	Encoded bool
 	// LooksJSON: the body is an object of JSON, whatever its type says.
 	LooksJSON bool
 	// Unreadable: the body could not be read as what it says it is.
