@@ -213,9 +213,10 @@ func forge(t *testing.T, token string) string {
 }
 
 func testForgeryThrottle(t *testing.T) {
-	s := settle(t, strings.Replace(config, "exempt: [127.0.0.0/8]", "exempt: []", 1))
-	app := s.register(t, registration{})
-	current := s.grant(t, app)
+	s := settle(t, strings.Replace(config, "exempt: [127.0.0.0/8]", "exempt: []", 1)+"trusted_proxies: [127.0.0.0/8]\n")
+	app := s.register(t, registration{public: true})
+	first := s.grant(t, app)
+	current := first
 	for range 5 { // without old generations there is nothing to look for, and no work to throttle
 		current = s.refresh(t, app, current.Refresh).tokens(t)
 	}
@@ -223,7 +224,13 @@ func testForgeryThrottle(t *testing.T) {
 		s.refresh(t, app, forge(t, current.Refresh)).checkRefused(t, "invalid_grant")
 	}
 	s.refresh(t, app, forge(t, current.Refresh)).checkStatus(t, http.StatusTooManyRequests)
-	s.refresh(t, app, current.Refresh).tokens(t)
+	s.revoke(t, app, forge(t, current.Refresh)).checkStatus(t, http.StatusTooManyRequests)
+	current = s.refresh(t, app, current.Refresh).tokens(t)
+	// Who has used up the attempts keeps nobody elsewhere from proving theft.
+	honest := post(tokenPath, formType, app.identify(refreshment(first.Refresh)).Encode())
+	honest.header.Set("X-Forwarded-For", "192.0.2.7")
+	s.do(t, honest).checkRefused(t, "invalid_grant")
+	s.checkDead(t, app, current)
 }
 
 func testReplayWindow(t *testing.T) {

@@ -42,7 +42,7 @@ type Grants struct {
 	now    func() time.Time
 	log    *slog.Logger
 	config Config
-	// walks counts, for each authorization, refresh tokens that proved nothing.
+	// walks counts, for each authorization and network, refresh tokens that proved nothing.
 	walks *throttle.Throttle
 }
 

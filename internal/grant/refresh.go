@@ -7,6 +7,7 @@ import (
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/throttle"
 )
 
 // RefreshRequest is a token request of the grant refresh_token (RFC 6749 §6).
@@ -79,7 +80,8 @@ func (g *Grants) isOlder(a oauth.Authorization, presented oauth.Token, from neti
 	if a.KeyID != g.keyID || a.Generation < 3 {
 		return false, nil
 	}
-	key := string(a.ID[:])
+	// Whoever has a token of the authorization must not use up what others may prove.
+	key := string(a.ID[:]) + throttle.Network(from)
 	if wait, ok := g.walks.Take(key, from); !ok {
 		slow := oauth.NewError(oauth.TooManyRequests, "too many wrong refresh tokens for this authorization")
 		slow.RetryAfter = wait
