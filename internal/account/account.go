@@ -34,7 +34,11 @@ type Accounts struct {
 	config Config
 	hasher *hasher
 
-	signInsByAddress, signInsByAccount, signUpsByAddress *throttle.Throttle
+	signInsByAddress, signUpsByAddress *throttle.Throttle
+	// guesses are wrong passwords of those who sign in, oldPasswords those of somebody who is
+	// signed in and changes the password.
+	guesses      guesses
+	oldPasswords *throttle.Throttle
 }
 
 // New makes the accounts of a store.
@@ -47,8 +51,9 @@ func New(s *store.Store, random io.Reader, now func() time.Time, config Config) 
 	return &Accounts{
 		store: s, random: random, now: now, config: config, hasher: h,
 		signInsByAddress: throttle.New(30, 10*time.Second, config.Exempt, now),
-		signInsByAccount: throttle.New(10, 30*time.Second, config.Exempt, now),
 		signUpsByAddress: throttle.New(20, 3*time.Minute, config.Exempt, now),
+		guesses:          newGuesses(config.Exempt, now),
+		oldPasswords:     throttle.New(10, 30*time.Second, config.Exempt, now),
 	}, nil
 }
 

@@ -39,11 +39,11 @@ func acting(ctx context.Context, account oauth.Account, b Browser) context.Conte
 // and a wrong password get the same *Problem after the same time.
 func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser) (Entry, error) {
 	from, email := b.Address, strings.TrimSpace(email)
-	byAddress, byAccount := throttle.Network(from), store.EmailKey(email)
+	byAddress := throttle.Network(from)
 	if err := take(a.signInsByAddress, byAddress, from); err != nil {
 		return Entry{}, err
 	}
-	if err := take(a.signInsByAccount, byAccount, from); err != nil {
+	if err := a.guesses.take(email, from); err != nil {
 		return Entry{}, err
 	}
 	found, stored, err := a.store.AccountByEmail(ctx, email)
@@ -68,7 +68,7 @@ func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser
 		return Entry{}, errWrongPassword()
 	}
 	a.signInsByAddress.Return(byAddress, from)
-	a.signInsByAccount.Return(byAccount, from)
+	a.guesses.giveBack(email, from)
 	if found.Disabled {
 		return Entry{}, &Problem{Message: oauth.Say("This account is disabled. Ask those who run this platform.")}
 	}
@@ -77,14 +77,6 @@ func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser
 
 func errWrongPassword() *Problem {
 	return &Problem{Message: oauth.Say("The email address or the password is wrong.")}
-}
-
-// take counts an attempt, and is the problem of a client that has none left.
-func take(t *throttle.Throttle, key string, from netip.Addr) error {
-	if wait, ok := t.Take(key, from); !ok {
-		return &Problem{Message: oauth.Say("There were too many attempts. Wait a little and try again."), RetryAfter: wait}
-	}
-	return nil
 }
 
 // enter starts the session of an account whose password, by its stored hash, was
@@ -163,8 +155,8 @@ func (a *Accounts) EndOtherSessions(ctx context.Context, account, keep oauth.ID)
 // ChangePassword replaces a password, which needs the old one, and signs the
 // account out everywhere but in the session keep.
 func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, old, password string, keep oauth.ID, from netip.Addr) error {
-	key := store.EmailKey(account.Email)
-	if err := take(a.signInsByAccount, key, from); err != nil {
+	key := account.ID.String()
+	if err := take(a.oldPasswords, key, from); err != nil {
 		return err
 	}
 	_, stored, err := a.store.AccountByEmail(ctx, account.Email)
@@ -178,7 +170,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, ol
 	if !matches {
 		return errNotYours()
 	}
-	a.signInsByAccount.Return(key, from)
+	a.oldPasswords.Return(key, from)
 	hash, err := a.hashNew(ctx, account, password)
 	if err != nil {
 		return err

@@ -3,8 +3,10 @@ package account
 import (
 	"crypto/rand"
 	"errors"
+	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,8 +25,12 @@ func (i *interrupted) Read(p []byte) (int, error) {
 	return rand.Read(p)
 }
 
-func TestAPasswordThatWasReplacedMeanwhileIsTheWrongOne(t *testing.T) {
-	s, err := store.Open(t.Context(), store.Options{Folder: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+// newAccounts are those of an empty store.
+func newAccounts(t *testing.T, random io.Reader) (*Accounts, *store.Store) {
+	t.Helper()
+	at := time.Now()
+	now := func() time.Time { return at }
+	s, err := store.Open(t.Context(), store.Options{Folder: t.TempDir(), Now: now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,12 +39,18 @@ func TestAPasswordThatWasReplacedMeanwhileIsTheWrongOne(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	drawn := &interrupted{}
-	a, err := New(s, drawn, time.Now, Config{SessionLifetime: time.Hour})
+	a, err := New(s, random, now, Config{SessionLifetime: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
-	const old = "sparrow-kettle-nine"
+	return a, s
+}
+
+const old = "sparrow-kettle-nine"
+
+func TestAPasswordThatWasReplacedMeanwhileIsTheWrongOne(t *testing.T) {
+	drawn := &interrupted{}
+	a, s := newAccounts(t, drawn)
 	ada, err := a.Create(t.Context(), Registration{Email: "ada@example.com", Name: "Ada", Password: old})
 	if err != nil {
 		t.Fatal(err)
@@ -53,5 +65,61 @@ func TestAPasswordThatWasReplacedMeanwhileIsTheWrongOne(t *testing.T) {
 	var problem *Problem
 	if !errors.As(err, &problem) || problem.Field != "old_password" {
 		t.Errorf("it is %v, and no problem of the old password", err)
+	}
+}
+
+func TestAStrangerKeepsNobodyOut(t *testing.T) {
+	a, _ := newAccounts(t, rand.Reader)
+	ada, err := a.Create(t.Context(), Registration{Email: "ada@example.com", Name: "Ada", Password: old})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, home := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("192.0.2.7")
+	signIn := func(email, password string, from netip.Addr) error {
+		_, err := a.SignIn(t.Context(), email, password, Browser{Address: from})
+		return err
+	}
+	tooMany := func(err error) bool {
+		var problem *Problem
+		return errors.As(err, &problem) && problem.RetryAfter > 0
+	}
+	for _, email := range []string{ada.Email, "nobody@example.com"} {
+		for range 10 {
+			if err := signIn(email, "wrong", stranger); err == nil || tooMany(err) {
+				t.Fatalf("%s: a wrong password is answered %v", email, err)
+			}
+		}
+		if err := signIn(strings.ToUpper(email), old, stranger); !tooMany(err) {
+			t.Errorf("%s: after ten wrong passwords the stranger is answered %v", email, err)
+		}
+	}
+	if err := signIn(ada.Email, old, home); err != nil {
+		t.Errorf("she cannot sign in at home: %v", err)
+	}
+	// From many networks at once a stranger can, for some seconds.
+	for i := byte(0); a.guesses.take(ada.Email, netip.AddrFrom4([4]byte{198, 51, 100, i})) == nil; i++ {
+		if i == 100 {
+			t.Fatal("wrong passwords from many networks are never too many")
+		}
+	}
+	for range 20 {
+		if err := signIn(ada.Email, old, home); !tooMany(err) {
+			t.Errorf("after a hundred wrong passwords it is %v", err)
+		}
+	}
+	if wait, ok := a.guesses.fromNetwork.Take(here(ada.Email, home), home); !ok {
+		t.Errorf("what was not looked at is counted: it waits %v", wait)
+	}
+	// Who is signed in changes the password all the same.
+	if err := a.ChangePassword(t.Context(), ada, old, "three unrelated words", oauth.ID{}, home); err != nil {
+		t.Errorf("she cannot change the password: %v", err)
+	}
+	for range 10 {
+		if err := a.ChangePassword(t.Context(), ada, old, "another password", oauth.ID{}, home); err == nil || tooMany(err) {
+			t.Fatalf("the wrong old password is answered %v", err)
+		}
+	}
+	if err := a.ChangePassword(t.Context(), ada, "three unrelated words", old, oauth.ID{}, stranger); !tooMany(err) {
+		t.Errorf("after ten wrong ones it is %v", err)
 	}
 }
