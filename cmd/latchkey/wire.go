@@ -144,7 +144,7 @@ func (h *house) server(ctx context.Context, c *config, issuer string) (*server.S
 	}
 	h.pages = pages
 	h.webhooks = h.webhooksFor(c, issuer)
-	door := signin.New(h.accounts, pages, h.log, secure, throttle.New(120, 5*time.Second, c.exempt, h.now))
+	door := signin.New(h.accounts, pages, h.log, secure)
 	endpoints := endpoint.New(h.grants, h.meter, issuer, paths, h.log)
 	urls := page.Endpoints{
 		Issuer: issuer, Authorize: issuer + paths.Authorize, Token: issuer + paths.Token, Revoke: issuer + paths.Revoke, Me: issuer + paths.Me,

@@ -39,6 +39,9 @@ type Accounts struct {
 	// signed in and changes the password.
 	guesses      guesses
 	oldPasswords *throttle.Throttle
+	// acts are what an account does: most of it leaves a line in the audit log, which is kept
+	// for ever.
+	acts *throttle.Throttle
 }
 
 // New makes the accounts of a store.
@@ -54,6 +57,7 @@ func New(s *store.Store, random io.Reader, now func() time.Time, config Config) 
 		signUpsByAddress: throttle.New(20, 3*time.Minute, config.Exempt, now),
 		guesses:          newGuesses(config.Exempt, now),
 		oldPasswords:     throttle.New(10, 30*time.Second, config.Exempt, now),
+		acts:             throttle.New(120, 5*time.Second, config.Exempt, now),
 	}, nil
 }
 
@@ -92,8 +96,8 @@ func (a *Accounts) SignUp(ctx context.Context, r Registration, b Browser) (Entry
 	if !a.config.SignUp {
 		return Entry{}, ErrSignUpClosed
 	}
-	if err := take(a.signUpsByAddress, throttle.Network(b.Address), b.Address); err != nil {
-		return Entry{}, err
+	if tooMany := take(a.signUpsByAddress, throttle.Network(b.Address), b.Address); tooMany != nil {
+		return Entry{}, tooMany
 	}
 	r.Administrator = false
 	made, password, err := a.create(ctx, r, func(n oauth.Account) context.Context { return acting(ctx, n, b) })

@@ -28,16 +28,16 @@ func here(email string, from netip.Addr) string {
 }
 
 // take counts a password that is about to be looked at.
-func (g guesses) take(email string, from netip.Addr) error {
-	if err := take(g.fromNetwork, here(email, from), from); err != nil {
-		return err
+func (g guesses) take(email string, from netip.Addr) *Problem {
+	if tooMany := take(g.fromNetwork, here(email, from), from); tooMany != nil {
+		return tooMany
 	}
-	err := take(g.fromAll, store.EmailKey(email), from)
-	if err != nil {
+	tooMany := take(g.fromAll, store.EmailKey(email), from)
+	if tooMany != nil {
 		// It is not looked at.
 		g.fromNetwork.Return(here(email, from), from)
 	}
-	return err
+	return tooMany
 }
 
 // giveBack takes back one that was right.
@@ -47,7 +47,7 @@ func (g guesses) giveBack(email string, from netip.Addr) {
 }
 
 // take counts an attempt, and is the problem of a client that has none left.
-func take(t *throttle.Throttle, key string, from netip.Addr) error {
+func take(t *throttle.Throttle, key string, from netip.Addr) *Problem {
 	if wait, ok := t.Take(key, from); !ok {
 		return &Problem{Message: oauth.Say("There were too many attempts. Wait a little and try again."), RetryAfter: wait}
 	}

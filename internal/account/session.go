@@ -40,11 +40,11 @@ func acting(ctx context.Context, account oauth.Account, b Browser) context.Conte
 func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser) (Entry, error) {
 	from, email := b.Address, strings.TrimSpace(email)
 	byAddress := throttle.Network(from)
-	if err := take(a.signInsByAddress, byAddress, from); err != nil {
-		return Entry{}, err
+	if tooMany := take(a.signInsByAddress, byAddress, from); tooMany != nil {
+		return Entry{}, tooMany
 	}
-	if err := a.guesses.take(email, from); err != nil {
-		return Entry{}, err
+	if tooMany := a.guesses.take(email, from); tooMany != nil {
+		return Entry{}, tooMany
 	}
 	found, stored, err := a.store.AccountByEmail(ctx, email)
 	unknown := errors.Is(err, store.ErrNotFound)
@@ -82,6 +82,9 @@ func errWrongPassword() *Problem {
 // enter starts the session of an account whose password, by its stored hash, was
 // proved.
 func (a *Accounts) enter(ctx context.Context, account oauth.Account, password string, b Browser) (Entry, error) {
+	if tooMuch := a.TakeAct(account.ID, b.Address); tooMuch != nil {
+		return Entry{}, tooMuch
+	}
 	now := a.now().UTC()
 	id, err := oauth.NewID(a.random, now)
 	if err != nil {
@@ -101,6 +104,12 @@ func (a *Accounts) enter(ctx context.Context, account oauth.Account, password st
 		return Entry{}, errWrongPassword()
 	}
 	return Entry{Session: s, Account: account, Cookie: token.String()}, err
+}
+
+// TakeAct counts something that an account does, such as sending a form or signing in. It is
+// a problem where that is too much.
+func (a *Accounts) TakeAct(account oauth.ID, from netip.Addr) *Problem {
+	return take(a.acts, account.String(), from)
 }
 
 // seenEvery is how often the use of a session is written down, at most.
@@ -156,8 +165,8 @@ func (a *Accounts) EndOtherSessions(ctx context.Context, account, keep oauth.ID)
 // account out everywhere but in the session keep.
 func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, old, password string, keep oauth.ID, from netip.Addr) error {
 	key := account.ID.String()
-	if err := take(a.oldPasswords, key, from); err != nil {
-		return err
+	if tooMany := take(a.oldPasswords, key, from); tooMany != nil {
+		return tooMany
 	}
 	_, stored, err := a.store.AccountByEmail(ctx, account.Email)
 	if err != nil {

@@ -25,14 +25,11 @@ type Door struct {
 	log      *slog.Logger
 	// secure cookies are for an issuer that is https.
 	secure bool
-	// forms are those that an account sends: most of them leave a line in the audit log, which
-	// is kept for ever.
-	forms *throttle.Throttle
 }
 
-// New makes the door of an issuer. The throttle counts the forms of each account.
-func New(accounts *account.Accounts, pages *page.Pages, log *slog.Logger, secure bool, forms *throttle.Throttle) *Door {
-	return &Door{accounts: accounts, pages: pages, log: log, secure: secure, forms: forms}
+// New makes the door of an issuer.
+func New(accounts *account.Accounts, pages *page.Pages, log *slog.Logger, secure bool) *Door {
+	return &Door{accounts: accounts, pages: pages, log: log, secure: secure}
 }
 
 // Person is an account in a browser.
@@ -265,15 +262,15 @@ func (d *Door) MayAct(w http.ResponseWriter, r *http.Request, person *Person) bo
 	if r.Method != http.MethodPost {
 		return true
 	}
-	wait, ok := d.forms.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr))
-	if !ok {
-		w.Header().Set("Retry-After", oauth.RetryAfter(wait))
-		d.pages.Write(w, r, http.StatusTooManyRequests, page.Problem{
-			Frame:  page.Frame{Title: oauth.Say("Too much at once"), Account: &person.Account},
-			Person: oauth.Say("Nothing was changed. Wait a little and try again."),
-		})
+	problem := d.accounts.TakeAct(person.Account.ID, throttle.Client(r.RemoteAddr))
+	if problem == nil {
+		return true
 	}
-	return ok
+	d.pages.Write(w, r, Status(w, problem), page.Problem{
+		Frame:  page.Frame{Title: oauth.Say("Too much at once"), Account: &person.Account},
+		Person: oauth.Say("Nothing was changed. Wait a little and try again."),
+	})
+	return false
 }
 
 // Fail answers a browser when the server could not do its work.
