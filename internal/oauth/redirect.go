@@ -144,7 +144,19 @@ func ValidHost(u *url.URL) bool {
 			return false
 		}
 	}
+	if endsInNumber(host) {
+		_, err := netip.ParseAddr(host)
+		return err == nil
+	}
 	return len(host) <= 253
+}
+
+// endsInNumber reports whether browsers read a host as an IPv4 address, in whatever form
+// (URL standard, "ends in a number").
+func endsInNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
+	return strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x")
 }
 
 // validLabel follows RFC 1123 §2.1, and lets underscores pass, which are in use.

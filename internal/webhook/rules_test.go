@@ -119,6 +119,7 @@ func TestURLsThatCanBeToldAreHTTPS(t *testing.T) {
 		{"http://app.example/", false, false},
 		{"https://10.0.0.1/", false, false},
 		{"https://[fe80::1]/", false, false},
+		{"https://1572395042/hook", false, false},
 		{"https://user:password@app.example/", false, false},
 		{"https://app.example/#part", false, false},
 		{"ftp://app.example/", false, false},
