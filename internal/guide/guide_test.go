@@ -77,6 +77,7 @@ func TestSectionsAreFilledInWithWhatIsTrue(t *testing.T) {
 	for _, want := range []string{
 		"https://id.example/a?response_type=code&amp;client_id=YOUR_CLIENT_ID", "POST https://id.example/t", "https://id.example/i", "5400 seconds", "1.5 days", "for 7 seconds", "more than 7 seconds after", "has 7 seconds for it",
 		"See &lt;your&gt; tides", "An administrator has to allow it.", "This platform reviews applications",
+		"issuer: &#34;https://id.example&#34;",
 	} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("%q stands nowhere", want)
@@ -102,7 +103,7 @@ func TestAGatewayAsksForTheScopeAndKnowsWhoAnswers(t *testing.T) {
 		for _, s := range all {
 			text.WriteString(html.UnescapeString(string(s.body)))
 		}
-		for _, want := range []string{`curl "` + check + "?scope=a%2Bb+c%26d%3D%24e\"", "proxy_pass " + check + "?scope=a%2Bb+c%26d%3D%24e;\n    proxy_"} {
+		for _, want := range []string{`curl "` + check + "?scope=a%2Bb+c%26d%3D%24e\"", "proxy_pass " + check + "?scope=a%2Bb+c%26d%3D%24e;\n    proxy_", "add_header WWW-Authenticate $challenge always;"} {
 			if !strings.Contains(text.String(), want) {
 				t.Errorf("%q stands nowhere", want)
 			}
