@@ -117,13 +117,30 @@ func testSetUp(t *testing.T, c *chromium, _ *server) {
 	b.reads(t, "Set up your platform", "You will be its first administrator.")
 	b.press(t, "Set up the platform")
 	b.shoot(t, "first-run-wrong-phone", 360, "light")
-	b.fill(t, "Name of the platform", "Tidepool Club", "Name", person.name, "Email address", person.email, "Password", person.password)
+	b.fill(t, "Name of the platform", unbroken, "Name", person.name, "Email address", person.email, "Password", person.password)
 	b.do(t, chromedp.Focus(`//*[@id="scope-2"]`), paste("tides"), chromedp.KeyEvent(kb.Tab), paste("See your tides"))
 	b.shoot(t, "first-run", 1280, "dark")
 	b.load(t, chromedp.KeyEvent(kb.Enter))
-	b.reads(t, "The platform is set up. Welcome.", "Tidepool Club", "The last 30 days", "settings.changed")
+	b.reads(t, "The platform is set up. Welcome.", unbroken, "The last 30 days", "settings.changed")
 	b.shoot(t, "admin-overview", 1280, "light")
 	b.shoot(t, "admin-overview-phone", 360, "dark")
+	testLongBrand(t, b, s)
+}
+
+// testLongBrand visits pages of every kind where the platform's name is as long as it may be.
+func testLongBrand(t *testing.T, b *tab, s *server) {
+	t.Helper()
+	for _, w := range []window{desk, phone} {
+		b.window = w
+		b.settle(t)
+		for _, path := range []string{"/settings/applications/new", "/settings/security", "/docs"} {
+			b.open(t, s.url+path)
+		}
+		b.shoot(t, "long-brand-"+w.name, w.width, "light")
+	}
+	b.press(t, "Sign out")
+	b.open(t, s.url+"/sign-in")
+	b.shoot(t, "long-brand-stranger-phone", 360, "light")
 }
 
 // testSubmission is how a draft becomes an application for everybody.
