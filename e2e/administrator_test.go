@@ -274,11 +274,12 @@ func testScopeApproval(t *testing.T, s *server) {
 	if to := s.session.authorize(t, q); to.Query().Get("error") != "invalid_scope" {
 		t.Errorf("a scope that nobody allowed leads to %s", to)
 	}
-	s.session.submit(t, path+"/scopes/allow", url.Values{"scope": {"community"}}).reads(t, http.StatusOK, "The scope is allowed.")
+	seen := s.session.open(t, path)
+	s.session.press(t, seen, "Allow").reads(t, http.StatusOK, "The scope is allowed.")
 	if to := s.session.authorize(t, q); to.Query().Get("code") == "" {
 		t.Errorf("a scope that was allowed leads to %s", to)
 	}
-	s.session.submit(t, path+"/scopes/decline", url.Values{"scope": {"community"}}).reads(t, http.StatusOK, "The scope is not allowed.")
+	s.session.press(t, s.session.open(t, path), "Withdraw").reads(t, http.StatusOK, "The scope is not allowed.")
 	if to := s.session.authorize(t, q); to.Query().Get("error") != "invalid_scope" {
 		t.Errorf("a scope that was withdrawn leads to %s", to)
 	}

@@ -129,8 +129,10 @@ func testScopeRequest(t *testing.T, s *server) {
 		t.Errorf("a scope that was asked for leads to %s", to)
 	}
 	path := s.session.open(t, "/admin/applications?state=asking").link(t, s.nameOf(t, app))
-	s.session.open(t, path).reads(t, http.StatusOK, "asked for", "asks for a scope")
-	s.session.submit(t, path+"/scopes/allow", url.Values{"scope": {"community"}}).reads(t, http.StatusOK, "The scope is allowed.")
+	seen := s.session.open(t, path)
+	seen.reads(t, http.StatusOK, "asked for", "asks for a scope")
+	s.session.press(t, seen, "Allow").reads(t, http.StatusOK, "The scope is allowed.")
+	s.session.press(t, seen, "Decline").reads(t, http.StatusConflict, "Nothing was changed", "Withdraw")
 	if to := b.authorize(t, app.request("scope", "community")); !to.Query().Has("code") {
 		t.Errorf("a scope that was allowed leads to %s", to)
 	}

@@ -105,7 +105,7 @@ func (a *Admin) writeApplication(w http.ResponseWriter, r *http.Request, person 
 	}
 	content := page.AdminApplication{Frame: frame(r, person, "applications", oauth.Say("%s", found.Name)), Subject: found, Review: a.Grants.ReviewRequired(), Form: form}
 	for _, p := range a.Grants.Catalogue().Permissions {
-		content.Scopes = append(content.Scopes, page.ScopeStanding{Permission: p, Has: found.Scope.Has(p.Name), Requested: found.RequestedScope.Has(p.Name)})
+		content.Scopes = append(content.Scopes, page.ScopeStanding{Permission: p, State: found.StateOf(p.Name)})
 	}
 	if content.Events, err = a.recent(r, store.AuditFilter{ApplicationID: found.ID}, 10); err != nil {
 		return err
@@ -216,18 +216,22 @@ func (a *Admin) suspend(w http.ResponseWriter, r *http.Request, person *signin.P
 	return a.onApplication(w, r, "suspended", func(ctx context.Context, id oauth.ID) error { return a.Applications.Suspend(ctx, id, reason) })
 }
 
-// decideScope allows or declines one scope that needs an administrator.
-func (a *Admin) decideScope(w http.ResponseWriter, r *http.Request, _ *signin.Person) error {
+// decideScope allows or declines one scope that needs an administrator, as long as it is to
+// the application what the page showed.
+func (a *Admin) decideScope(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	permission, known := a.Grants.Catalogue().Find(r.PostFormValue("scope"))
 	if !known || !permission.NeedsApproval {
 		return store.ErrNotFound
 	}
-	scope := oauth.ScopeOf(permission.Name)
+	done, decide := "allowed", a.Applications.AllowScope
 	switch r.PathValue("decision") {
 	case "allow":
-		return a.onApplication(w, r, "allowed", func(ctx context.Context, id oauth.ID) error { return a.Applications.AllowScope(ctx, id, scope) })
 	case "decline":
-		return a.onApplication(w, r, "declined", func(ctx context.Context, id oauth.ID) error { return a.Applications.DeclineScope(ctx, id, scope) })
+		done, decide = "declined", a.Applications.DeclineScope
+	default:
+		return store.ErrNotFound
 	}
-	return store.ErrNotFound
+	seen := oauth.ScopeState(r.PostFormValue("seen"))
+	err := a.onApplication(w, r, done, func(ctx context.Context, id oauth.ID) error { return decide(ctx, id, permission.Name, seen) })
+	return a.unlessChanged(w, r, person, err)
 }

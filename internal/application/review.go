@@ -83,15 +83,16 @@ func (a *Applications) RequestScope(ctx context.Context, id oauth.ID, scope oaut
 	return a.store.RequestScope(ctx, id, scope)
 }
 
-// AllowScope gives an application configured scopes; DeclineScope refuses or takes them.
-func (a *Applications) AllowScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
-	return a.store.AllowScope(ctx, id, scope.Within(a.catalogue.All()))
+// AllowScope gives an application a scope, asked for or not: ErrChanged where the scope is
+// no longer to it what somebody saw.
+func (a *Applications) AllowScope(ctx context.Context, id oauth.ID, scope string, seen oauth.ScopeState) error {
+	return a.store.AllowScope(ctx, id, scope, seen)
 }
 
-// DeclineScope answers a request for scopes with no, and takes them where the
-// application has them.
-func (a *Applications) DeclineScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
-	return a.store.DeclineScope(ctx, id, scope)
+// DeclineScope answers a request for a scope with no, or takes it from an application that
+// has it: ErrChanged as for AllowScope.
+func (a *Applications) DeclineScope(ctx context.Context, id oauth.ID, scope string, seen oauth.ScopeState) error {
+	return a.store.DeclineScope(ctx, id, scope, seen)
 }
 
 // Page is where a list begins and how long it may be.

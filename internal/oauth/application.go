@@ -132,6 +132,27 @@ func (a Application) Verified() bool { return !a.VerifiedAt.IsZero() }
 // Submitted reports whether the application waits for an administrator's answer.
 func (a Application) Submitted() bool { return !a.SubmittedAt.IsZero() && !a.Verified() }
 
+// ScopeState is what a scope that an administrator has to allow is to an application.
+type ScopeState string
+
+// The states of a scope.
+const (
+	ScopeAllowed   ScopeState = "allowed"
+	ScopeRequested ScopeState = "requested"
+	ScopeNeither   ScopeState = "neither"
+)
+
+// StateOf is what one scope is to the application.
+func (a Application) StateOf(scope string) ScopeState {
+	switch {
+	case a.Scope.Has(scope):
+		return ScopeAllowed
+	case a.RequestedScope.Has(scope):
+		return ScopeRequested
+	}
+	return ScopeNeither
+}
+
 // Remarked is the application after an edit: it loses the verified mark when it is no
 // longer what was looked at, by its name, its logo or the hosts to which it returns.
 func (a Application) Remarked(before Application) Application {

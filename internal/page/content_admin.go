@@ -120,8 +120,14 @@ type AdminApplications struct {
 // ScopeStanding is a configured scope and what it is to an application.
 type ScopeStanding struct {
 	oauth.Permission
-	Has, Requested bool
+	State oauth.ScopeState
 }
+
+// Has reports whether the application may ask people for the scope.
+func (s ScopeStanding) Has() bool { return s.State == oauth.ScopeAllowed }
+
+// Requested reports whether an administrator is asked to allow the scope.
+func (s ScopeStanding) Requested() bool { return s.State == oauth.ScopeRequested }
 
 // AdminApplication is one application, as administrators see it.
 type AdminApplication struct {

@@ -30,7 +30,7 @@ func ReviewOf(a oauth.Application, required bool, catalogue oauth.Catalogue) Rev
 	v := Review{ClientID: a.ClientID, Required: required, Submitted: a.Submitted(), Verified: a.Verified(), Note: a.ReviewNote}
 	for _, p := range catalogue.Permissions {
 		if p.NeedsApproval && !a.Scope.Has(p.Name) {
-			v.Scopes = append(v.Scopes, ScopeStanding{Permission: p, Requested: a.RequestedScope.Has(p.Name)})
+			v.Scopes = append(v.Scopes, ScopeStanding{Permission: p, State: a.StateOf(p.Name)})
 		}
 	}
 	return v
@@ -39,7 +39,7 @@ func ReviewOf(a oauth.Application, required bool, catalogue oauth.Catalogue) Rev
 // Unrequested reports whether there are scopes that can be asked for.
 func (v Review) Unrequested() bool {
 	for _, s := range v.Scopes {
-		if !s.Requested {
+		if !s.Requested() {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -134,8 +135,13 @@ func applicationsAreReviewed(t *testing.T, s *Store) {
 	must(t, s.VerifyApplication(ctx, a.ID))
 	must(t, s.RequestScope(ctx, a.ID, "community billing"))
 	look(`submitted false, verified true, suspended false, note "", reason "", scope "profile", asks for "community billing"`)
-	must(t, s.AllowScope(ctx, a.ID, "community"))
-	must(t, s.DeclineScope(ctx, a.ID, "billing"))
+	must(t, s.AllowScope(ctx, a.ID, "community", oauth.ScopeRequested))
+	must(t, s.DeclineScope(ctx, a.ID, "billing", oauth.ScopeRequested))
+	for scope, stale := range map[string]func(context.Context, oauth.ID, string, oauth.ScopeState) error{"community": s.DeclineScope, "billing": s.AllowScope} {
+		if err := stale(ctx, a.ID, scope, oauth.ScopeRequested); !errors.Is(err, ErrChanged) {
+			t.Errorf("what was decided about %s is decided again: %v", scope, err)
+		}
+	}
 	must(t, s.SuspendApplication(ctx, a.ID, "Spam."))
 	look(`submitted false, verified true, suspended true, note "", reason "Spam.", scope "profile community", asks for ""`)
 	must(t, s.ResumeApplication(ctx, a.ID))
@@ -171,7 +177,9 @@ func nothingIsNotWrittenDown(t *testing.T, s *Store) {
 			}
 		}
 		unmarked()
-		must(t, s.DeclineScope(ctx, a.ID, "community"))
+		if err := s.DeclineScope(ctx, a.ID, "community", oauth.ScopeNeither); !errors.Is(err, ErrChanged) {
+			t.Errorf("what nobody asked for is declined: %v", err)
+		}
 		must(t, s.VerifyApplication(ctx, a.ID))
 		must(t, s.SubmitApplication(ctx, a.ID))
 		must(t, s.UnverifyApplication(ctx, a.ID, "No."))

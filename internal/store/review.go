@@ -172,20 +172,30 @@ func (s *Store) RequestScope(ctx context.Context, id oauth.ID, scope oauth.Scope
 	}})
 }
 
-// AllowScope gives an application scopes, asked for or not.
-func (s *Store) AllowScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
-	return s.decide(ctx, id, decided{kind: oauth.AuditScopeAllowed, detail: string(scope), decide: func(a standing) standing {
-		a.scope, a.requested = a.scope.With(scope), a.requested.Without(scope)
+// AllowScope gives an application a scope, asked for or not: ErrChanged where the scope is
+// no longer to it what somebody saw.
+func (s *Store) AllowScope(ctx context.Context, id oauth.ID, scope string, seen oauth.ScopeState) error {
+	return s.decideScope(ctx, id, oauth.AuditScopeAllowed, scope, seen, func(a standing) standing {
+		a.scope, a.requested = a.scope.With(oauth.ScopeOf(scope)), a.requested.Without(oauth.ScopeOf(scope))
 		return a
-	}})
+	})
 }
 
-// DeclineScope answers a request for scopes with no, and takes from the application
-// those of them that it has.
-func (s *Store) DeclineScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
-	return s.decide(ctx, id, decided{kind: oauth.AuditScopeDeclined, detail: string(scope), decide: func(a standing) standing {
-		a.scope, a.requested = a.scope.Without(scope), a.requested.Without(scope)
+// DeclineScope answers a request for a scope with no, or takes it from an application that
+// has it: ErrChanged as for AllowScope.
+func (s *Store) DeclineScope(ctx context.Context, id oauth.ID, scope string, seen oauth.ScopeState) error {
+	return s.decideScope(ctx, id, oauth.AuditScopeDeclined, scope, seen, func(a standing) standing {
+		a.scope, a.requested = a.scope.Without(oauth.ScopeOf(scope)), a.requested.Without(oauth.ScopeOf(scope))
 		return a
+	})
+}
+
+func (s *Store) decideScope(ctx context.Context, id oauth.ID, kind oauth.AuditKind, scope string, seen oauth.ScopeState, decide func(standing) standing) error {
+	return s.decide(ctx, id, decided{kind: kind, detail: scope, answer: true, decide: func(a standing) standing {
+		if (oauth.Application{Scope: a.scope, RequestedScope: a.requested}).StateOf(scope) != seen {
+			return a
+		}
+		return decide(a)
 	}})
 }
 
