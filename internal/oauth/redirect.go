@@ -73,8 +73,8 @@ func validEscapes(uri string) bool {
 func checkRedirectTarget(u *url.URL, public bool) Sentence {
 	switch u.Scheme {
 	case "https", "http":
-		if !ValidHost(u) {
-			return Say("It has no valid host; write an international name in its xn-- form.")
+		if wrong := checkHost(u); !wrong.IsZero() {
+			return wrong
 		}
 		if u.Scheme == "http" && !isLoopbackRedirectHost(u.Host) {
 			return Say("A redirect URL may use http for 127.0.0.1, [::1] and localhost only; use https.")
@@ -125,15 +125,31 @@ func TrialCallback(issuer, clientID string) string {
 	return issuer + "/settings/applications/" + clientID + "/try/callback"
 }
 
+// checkHost says what is wrong with the host or the port of a URL.
+func checkHost(u *url.URL) Sentence {
+	switch {
+	case !validPort(u):
+		return Say("It has no valid port: that is a number from 1 to 65535.")
+	case !ValidHost(u):
+		return Say("It has no valid host; write an international name in its xn-- form.")
+	}
+	return Sentence{}
+}
+
+// validPort reports whether the port of a URL, if there is one, can exist.
+func validPort(u *url.URL) bool {
+	_, port, found := strings.Cut(u.Host[strings.LastIndexByte(u.Host, ']')+1:], ":")
+	n, err := strconv.ParseUint(port, 10, 16)
+	return !found || err == nil && n > 0
+}
+
 // ValidHost reports whether the host of a URL is an IP address or a name of
 // letters, digits and hyphens, so that what people read is where browsers go, and
 // whether its port, if there is one, can exist.
 func ValidHost(u *url.URL) bool {
 	host := u.Hostname()
-	if _, port, found := strings.Cut(u.Host[strings.LastIndexByte(u.Host, ']')+1:], ":"); found {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return false
-		}
+	if !validPort(u) {
+		return false
 	}
 	if strings.HasPrefix(u.Host, "[") {
 		address, err := netip.ParseAddr(host)

@@ -357,9 +357,11 @@ func TestLinks(t *testing.T) {
 	const (
 		scheme    = "Enter an address that begins with https://."
 		host      = "It has no valid host; write an international name in its xn-- form."
+		port      = "It has no valid port: that is a number from 1 to 65535."
 		unescaped = "It has a character that RFC 3986 does not allow; escape it with a percent sign."
 	)
 	for in, want := range map[string]string{
+		"https://a.example:99999/": port, "https://a.example:0/": port, "https://[::1]:99999/": port, "https://bücher.example:443/": host,
 		"": "", "https://a.example/x": "", "http://localhost:1/": "", "https://xn--bcher-kva.example/": "",
 		"https://a.example/" + strings.Repeat("é", 400): "",
 		"https://a.example/" + strings.Repeat("x", 500): "Use at most 500 characters.",

@@ -100,7 +100,7 @@ func (a Attempt) whichScope(refusal *oauth.Error, _ time.Time) advice {
 func (a Attempt) howToAllow(scope oauth.Scope) oauth.Sentence {
 	for _, name := range scope.Tokens() {
 		if p, ok := a.Catalogue.Find(name); ok && p.NeedsApproval {
-			return oauth.Say("An administrator of this platform has to allow it; then tick it in the settings of the application.")
+			return oauth.Say("An administrator of this platform has to allow it. Ask for it in the settings of the application.")
 		}
 	}
 	return oauth.Say("Tick it in the settings of the application.")

@@ -210,7 +210,8 @@ func TestAuthorizationRequestsAreExplained(t *testing.T) {
 		{oauth.InvalidScope, []string{"response_type", "code", "scope", "event"}, "but one that is called events"},
 		{oauth.InvalidScope, []string{"response_type", "code", "scope", "email"}, "There is no scope email. Ask for scopes by the names"},
 		{oauth.InvalidScope, []string{"response_type", "code", "scope", "calendar"}, "The scope calendar is not allowed to the application. Tick it in the settings"},
-		{oauth.InvalidScope, []string{"response_type", "code", "scope", "community"}, "An administrator of this platform has to allow it"},
+		{oauth.InvalidScope, []string{"response_type", "code", "scope", "community"}, "An administrator of this platform has to allow it. Ask for it in the settings"},
+		{oauth.InvalidScope, []string{"response_type", "code", "scope", strings.Repeat("s", 50)}, "There is no scope [...]. Ask for scopes"},
 		{oauth.InvalidScope, []string{"response_type", "code", "scope", "pro\"file"}, "a character that no scope has"},
 	} {
 		s.advises(t, Attempt{Place: "authorize", Parameters: parameters(t, c.pairs...)}, oauth.NewError(c.refusal, "no"), c.want)

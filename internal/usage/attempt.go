@@ -55,7 +55,7 @@ func (a Attempt) refusal(id oauth.ID, refusal *oauth.Error, now time.Time) oauth
 // withoutSecrets leaves out what has the length of a token or a secret: somebody may have
 // sent one in the wrong place.
 func withoutSecrets(s string) string {
-	return regexp.MustCompile(`[A-Za-z0-9_-]{40,}`).ReplaceAllString(s, "(left out)")
+	return regexp.MustCompile(`[A-Za-z0-9_-]{40,}`).ReplaceAllString(s, "[...]")
 }
 
 // address is the client's: whole where it is an application's server, and otherwise its
