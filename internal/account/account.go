@@ -90,6 +90,32 @@ type Registration struct {
 	Administrator bool
 }
 
+// Wrong is all that is wrong with what was typed, a *Problem for each field. What the store
+// would refuse is not among it.
+func (r Registration) Wrong() []*Problem {
+	_, _, wrong := r.clean()
+	return wrong
+}
+
+func (r Registration) clean() (email, name string, wrong []*Problem) {
+	email, ofEmail := cleanEmail(r.Email)
+	name, ofName := cleanName(r.Name)
+	var ofUsername error
+	if r.Username != "" {
+		ofUsername = checkUsername(r.Username)
+	}
+	for _, err := range []error{ofEmail, ofName, ofUsername} {
+		var p *Problem
+		if errors.As(err, &p) {
+			wrong = append(wrong, p)
+		}
+	}
+	if sentence := checkPassword(r.Password, email, name, r.Username); !sentence.IsZero() {
+		wrong = append(wrong, &Problem{Field: "password", Message: sentence})
+	}
+	return email, name, wrong
+}
+
 // SignUp creates an account for a person and starts its session. The error is a
 // *Problem where the person can mend it, or ErrSignUpClosed.
 func (a *Accounts) SignUp(ctx context.Context, r Registration, b Browser) (Entry, error) {
@@ -126,22 +152,13 @@ func (a *Accounts) create(ctx context.Context, r Registration, by func(oauth.Acc
 
 // prepare makes an account that is not stored yet, with the hash of its password.
 func (a *Accounts) prepare(ctx context.Context, r Registration) (made oauth.Account, password string, err error) {
-	email, err := cleanEmail(r.Email)
-	if err != nil {
-		return made, "", err
-	}
-	name, err := cleanName(r.Name)
-	if err != nil {
-		return made, "", err
-	}
-	if r.Username != "" {
-		if err := checkUsername(r.Username); err != nil {
-			return made, "", err
-		}
+	email, name, wrong := r.clean()
+	if len(wrong) > 0 {
+		return made, "", wrong[0]
 	}
 	now := a.now().UTC()
 	made = oauth.Account{Email: email, Username: r.Username, Name: name, Administrator: r.Administrator, CreatedAt: now}
-	if password, err = a.hashNew(ctx, made, r.Password); err != nil {
+	if password, err = a.hasher.hash(ctx, r.Password); err != nil {
 		return made, "", err
 	}
 	made.ID, err = oauth.NewID(a.random, now)

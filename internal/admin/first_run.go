@@ -112,13 +112,15 @@ func (a *Admin) setUp(w http.ResponseWriter, r *http.Request) {
 	content := a.firstRunPage()
 	platform := a.postedPlatform(r, &content)
 	content.Name, content.Email = r.PostFormValue("name"), r.PostFormValue("email")
+	first := account.Registration{Name: content.Name, Email: content.Email, Password: r.PostFormValue("password")}
+	for _, wrong := range first.Wrong() {
+		content.Problems[wrong.Field] = wrong.Message
+	}
 	var person *signin.Person
 	if len(content.Problems) == 0 {
 		var problem *account.Problem
 		var err error
-		person, problem, err = a.Door.SetUp(w, r, key, platform, account.Registration{
-			Name: content.Name, Email: content.Email, Password: r.PostFormValue("password"),
-		})
+		person, problem, err = a.Door.SetUp(w, r, key, platform, first)
 		switch {
 		case errors.Is(err, account.ErrNotFound):
 			err = a.refuseFirstRun(w, r)
