@@ -88,6 +88,10 @@ func readAudit(t *testing.T, b *tab, grace account) {
 	b.reads(t, "account.enabled", "application.suspended", "Barbara Liskov", "127.0.0.1")
 	b.shoot(t, "admin-audit", 1280, "light")
 	b.shoot(t, "admin-audit-phone", 360, "dark")
+	// A browser would save the sign-in page under that name once the session is over.
+	if b.has(t, `//a[@download]`) {
+		t.Error("a link of the audit log names the file that its answer is saved as")
+	}
 	b.unfold(t, "Filter")
 	b.fill(t, "Done to the account", grace.email, "Done by", "Barbara Liskov is no username")
 	if status := b.press(t, "Filter"); status != http.StatusUnprocessableEntity {

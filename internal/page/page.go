@@ -223,7 +223,9 @@ func (p *Pages) functions(l *Language) template.FuncMap {
 		"brand":   func() string { return *p.name.Load() },
 		"branded": func() bool { return p.brand.Logo != nil },
 		"strong":  func(s any) template.HTML { return element("strong", s) },
-		"code":    func(s any) template.HTML { return element("code", s) },
+		// A name may be written from right to left, which must not turn what stands beside it.
+		"bdi":  func(s any) template.HTML { return element("bdi", s) },
+		"code": func(s any) template.HTML { return element("code", s) },
 		"field": func(name string, label any, kind, value string, problems map[string]oauth.Sentence) Field {
 			return Field{Name: name, Label: label, Kind: kind, Value: value, Problem: problems[name]}
 		},
