@@ -2,9 +2,12 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // unbroken is as long as a name may be, without a place to break the line.
@@ -49,12 +52,21 @@ func testTour(t *testing.T, c *chromium, s *server) {
 	insiders(t, b, s, person, app)
 }
 
+// begins demands that the keyboard is where the form is wrong.
+func (b *tab) begins(t *testing.T, selector string) {
+	t.Helper()
+	if !obtain(t, b, chromedp.Evaluate[bool](fmt.Sprintf("document.activeElement.matches(%q)", selector))) {
+		t.Errorf("%s: the keyboard is not at %s", b.at(t), selector)
+	}
+}
+
 // strangers visits what people see who are not signed in.
 func strangers(t *testing.T, b *tab, s *server, app application) {
 	t.Helper()
 	b.open(t, s.url+"/sign-in")
 	b.fill(t, "Email address", unbroken+"@people.example", "Password", "x")
 	b.press(t, "Sign in")
+	b.begins(t, "#password")
 	b.ask(t, s, app)
 	b.reads(t, "to continue to "+unbroken)
 	b.press(t, "Sign up")
@@ -82,6 +94,12 @@ func insiders(t *testing.T, b *tab, s *server, person account, app application) 
 	b.fill(t, "Name", "x", "Redirect URLs", app.redirect+"*")
 	b.press(t, "Create application")
 	b.reads(t, "must have no wildcard")
+	b.begins(t, "#redirect_uris")
+	b.fill(t, "Redirect URLs", app.redirect)
+	b.choose(t, "profile")
+	b.press(t, "Create application")
+	b.reads(t, "Choose at least one scope.")
+	b.begins(t, "fieldset[aria-describedby=scope-problem]")
 	b.open(t, s.url+"/settings/applications/"+app.ClientID)
 	b.unfold(t, "Replace the secret")
 	b.measure(t)

@@ -200,7 +200,11 @@ func testWrongSettings(t *testing.T, s *server) {
 		{"redirect_uris", "", "Enter at least one redirect URL."},
 		{"redirect_uris", "nowhere", "nowhere: It is not an absolute URL"},
 		{"scope", "everything", "Unknown scope"},
+		{"scope", "", "Choose at least one scope."},
 	} {
+		if wrong.field != "site" && wrong.field != "privacy" && wrong.field != "terms" {
+			s.session.submit(t, "/settings/applications/new", app.settings(wrong.field, wrong.value)).reads(t, http.StatusUnprocessableEntity, wrong.want)
+		}
 		p := s.session.submit(t, app.path()+"/settings", app.settings(wrong.field, wrong.value))
 		p.reads(t, http.StatusUnprocessableEntity, wrong.want)
 	}

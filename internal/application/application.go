@@ -179,13 +179,16 @@ func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Det
 		return d, &Problem{"scope", oauth.Say("An administrator has to allow this scope: %s.", refused)}
 	}
 	if d.Scope == "" {
-		return d, &Problem{"scope", oauth.Say("Choose at least one scope.")}
+		return d, ErrNoScope()
 	}
 	if outside := d.OptionalScope.Without(d.Scope); outside != "" {
 		return d, &Problem{"optional_scope", oauth.Say("Only a scope of the application can be optional. This is none: %s.", outside)}
 	}
 	return d, nil
 }
+
+// ErrNoScope: somebody was asked for scopes and chose none.
+func ErrNoScope() *Problem { return &Problem{"scope", oauth.Say("Choose at least one scope.")} }
 
 func checkRedirectURIs(uris []string, public bool) ([]string, error) {
 	var checked []string

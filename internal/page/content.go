@@ -17,6 +17,12 @@ type SignIn struct {
 	Continue string
 }
 
+// Problems puts the problem where it is mended: what is wrong is told of both fields, and the
+// password has to be typed again.
+func (s SignIn) Problems() map[string]oauth.Sentence {
+	return map[string]oauth.Sentence{"password": s.Problem}
+}
+
 // SignUp asks for a new account.
 type SignUp struct {
 	Frame

@@ -90,7 +90,7 @@ func (p *Portal) posted(r *http.Request, has oauth.Scope, person *signin.Person)
 		RedirectURIs: strings.Fields(r.PostFormValue("redirect_uris")),
 	}
 	// A scope that cannot be read is none of the configured ones, and refused as that.
-	d.Scope = oauth.Scope(strings.Join(r.PostForm["scope"], " "))
+	d.Scope = oauth.Scope(strings.TrimSpace(strings.Join(r.PostForm["scope"], " ")))
 	if parsed, refusal := oauth.ParseScope(string(d.Scope)); refusal == nil {
 		d.Scope = parsed
 	}
@@ -111,8 +111,15 @@ func (p *Portal) formOf(d application.Details, seen string, has oauth.Scope, per
 
 func (p *Portal) register(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	details, form := p.posted(r, "", person)
+	var missing application.Problems
 	if len(details.RedirectURIs) == 0 {
-		form.Problems = problems(errNoRedirectURI())
+		missing = append(missing, errNoRedirectURI())
+	}
+	// Who sends no scope at all gets the default; the form sends an empty one beside its boxes.
+	if r.PostForm.Has("scope") && details.Scope == "" {
+		missing = append(missing, application.ErrNoScope())
+	}
+	if form.Problems = problems(missing); len(missing) > 0 {
 		p.writeNewApplication(w, r, person, http.StatusUnprocessableEntity, form)
 		return nil
 	}
@@ -132,7 +139,7 @@ func (p *Portal) register(w http.ResponseWriter, r *http.Request, person *signin
 }
 
 // errNoRedirectURI: in the portal an application is for people's approval.
-func errNoRedirectURI() error {
+func errNoRedirectURI() *application.Problem {
 	return &application.Problem{Field: "redirect_uris", Message: oauth.Say("Enter at least one redirect URL.")}
 }
 

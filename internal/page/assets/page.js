@@ -15,7 +15,7 @@ addEventListener("submit", (event) => {
 });
 
 // A form that comes back begins where it is wrong.
-document.querySelector("[aria-invalid]")?.focus();
+document.querySelector("[aria-invalid], [data-wrong]")?.focus();
 
 // Shows the copy buttons where the browser can copy; without it, the text is
 // selected as a whole by one click, as it is where the browser refuses. A button that
