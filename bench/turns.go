@@ -41,7 +41,7 @@ func (b *bench) compareOn(ctx context.Context, o options, e *engine, add func(tu
 	}
 	all := workloads(prepared)
 	// What the later ones refresh and revoke, nobody can read afterwards.
-	reading := slices.IndexFunc(all, func(w workload) bool { return usingUp(w.name) })
+	reading := slices.IndexFunc(all, usingUp)
 	for _, part := range [][]workload{all[:reading], all[reading:]} {
 		if part = o.chosen(part); len(part) == 0 {
 			continue

@@ -71,8 +71,8 @@ func workloads(r rows) []workload {
 }
 
 // usingUp tells which workloads leave rows that no other one can read afterwards.
-func usingUp(workload string) bool {
-	return workload == forRefreshRandom || workload == forRevokeInOrder || workload == forRevokeRandom
+func usingUp(w workload) bool {
+	return w.name == forRefreshRandom || w.name == forRevokeInOrder || w.name == forRevokeRandom
 }
 
 // byZipf tells which workloads ask for some rows far more often than for others.

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/latchkey/latchkey/internal/page"
-	"github.com/latchkey/latchkey/internal/webhook"
 )
 
 // fileConfig are the keys of the file that are more than a flag.
@@ -118,7 +117,7 @@ func (c *config) readFile(known []string) (map[string]setting, error) {
 		return nil, fileError{err}
 	}
 	settings := map[string]setting{}
-	f := fileConfig{Webhooks: webhooksConfig{FirstRetry: webhook.DefaultFirstRetry}}
+	var f fileConfig
 	err = document.keys("must be keys with values, such as \"listen: 127.0.0.1:8080\"", func(key string, e entry) (err error) {
 		name := strings.ReplaceAll(key, "_", "-")
 		switch {

@@ -6,8 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
@@ -169,17 +167,6 @@ func errBusy() error {
 	busy := oauth.NewError(oauth.Unavailable, "the server is busy; try again in a second")
 	busy.RetryAfter = time.Second
 	return busy
-}
-
-// errDown is the answer when the database does not.
-func errDown(cause error) error {
-	down := oauth.NewError(oauth.Unavailable, "the server cannot reach its database; try again in a few seconds")
-	var answer *pgconn.PgError
-	if errors.As(cause, &answer) && answer.Code == tookTooLong {
-		down = oauth.NewError(oauth.Unavailable, "the database did not answer in time; try again in a few seconds")
-	}
-	down.RetryAfter, down.Cause = 2*time.Second, cause
-	return down
 }
 
 var errClosed = errors.New("the store is closed")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	binding "zombiezen.com/go/sqlite"
@@ -35,6 +36,17 @@ func fault(err error) error {
 		return errDown(err)
 	}
 	return err
+}
+
+// errDown is the answer when the database does not.
+func errDown(cause error) error {
+	down := oauth.NewError(oauth.Unavailable, "the server cannot reach its database; try again in a few seconds")
+	var answer *pgconn.PgError
+	if errors.As(cause, &answer) && answer.Code == tookTooLong {
+		down = oauth.NewError(oauth.Unavailable, "the database did not answer in time; try again in a few seconds")
+	}
+	down.RetryAfter, down.Cause = 2*time.Second, cause
+	return down
 }
 
 // isBroken reports whether a connection ended, or was waited for too long.

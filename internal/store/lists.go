@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -38,14 +37,6 @@ func (p Page) before() []byte {
 // first and less than the second.
 func beginning(prefix string) (from, to string) { return prefix, prefix + "\U0010FFFF" }
 
-// longest is the length of the longest text that is looked for, an email address, in
-// characters.
-const longest = 254
-
-// inNone finds texts that are in no name and no address. A database need not be asked for
-// them: SQLite refuses a pattern of 50,000 bytes.
-func inNone(text string) bool { return utf8.RuneCountInString(text) > longest }
-
 // AccountPage lists accounts, all of them or Administrators or Disabled ones, the newest
 // first.
 func (s *Store) AccountPage(ctx context.Context, state string, p Page) ([]oauth.Account, error) {
@@ -61,9 +52,6 @@ func accountPage(state string) string {
 // FindAccounts lists accounts whose email address, username or name begins with a text,
 // in the order of their names. Capitals make no difference.
 func (s *Store) FindAccounts(ctx context.Context, prefix string, limit int) ([]oauth.Account, error) {
-	if inNone(prefix) {
-		return nil, nil
-	}
 	key, keyEnd := beginning(EmailKey(prefix))
 	name, nameEnd := beginning(prefix)
 	rows, err := s.engine.db().QueryContext(ctx, findAccounts, key, keyEnd, name, nameEnd, limit)
@@ -102,9 +90,6 @@ const applicationPageOf = selectApplication + ` where owner_id = $1 and applicat
 // FindApplications lists applications whose name begins with a text, in the order of
 // their names. Capitals make no difference.
 func (s *Store) FindApplications(ctx context.Context, prefix string, limit int) ([]oauth.Application, error) {
-	if inNone(prefix) {
-		return nil, nil
-	}
 	from, to := beginning(prefix)
 	rows, err := s.engine.db().QueryContext(ctx, findApplications, from, to, limit)
 	return collect(rows, err, scanApplication)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -43,7 +44,8 @@ const applicationsByRole = selectApplication + ` where applications.id in
 // ManagedApplications lists the applications that an account owns, alone or with others,
 // and whose name has a text in it, the newest first. Capitals make no difference.
 func (s *Store) ManagedApplications(ctx context.Context, account oauth.ID, text string, p Page) ([]oauth.Application, error) {
-	if inNone(text) {
+	// It is in no name. SQLite refuses a pattern of 50,000 bytes.
+	if utf8.RuneCountInString(text) > oauth.MaxName {
 		return nil, nil
 	}
 	rows, err := s.engine.db().QueryContext(ctx, managedApplications, account[:], string(oauth.RoleCoOwner), containing(text), p.before(), p.Limit)
