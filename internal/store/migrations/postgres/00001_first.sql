@@ -95,7 +95,7 @@ create table authorizations (
   code_hash                  bytea    not null,
   redirect_uri               text     not null,
   challenge                  text     not null
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02);
 
 -- For connected applications and for the deletion of an application. Tokens of
 -- client_credentials stay out of it: they are many, and short-lived.
