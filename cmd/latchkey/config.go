@@ -147,10 +147,10 @@ func setFlag(flags *pflag.FlagSet, f *pflag.Flag, source string, values []string
 // interpret checks what was configured.
 func (c *config) interpret() error {
 	var err error
-	if c.trusted, err = prefixes(c.at("trusted_proxies"), c.trustedProxies); err != nil {
+	if c.trusted, err = c.prefixes("trusted_proxies", c.trustedProxies); err != nil {
 		return err
 	}
-	if c.exempt, err = prefixes(c.at("limits.exempt"), c.limits.Exempt); err != nil {
+	if c.exempt, err = c.prefixes("limits.exempt", c.limits.Exempt); err != nil {
 		return err
 	}
 	if err := c.checkWebhooks(); err != nil {
@@ -163,17 +163,17 @@ func (c *config) interpret() error {
 		{"access_token_lifetime", c.accessLifetime}, {"refresh_token_idle", c.refreshIdle}, {"session_lifetime", c.sessionLifetime},
 	} {
 		if d.value < time.Second {
-			return usageError{fmt.Errorf("%s must be a second or more", c.at(d.name))}
+			return c.wrong(d.name, " must be a second or more")
 		}
 	}
 	if c.review != "" && c.review != "none" && c.review != reviewRequired {
-		return usageError{fmt.Errorf("%s must be none or %s, not %q", c.at("review"), reviewRequired, c.review)}
+		return c.wrong("review", " must be none or %s, not %q", reviewRequired, c.review)
 	}
 	if c.refreshReplay < 0 {
-		return usageError{fmt.Errorf("%s must not be negative", c.at("refresh_replay_window"))}
+		return c.wrong("refresh_replay_window", " must not be negative")
 	}
 	if c.perApplication < 1 {
-		return usageError{fmt.Errorf("%s must be one or more", c.at("authorizations_per_application"))}
+		return c.wrong("authorizations_per_application", " must be one or more")
 	}
 	if c.scopes == nil && c.defaultScope != nil {
 		return fileError{fmt.Errorf("%s: configure the scopes too", c.at("default_scope"))}
@@ -189,8 +189,8 @@ func (c *config) interpret() error {
 	return nil
 }
 
-// prefixes reads networks and single addresses.
-func prefixes(key string, list []string) ([]netip.Prefix, error) {
+// prefixes reads the networks and single addresses of a key.
+func (c *config) prefixes(key string, list []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, s := range list {
 		p, err := netip.ParsePrefix(s)
@@ -198,7 +198,7 @@ func prefixes(key string, list []string) ([]netip.Prefix, error) {
 			p, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
 		if err != nil {
-			return nil, usageError{fmt.Errorf("%s: %q is not an address or a network such as 10.0.0.0/8", key, s)}
+			return nil, c.wrong(key, ": %q is not an address or a network such as 10.0.0.0/8", s)
 		}
 		all = append(all, p.Masked())
 	}

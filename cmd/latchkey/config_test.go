@@ -47,7 +47,7 @@ func TestLifetimesMustBeASecondOrMore(t *testing.T) {
 	for _, key := range []string{"access_token_lifetime", "refresh_token_idle", "session_lifetime"} {
 		for _, value := range []string{"0", "0s", "999ms", "-1h"} {
 			got := call(t, nil, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:99999", "--config", write(t, key+": "+value+"\n"))
-			if got.status != 2 || !strings.Contains(got.stderr, key+" must be a second or more") {
+			if got.status != 1 || !strings.Contains(got.stderr, key+" must be a second or more") {
 				t.Errorf("%s: %s exits with %d: %s", key, value, got.status, got.stderr)
 			}
 		}
@@ -74,6 +74,10 @@ func TestWrongConfigurationSaysWhatToMend(t *testing.T) {
 		{"a flag with hyphens", "access-token-lifetime: 3600\n", `line 1: access-token-lifetime: "3600" is not a valid value`},
 		{"two values for a flag", "\nissuer: [a, b]\n", "line 2: issuer: there must be one value"},
 		{"a duration that is too short", "\nsession-lifetime: 1ms\n", "line 2: session-lifetime must be a second or more"},
+		{"a replay window that is negative", "refresh_replay_window: -1s\n", "line 1: refresh_replay_window must not be negative"},
+		{"a review that there is not", "review: strict\n", `line 1: review must be none or required, not "strict"`},
+		{"an address without a port", "listen: here\n", `line 1: listen: "here" is not HOST:PORT`},
+		{"an issuer with a path", "issuer: https://id.example.com/a\n", `line 1: issuer: "https://id.example.com/a" must be a scheme and a host alone`},
 		{"no authorization at all", "\nauthorizations_per_application: 0\n", "line 2: authorizations_per_application must be one or more"},
 		{"no time until a retry", "webhooks:\n  first_retry: 0s\n", "line 2: webhooks.first_retry must be between a millisecond and an hour"},
 		{"years until a retry", "webhooks: {first_retry: 1000h}\n", "line 1: webhooks.first_retry must be between a millisecond and an hour"},
@@ -104,7 +108,7 @@ func TestWrongConfigurationSaysWhatToMend(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			file := write(t, row.text)
 			got := call(t, map[string]string{"LATCHKEY_CONFIG": file}, "serve", "--data", t.TempDir(), "--metrics-listen", "nowhere")
-			if got.status == 0 || !strings.HasPrefix(got.stderr, "latchkey: "+file) || !strings.Contains(got.stderr, row.want) {
+			if got.status != 1 || !strings.HasPrefix(got.stderr, "latchkey: "+file) || !strings.Contains(got.stderr, row.want) {
 				t.Errorf("exits with %d: %s\nwant %s", got.status, got.stderr, row.want)
 			}
 			if strings.Contains(got.stderr, "!!") || strings.Contains(got.stderr, "main.") {

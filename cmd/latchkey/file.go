@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -144,6 +145,15 @@ func (c *config) readFile(known []string) (map[string]setting, error) {
 
 // at names a key, and the place in the file where that is where its value is from.
 func (c *config) at(key string) string { return cmp.Or(c.places[key], key) }
+
+// wrong refuses the value of a key: it is a fault of the file, or of how the command was called.
+func (c *config) wrong(key, problem string, args ...any) error {
+	err := errors.New(c.at(key) + fmt.Sprintf(problem, args...))
+	if _, inFile := c.places[key]; inFile {
+		return fileError{err}
+	}
+	return usageError{err}
+}
 
 // settingNames are the flags that the environment and the file can set: those of serve and
 // those of every command. What one command alone does is said where it is called.

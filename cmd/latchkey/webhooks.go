@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -21,12 +20,12 @@ type webhooksConfig struct {
 
 func (c *config) checkWebhooks() error {
 	var err error
-	if c.webhooks.Allow, err = prefixes(c.at("webhooks.allow"), c.webhooksFile.Allow); err != nil {
+	if c.webhooks.Allow, err = c.prefixes("webhooks.allow", c.webhooksFile.Allow); err != nil {
 		return err
 	}
 	c.webhooks.FirstRetry = c.webhooksFile.FirstRetry
 	if _, configured := c.places["webhooks.first_retry"]; configured && (c.webhooks.FirstRetry < time.Millisecond || c.webhooks.FirstRetry > webhook.MaxFirstRetry) {
-		return usageError{fmt.Errorf("%s must be between a millisecond and an hour", c.at("webhooks.first_retry"))}
+		return c.wrong("webhooks.first_retry", " must be between a millisecond and an hour")
 	}
 	return nil
 }

@@ -239,7 +239,7 @@ func (c *config) issuerFor(address net.Addr) (string, error) {
 	if c.issuer == "" {
 		host, port, err := net.SplitHostPort(c.listen)
 		if err != nil {
-			return "", usageError{fmt.Errorf("%s: %q is not HOST:PORT", c.at("listen"), c.listen)}
+			return "", c.wrong("listen", ": %q is not HOST:PORT", c.listen)
 		}
 		if !oauth.LoopbackHost(host) {
 			return "", usageError{fmt.Errorf("set --issuer to the https URL by which everybody reaches this server: it listens on %s, which is not this machine alone", c.listen)}
@@ -252,11 +252,11 @@ func (c *config) issuerFor(address net.Addr) (string, error) {
 	u, err := url.Parse(strings.TrimSuffix(c.issuer, "/"))
 	switch {
 	case err != nil || !oauth.ValidHost(u) || u.Scheme != "https" && u.Scheme != "http":
-		return "", usageError{fmt.Errorf("%s: %q is not a URL such as https://id.example.com", c.at("issuer"), c.issuer)}
+		return "", c.wrong("issuer", ": %q is not a URL such as https://id.example.com", c.issuer)
 	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(c.issuer, "#") || u.User != nil:
-		return "", usageError{fmt.Errorf("%s: %q must be a scheme and a host alone, such as https://id.example.com", c.at("issuer"), c.issuer)}
+		return "", c.wrong("issuer", ": %q must be a scheme and a host alone, such as https://id.example.com", c.issuer)
 	case u.Scheme == "http" && !oauth.LoopbackHost(u.Hostname()):
-		return "", usageError{fmt.Errorf("%s: %q must be https: plain http is for this machine only", c.at("issuer"), c.issuer)}
+		return "", c.wrong("issuer", ": %q must be https: plain http is for this machine only", c.issuer)
 	}
 	return u.Scheme + "://" + strings.ToLower(u.Host), nil
 }
