@@ -232,6 +232,8 @@ func (e *sqlite) sizes(ctx context.Context) (map[string]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := e.readers.QueryContext(ctx, `select tbl, max(cast(stat as integer)) from sqlite_stat1 group by tbl`)
+	// Of an empty table there is no estimate.
+	rows, err := e.readers.QueryContext(ctx, `select name, coalesce(max(cast(stat as integer)), 0)
+		from sqlite_schema left join sqlite_stat1 on sqlite_stat1.tbl = name where type = 'table' and name not like 'sqlite%' group by name`)
 	return readSizes(rows, err)
 }

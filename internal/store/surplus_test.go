@@ -82,6 +82,9 @@ func revokesSurplus(t *testing.T, o Options) {
 	if n := s.Sizes()["authorizations"]; o.Database == "" && n != int64(len(surplus)+len(kept)) {
 		t.Errorf("the size of the table is told as %d", n)
 	}
+	if n, told := s.Sizes()["webhooks"]; !told || n != 0 {
+		t.Errorf("the size of an empty table is told as %d (%v)", n, told)
+	}
 }
 
 func checkSurplus(t *testing.T, s *Store, surplus, kept []oauth.ID) {
