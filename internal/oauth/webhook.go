@@ -3,7 +3,6 @@ package oauth
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -38,9 +37,6 @@ type Webhook struct {
 	RotatedAt time.Time
 	CreatedAt time.Time
 }
-
-// Wants reports whether the application chose the event.
-func (w Webhook) Wants(e WebhookEvent) bool { return slices.Contains(w.Events, e) }
 
 // WebhookKey derives the key of a generation that signs what an application is told.
 // Nothing stored can be turned into it.
