@@ -25,8 +25,8 @@ check:
 # Each fuzzer for a while: make fuzz FUZZTIME=10m
 FUZZTIME ?= 30s
 fuzz:
-	@for f in $$(grep -ho 'func Fuzz[A-Za-z]*' internal/oauth/fuzz_test.go | cut -c6-); do \
-		go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./internal/oauth || exit 1; done
+	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | sed 's|/[^/]*:func | |' | while read -r package f; do \
+		go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; done
 
 # Renews the pictures of the documentation from those that the browser tests made.
 screenshots:
