@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// insertMany adds rows from one array a column.
+// insertRows adds rows from one array a column.
 const insertRows = `insert into authorizations (` + wholeAuthorization + `)
 	select unnest($1::bytea[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::text[]), unnest($5::smallint[]), unnest($6::text[]),
 		unnest($7::bigint[]), unnest($8::bytea[]), unnest($9::bigint[]), unnest($10::text[]), unnest($11::boolean[]),
