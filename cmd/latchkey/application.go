@@ -98,7 +98,7 @@ func applicationCreate(c *config) *cobra.Command {
 	var owner string
 	var scopes, optional []string
 	cmd := &cobra.Command{
-		Use:   "create --owner ACCOUNT --name N --redirect-uri URI ...",
+		Use:   "create --owner ACCOUNT --name N [--redirect-uri URI ...]",
 		Short: "Register an application and print its client_id and, this once, its client_secret",
 		Args:  cobra.NoArgs,
 		RunE: c.onData(func(ctx context.Context, h *house, _ []string) (err error) {
@@ -125,7 +125,7 @@ func applicationCreate(c *config) *cobra.Command {
 	flags.StringVar(&r.Site, "site", "", "home page of the application")
 	flags.StringVar(&r.Privacy, "privacy", "", "its privacy policy")
 	flags.StringVar(&r.Terms, "terms", "", "its terms of service")
-	flags.StringArrayVar(&r.RedirectURIs, "redirect-uri", nil, "where answers may go; repeat it for several")
+	flags.StringArrayVar(&r.RedirectURIs, "redirect-uri", nil, "where answers may go, none if no person is asked; repeat it for several")
 	flags.StringArrayVar(&scopes, "scope", nil, "what the application may ask for; repeat it for several (default: the default scope)")
 	flags.StringArrayVar(&optional, "optional-scope", nil, "which of these people may leave out; repeat it for several")
 	flags.BoolVar(&r.Public, "public", false, "an application that cannot keep a secret; it gets none and must use PKCE")

@@ -87,6 +87,12 @@ func TestOperatingHasEveryCommand(t *testing.T) {
 			if f.Name != "json" && f.Name != "help" && f.Name != "email" && !strings.Contains(line, "--"+f.Name) {
 				t.Errorf("docs/operating.md has no --%s for %q", f.Name, cmd.CommandPath())
 			}
+			optional := len(f.Annotations[cobra.BashCompOneRequiredFlag]) == 0
+			for _, usage := range []string{line, cmd.Use} {
+				if optional && strings.Contains(regexp.MustCompile(`\[[^]]*\]`).ReplaceAllString(usage, ""), "--"+f.Name) {
+					t.Errorf("%q makes --%s a must", usage, f.Name)
+				}
+			}
 		})
 	}
 	walk(root)
