@@ -16,6 +16,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/admin"
@@ -55,11 +56,14 @@ type Config struct {
 type Server struct {
 	handler http.Handler
 	log     *slog.Logger
+	// linger is how long a server that ends answers on connections without a request in flight.
+	linger  time.Duration
+	leaving atomic.Bool
 }
 
 // New wires the URLs.
 func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
-	s := &Server{log: log}
+	s := &Server{log: log, linger: lingerTime}
 	browsers := http.NewServeMux()
 	browsers.Handle("GET "+config.Paths.Authorize, rooms.Authorize)
 	browsers.Handle("POST "+config.Paths.Authorize, rooms.Authorize)
@@ -241,6 +245,10 @@ func (s *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
 
 func (s *Server) ready(store func(context.Context) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if s.leaving.Load() {
+			http.Error(w, "shutting down", http.StatusServiceUnavailable)
+			return
+		}
 		if err := store(r.Context()); err != nil {
 			s.log.Error("the store does not answer", "cause", err)
 			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
@@ -255,13 +263,14 @@ const (
 	headerTime   = 10 * time.Second
 	requestTime  = 30 * time.Second
 	idleTime     = 2 * time.Minute
+	lingerTime   = 300 * time.Millisecond
 	shutdownTime = 15 * time.Second
 	maxHeader    = 64 << 10
 )
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !r.ProtoAtLeast(1, 1) || len(r.TransferEncoding) > 0 {
+	if !r.ProtoAtLeast(1, 1) || len(r.TransferEncoding) > 0 || s.leaving.Load() {
 		// RFC 9112 §6.1: something in between may frame it otherwise. net/http passes over the
 		// Transfer-Encoding of HTTP/1.0, and does not tell of a Content-Length beside one.
 		w.Header().Set("Connection", "close")
@@ -278,8 +287,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
-	unused := &unusedConns{conns: map[net.Conn]bool{}}
-	h.ConnState = unused.observe
+	conns := &connections{unused: map[net.Conn]bool{}}
+	h.ConnState = conns.observe
 	failed := make(chan error, 1)
 	go func() { failed <- h.Serve(listener) }()
 	select {
@@ -288,44 +297,63 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.log.Info("shutting down", "cause", context.Cause(ctx))
+	s.leaving.Store(true)
+	_ = listener.Close()
+	<-failed
+	conns.leave(s.linger)
 	// The context that ended is why we shut down; requests get time of their own.
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	unused.close()
 	err := h.Shutdown(limit)
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("requests were cut off at shutdown")
 		err = h.Close()
 	}
-	<-failed
 	return err
 }
 
-// unusedConns are connections on which nothing was asked yet. Browsers open them
-// ahead of time, and a shutdown would wait five seconds for them.
-type unusedConns struct {
-	mu    sync.Mutex
-	conns map[net.Conn]bool
+// connections are those that are open. On the unused ones nothing was asked yet: browsers
+// open them ahead of time, and a shutdown would wait five seconds for them.
+type connections struct {
+	mu     sync.Mutex
+	open   int
+	unused map[net.Conn]bool
 }
 
-func (u *unusedConns) observe(c net.Conn, state http.ConnState) {
+func (c *connections) observe(conn net.Conn, state http.ConnState) {
 	if state == http.StateIdle {
 		// It was active before.
 		return
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if state == http.StateNew {
-		u.conns[c] = true
-	} else {
-		delete(u.conns, c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		c.open++
+		c.unused[conn] = true
+	case http.StateActive:
+		delete(c.unused, conn)
+	case http.StateClosed:
+		c.open--
+		delete(c.unused, conn)
 	}
 }
 
-func (u *unusedConns) close() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for c := range u.conns {
-		_ = c.Close()
+// leave waits until all have ended, which they do with an answer: a request that meets a
+// connection which the server closes is lost. After that it closes the unused ones.
+func (c *connections) leave(within time.Duration) {
+	for end := time.Now().Add(within); c.areOpen() && time.Now().Before(end); {
+		time.Sleep(2 * time.Millisecond)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.unused {
+		_ = conn.Close()
+	}
+}
+
+func (c *connections) areOpen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open > 0
 }

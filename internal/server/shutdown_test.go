@@ -1,11 +1,13 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 )
@@ -57,4 +59,75 @@ func TestShutdownFinishesRequestsAndDoesNotWaitForUnusedConnections(t *testing.T
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
+}
+
+func TestConnectionsEndWithAnAnswerAtShutdown(t *testing.T) {
+	s := &Server{log: slog.New(slog.DiscardHandler), linger: time.Minute}
+	s.handler = s.ready(func(context.Context) error { return nil })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, listener) }()
+
+	// Connections are accepted in their order, so whoever is before one that is answered is known.
+	unused, idle := dial(t, address), dial(t, address)
+	idle.ask(t)
+	var busy sync.WaitGroup
+	for range 8 {
+		c := dial(t, address)
+		c.ask(t)
+		busy.Go(func() {
+			for status, last := c.ask(t); status != 0 && !last; status, last = c.ask(t) {
+			}
+		})
+	}
+	stop()
+	busy.Wait()
+	for name, c := range map[string]*client{"kept": idle, "unused": unused} {
+		if status, last := c.ask(t); status != http.StatusServiceUnavailable || !last {
+			t.Errorf("on the %s connection readyz answers %d, the last is %v", name, status, last)
+		}
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// client asks on one connection.
+type client struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func dial(t *testing.T, address string) *client {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &client{conn, bufio.NewReader(conn)}
+}
+
+// ask returns the status, 0 without an answer, and whether the server answers no more after it.
+func (c *client) ask(t *testing.T) (status int, last bool) {
+	t.Helper()
+	_, err := io.WriteString(c, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+	var res *http.Response
+	if err == nil {
+		res, err = http.ReadResponse(c.in, nil)
+	}
+	if err == nil {
+		defer res.Body.Close()
+		_, err = io.Copy(io.Discard, res.Body)
+	}
+	if err != nil {
+		t.Errorf("a request gets no answer: %v", err)
+		return 0, false
+	}
+	return res.StatusCode, res.Close
 }
