@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -72,6 +73,7 @@ func TestServe(t *testing.T) {
 		})
 	}
 	t.Run("outlives the terminal where a hangup is ignored", func(t *testing.T) { t.Parallel(); testNoHangup(t) })
+	t.Run("goes on when nobody reads what it writes", func(t *testing.T) { t.Parallel(); testNoReader(t) })
 	t.Run("keeps what it promised across a restart", func(t *testing.T) { t.Parallel(); testRestart(t) })
 }
 
@@ -135,6 +137,36 @@ func testNoHangup(t *testing.T) {
 	p.terminate(t)
 	if cause := p.logged(t, "shutting down", "cause"); !strings.Contains(cause, syscall.SIGTERM.String()) {
 		t.Errorf("the cause of the shutdown is %q", cause)
+	}
+}
+
+// testNoReader reads one line of all that the commands with a server write, and goes.
+func testNoReader(t *testing.T) {
+	folder := t.TempDir()
+	for _, args := range [][]string{{"serve", "--data", t.TempDir()}, {"demo", "--app-listen", "127.0.0.1:0"}} {
+		in, out, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, binary, append(args, "--listen", "127.0.0.1:0")...)
+		cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = append(environment(), "TMPDIR="+folder), t.TempDir(), out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		out.Close()
+		line, err := bufio.NewReader(in).ReadString('\n')
+		in.Close()
+		if err != nil || cmd.Process.Signal(syscall.SIGTERM) != nil {
+			t.Errorf("%s says %q: %v", args[0], line, err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s ends with: %v", args[0], err)
+		}
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("the demo leaves %v: %v", left, err)
 	}
 }
 

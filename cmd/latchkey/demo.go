@@ -57,6 +57,7 @@ func (d *demonstration) run(ctx context.Context, temporary bool) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(d.data)) }()
 	}
 	d.serving = true
+	outliveReaders()
 	if d.catalogue == nil {
 		d.scopes = append(builtInScopes(), scopeConfig{Name: "community", Description: "See the communities you belong to"})
 		if err := d.interpret(); err != nil {

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
@@ -34,6 +36,7 @@ func (c *config) serve(ctx context.Context) (err error) {
 		return err
 	}
 	c.serving = true
+	outliveReaders()
 	h, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -81,6 +84,10 @@ func (c *config) serve(ctx context.Context) (err error) {
 	h.log.Info("serving", "issuer", issuer, "data", c.data, "database", c.databaseName())
 	return s.Serve(ctx, listener)
 }
+
+// outliveReaders lets a server go on, and end as it should, when nobody reads what it writes
+// any more: Ctrl-C behind `| tee` ends tee first.
+func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }
 
 // databaseName is the file of a SQLite, or the host and the name of a PostgreSQL without the
 // password.
