@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -95,7 +96,11 @@ const maxPasswordInput = 4096
 func (c *config) readPassword(ctx context.Context, stdin bool) (string, error) {
 	if stdin {
 		raw, err := await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(c.in, maxPasswordInput)) })
-		return strings.TrimRight(raw, "\r\n"), err
+		password := strings.TrimRight(raw, "\r\n")
+		if err == nil && (!utf8.ValidString(password) || strings.ContainsAny(password, "\r\n\x00")) {
+			err = errors.New("the password must be one line of UTF-8 text: nothing else can be entered to sign in")
+		}
+		return password, err
 	}
 	if !term.IsTerminal(int(c.in.Fd())) {
 		return "", usageError{errors.New("there is no terminal to ask for the password on; use --password-stdin")}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -29,5 +30,30 @@ func TestReadingAPasswordFromStandardInputCanBeInterrupted(t *testing.T) {
 	}
 	if _, err := os.Stat(data); !os.IsNotExist(err) {
 		t.Errorf("the data folder is there: %v", err)
+	}
+}
+
+func TestAPasswordFromStandardInputIsOneLineOfText(t *testing.T) {
+	data := t.TempDir()
+	makeAccount(t, data, "ada@example.com")
+	for input, want := range map[string]int{
+		"a pass phrase": 0, "a pass phrase\r\n": 0, "a pass phrase\n\n": 0, "eine süße Phrase": 0,
+		"a pass phrase\na pass phrase\n": 1, "a pass\rphrase": 1, "a pass\x00phrase": 1, "a pass phrase\xff": 1,
+	} {
+		file := filepath.Join(t.TempDir(), "password")
+		if err := os.WriteFile(file, []byte(input), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		in, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		var stderr bytes.Buffer
+		status := run(t.Context(), []string{"account", "set-password", "ada@example.com", "--data", data, "--password-stdin"},
+			terminal{in: in, out: io.Discard, err: &stderr, env: func(string) (string, bool) { return "", false }})
+		if status != want || want != 0 && !strings.Contains(stderr.String(), "one line of UTF-8 text") {
+			t.Errorf("%q exits with %d, want %d: %s", input, status, want, stderr.String())
+		}
 	}
 }
