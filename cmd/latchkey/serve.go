@@ -24,6 +24,8 @@ func serveCommand(c *config) *cobra.Command {
 		Short: "Run the provider",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.serving = true
+			outliveReaders()
 			return c.serve(cmd.Context())
 		},
 	}
@@ -35,8 +37,13 @@ func (c *config) serve(ctx context.Context) (err error) {
 	if err := c.checkIssuer(); err != nil {
 		return err
 	}
-	c.serving = true
-	outliveReaders()
+	begun := false
+	defer func() {
+		if err != nil && !begun && ctx.Err() != nil {
+			c.logger().Info("shutting down before anything was served", "cause", context.Cause(ctx), "interrupted", err)
+			err = nil
+		}
+	}()
 	h, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -81,6 +88,7 @@ func (c *config) serve(ctx context.Context) (err error) {
 	if c.database == "" {
 		c.spareProcessor()
 	}
+	begun = true
 	h.log.Info("serving", "issuer", issuer, "data", c.data, "database", c.databaseName())
 	return s.Serve(ctx, listener)
 }
