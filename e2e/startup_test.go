@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -164,6 +165,25 @@ func TestOneServerOnADataFolder(t *testing.T) {
 	s.kill(t)
 	s.again(t) // a killed server does not keep its folder
 	s.checkAlive(t, s.clientCredentials(t, app, "").tokens(t).Access)
+}
+
+// TestTheLogHasNoOtherLinesWhenTheMetricsAreBusy leaves a server no file to accept with.
+func TestTheLogHasNoOtherLinesWhenTheMetricsAreBusy(t *testing.T) {
+	t.Parallel()
+	p := launchCommand(t, nil, exec.Command("sh", "-c", `ulimit -n 100 && exec "$@"`, "sh", watched,
+		"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--metrics-listen", "127.0.0.1:0"))
+	p.listening(t)
+	address := p.logged(t, "serving metrics", "address")
+	eventually(t, "there are too many open files", func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return bytes.Contains(p.stderr.Bytes(), []byte("too many open files"))
+	})
+	p.terminate(t)
+	checkLog(t, p.stderr.Bytes())
 }
 
 func TestMetrics(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -113,7 +114,10 @@ func (d *demonstration) serve(ctx context.Context, h *house, made *demoMade) err
 	}
 	set.Issuer, set.BaseURL = issuer, appURL
 	defer h.deliver(ctx)()
-	example := &http.Server{Handler: demo.New(set.Config), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second}
+	example := &http.Server{
+		Handler: demo.New(set.Config), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
+		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelWarn),
+	}
 	exampleDone := make(chan error, 1)
 	go func() { exampleDone <- example.Serve(app) }()
 
