@@ -200,6 +200,10 @@ func (c *config) prefixes(key string, list []string) ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, c.wrong(key, ": %q is not an address or a network such as 10.0.0.0/8", s)
 		}
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			// Some logs write IPv4 addresses so; those of clients are compared without.
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
 		all = append(all, p.Masked())
 	}
 	return all, nil

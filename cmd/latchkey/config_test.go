@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -134,6 +135,13 @@ func TestAliasesStandForWhatTheyRepeat(t *testing.T) {
 	}
 	if got := settings["listen"].values; len(got) != 1 || got[0] != "192.0.2.1" {
 		t.Errorf("listen is %q", got)
+	}
+}
+
+func TestNetworksOfIPv4AreThatHoweverTheyAreWritten(t *testing.T) {
+	got, err := prefixes("trusted_proxies", []string{"::ffff:10.0.0.1", "::ffff:10.1.2.3/104", "10.0.0.1", "fd00::/8", "::ffff:0:0/95"})
+	if want := "[10.0.0.1/32 10.0.0.0/8 10.0.0.1/32 fd00::/8 ::fffe:0:0/95]"; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("got %v (%v), want %s", got, err, want)
 	}
 }
 
