@@ -281,6 +281,29 @@ func TestRefreshScope(t *testing.T) {
 	}
 }
 
+func TestARefreshIsRepeatedThoughLessIsAllowedMeanwhile(t *testing.T) {
+	l := active(t)
+	lost := l.rotation(l.refresh)
+	lost.Scope = "community profile"
+	l.apply(lost, "")
+	for _, c := range []struct {
+		asked, allowed oauth.Scope
+		want           string
+	}{
+		{"community profile", "profile", ""},
+		{"", "profile", ""},
+		{"profile", "profile", "invalid_scope"},
+		{"community profile", "", "invalid_scope"},
+	} {
+		lost.Scope, lost.Allowed = c.asked, c.allowed
+		before := l.row
+		l.apply(lost, c.want)
+		if before.ReplayedAt = l.row.ReplayedAt; l.row != before {
+			t.Errorf("repeated with %q where %q is allowed: the row changed", c.asked, c.allowed)
+		}
+	}
+}
+
 func TestTheOldAccessTokenLivesOnForRequestsInFlight(t *testing.T) {
 	l := active(t)
 	old := l.access
