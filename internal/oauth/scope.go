@@ -18,6 +18,11 @@ const ProfileScope Scope = "profile"
 // for among the others, and whoever sends them has proved nothing yet.
 const maxScopeTokens = 256
 
+// ErrManyScopes is the answer to a scope parameter with more.
+func ErrManyScopes() *Error {
+	return NewError(InvalidScope, "scope has more than %d tokens", maxScopeTokens)
+}
+
 // ParseScope reads the value of a scope parameter. Tokens may be separated by
 // one or more spaces; a repeated token counts once.
 func ParseScope(s string) (Scope, *Error) {
@@ -30,7 +35,7 @@ func ParseScope(s string) (Scope, *Error) {
 			return "", NewError(InvalidScope, "scope has a character that RFC 6749 section 3.3 does not allow")
 		}
 		if len(tokens) == maxScopeTokens {
-			return "", NewError(InvalidScope, "scope has more than %d tokens", maxScopeTokens)
+			return "", ErrManyScopes()
 		}
 		tokens = append(tokens, token)
 	}

@@ -71,6 +71,8 @@ func (a Attempt) whichScope(refusal *oauth.Error, _ time.Time) advice {
 		return advice{oauth.Say("The refresh repeats one whose answer had another scope: %s.", string(a.Authorization.Access.Scope)), oauth.Say("Repeat it with that scope, or use the refresh token that came with it.")}
 	case strings.ContainsAny(asked, ",;+") && unknown != "":
 		return advice{oauth.Say("The scopes are not separated by spaces."), oauth.Say("Put one space between scopes; in an address it is written %20.")}
+	case malformed != nil && malformed.Description == oauth.ErrManyScopes().Description:
+		return advice{oauth.Say("The request asks for too many scopes."), oauth.Say("Ask for scopes by the names of this platform: %s.", string(a.Catalogue.All()))}
 	case malformed != nil:
 		return advice{oauth.Say("A scope has a character that no scope has."), oauth.Say("Ask for scopes by the names of this platform: %s.", string(a.Catalogue.All()))}
 	case unknown != "":

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +188,10 @@ func TestBodiesAreExplained(t *testing.T) {
 func TestAuthorizationRequestsAreExplained(t *testing.T) {
 	s := newSeat(t)
 	challenge := strings.Repeat("A", 43)
+	var many strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&many, "scope%d ", i)
+	}
 	for _, c := range []struct {
 		refusal oauth.Code
 		pairs   []string
@@ -213,6 +218,7 @@ func TestAuthorizationRequestsAreExplained(t *testing.T) {
 		{oauth.InvalidScope, []string{"response_type", "code", "scope", "community"}, "An administrator of this platform has to allow it. Ask for it in the settings"},
 		{oauth.InvalidScope, []string{"response_type", "code", "scope", strings.Repeat("s", 50)}, "There is no scope [...]. Ask for scopes"},
 		{oauth.InvalidScope, []string{"response_type", "code", "scope", "pro\"file"}, "a character that no scope has"},
+		{oauth.InvalidScope, []string{"response_type", "code", "scope", many.String()}, "The request asks for too many scopes. Ask for scopes by the names"},
 	} {
 		s.advises(t, Attempt{Place: "authorize", Parameters: parameters(t, c.pairs...)}, oauth.NewError(c.refusal, "no"), c.want)
 	}
