@@ -170,7 +170,7 @@ func TestScopeKeepsTheOrderAndDropsRepetitions(t *testing.T) {
 	}
 }
 
-func TestAScopeHasNoEndOfTokens(t *testing.T) {
+func TestAScopeHasAnEndOfTokens(t *testing.T) {
 	long := func(n int) string {
 		var tokens []string
 		for i := range n {
@@ -178,11 +178,13 @@ func TestAScopeHasNoEndOfTokens(t *testing.T) {
 		}
 		return strings.Join(tokens, " ")
 	}
-	if _, refusal := oauth.ParseScope(long(256) + strings.Repeat(" s0", 20_000)); refusal != nil {
-		t.Errorf("256 tokens, one of them often: %v", refusal)
+	if _, refusal := oauth.ParseScope("  " + long(256) + "  "); refusal != nil {
+		t.Errorf("256 tokens: %v", refusal)
 	}
-	if _, refusal := oauth.ParseScope(long(257)); refusal == nil || refusal.Code != oauth.InvalidScope {
-		t.Errorf("257 tokens: %v", refusal)
+	for name, scope := range map[string]string{"257 tokens": long(257), "256 tokens, one of them twice": long(256) + " s255"} {
+		if _, refusal := oauth.ParseScope(scope); refusal == nil || refusal.Code != oauth.InvalidScope {
+			t.Errorf("%s: %v", name, refusal)
+		}
 	}
 }
 

@@ -14,8 +14,8 @@ type Scope string
 // ProfileScope is what the API's first resource needs.
 const ProfileScope Scope = "profile"
 
-// maxScopeTokens is how many different tokens a scope parameter may have: each is looked
-// for among the others, and whoever sends them has proved nothing yet.
+// maxScopeTokens is how many tokens a scope parameter may have, repeated ones too: each is
+// looked for among the others, and whoever sends them has proved nothing yet.
 const maxScopeTokens = 256
 
 // ErrManyScopes is the answer to a scope parameter with more.
@@ -27,17 +27,20 @@ func ErrManyScopes() *Error {
 // one or more spaces; a repeated token counts once.
 func ParseScope(s string) (Scope, *Error) {
 	var tokens []string
+	left := maxScopeTokens
 	for token := range strings.SplitSeq(s, " ") {
-		if token == "" || slices.Contains(tokens, token) {
+		if token == "" {
 			continue
 		}
 		if !validScopeToken(token) {
 			return "", NewError(InvalidScope, "scope has a character that RFC 6749 section 3.3 does not allow")
 		}
-		if len(tokens) == maxScopeTokens {
+		if left--; left < 0 {
 			return "", ErrManyScopes()
 		}
-		tokens = append(tokens, token)
+		if !slices.Contains(tokens, token) {
+			tokens = append(tokens, token)
+		}
 	}
 	return Scope(strings.Join(tokens, " ")), nil
 }
