@@ -186,6 +186,11 @@ func testNotThere(t *testing.T, s *server) {
 	app := s.register(t, registration{})
 	s.session.visit(t, app.request("prompt", "none")).checkNoCode(t)
 	s.session.press(t, s.session.visit(t, app.request()), "Cancel").checkNoCode(t)
+	// Who tries an application by hand is shown the answer.
+	tried := s.session.press(t, s.session.visit(t, s.session.begin(t, app)), "Allow")
+	for _, answer := range []string{"200 OK", "400 Bad Request"} {
+		s.session.press(t, tried, "Exchange the code").reads(t, http.StatusOK, "HTTP/1.1 "+answer)
+	}
 	s.browser(s.ada).visit(t, app.request("prompt", "none")).checkNoCode(t)
 	s.do(t, get(mePath, strings.Repeat("A", 43))).checkStatus(t, http.StatusUnauthorized)
 	if log := s.errorLog(t, app, ""); len(log) != 0 {

@@ -68,7 +68,7 @@ type handler func(http.ResponseWriter, *http.Request) error
 
 // rules are what an endpoint does alike for every request.
 type rules struct {
-	// place is how the developers of applications know it.
+	// place is how the developers of applications know it, empty where they are told nothing.
 	place  string
 	method string
 	// open lets pages of every origin call it, without credentials of the browser.

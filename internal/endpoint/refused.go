@@ -76,9 +76,10 @@ func (e *Endpoints) claimed(r *http.Request, p oauth.Parameters, body []byte, er
 func looksJSON(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) }
 
 // note writes a refused request down for the developers of its application, where that is
-// known. What failed through no fault of theirs is left out.
+// known. What failed through no fault of theirs is left out, and what one of them sends by
+// hand and is answered on a page: it has no place.
 func (e *Endpoints) note(q *http.Request, place string, err error, told *oauth.Error) {
-	if told.Cause != nil || told.Code == oauth.ServerError || told.Code == oauth.Unavailable {
+	if place == "" || told.Cause != nil || told.Code == oauth.ServerError || told.Code == oauth.Unavailable {
 		return
 	}
 	var a usage.Attempt
