@@ -315,8 +315,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 // connections are those that are open. On the unused ones nothing was asked yet: browsers
 // open them ahead of time, and a shutdown would wait five seconds for them.
 type connections struct {
+	open   sync.WaitGroup
 	mu     sync.Mutex
-	open   int
 	unused map[net.Conn]bool
 }
 
@@ -327,33 +327,32 @@ func (c *connections) observe(conn net.Conn, state http.ConnState) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch state {
-	case http.StateNew:
-		c.open++
+	if state == http.StateNew {
+		c.open.Add(1)
 		c.unused[conn] = true
-	case http.StateActive:
-		delete(c.unused, conn)
-	case http.StateClosed:
-		c.open--
-		delete(c.unused, conn)
+		return
+	}
+	delete(c.unused, conn)
+	if state == http.StateClosed {
+		c.open.Done()
 	}
 }
 
 // leave waits until all have ended, which they do with an answer: a request that meets a
 // connection which the server closes is lost. After that it closes the unused ones.
 func (c *connections) leave(within time.Duration) {
-	for end := time.Now().Add(within); c.areOpen() && time.Now().Before(end); {
-		time.Sleep(2 * time.Millisecond)
+	ended := make(chan struct{})
+	go func() {
+		c.open.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(within):
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for conn := range c.unused {
 		_ = conn.Close()
 	}
-}
-
-func (c *connections) areOpen() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.open > 0
 }
