@@ -166,6 +166,8 @@ func nothingIsNotWrittenDown(t *testing.T, s *Store) {
 	owner := newAccount(t, s, "o@x.example", "olive", "Olive", false)
 	a := newApplication(t, s, owner, "App")
 	for range 2 {
+		must(t, s.PutLogo(ctx, a.ID, nil))
+		must(t, s.SetWebhook(ctx, a, "https://x.example/hook", oauth.WebhookEvents(), ""))
 		must(t, s.ResumeApplication(ctx, a.ID))
 		if err := s.ReturnApplication(ctx, a.ID, "No."); !errors.Is(err, ErrChanged) {
 			t.Errorf("what was not submitted is sent back: %v", err)
@@ -190,7 +192,7 @@ func nothingIsNotWrittenDown(t *testing.T, s *Store) {
 	must(t, s.EnableAccount(ctx, owner.ID))
 	must(t, s.EnableAccount(ctx, owner.ID))
 	kinds, _ := kindsOf(t, s, AuditFilter{AccountID: owner.ID})
-	if want := "account.created application.registered application.verified application.unverified account.disabled " +
+	if want := "account.created application.registered webhook.changed application.verified application.unverified account.disabled " +
 		"application.verified application.unverified account.enabled"; kinds != want {
 		t.Errorf("written down is %s", kinds)
 	}

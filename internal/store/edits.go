@@ -35,7 +35,7 @@ func (s *Store) EndPreviousSecret(ctx context.Context, id oauth.ID, made time.Ti
 		}
 		return tx.oneRow(`update applications set previous_secret_hash = $1, previous_secret_ends_at = 0,
 				previous_secret_created_at = 0, previous_secret_used_at = 0
-			where id = $2 and previous_secret_ends_at <> 0`, []byte{}, id[:])
+			where id = $2 and previous_secret_ends_at > $3`, []byte{}, id[:], toMillis(tx.now))
 	})
 }
 

@@ -75,12 +75,18 @@ func editsAreWrittenDown(t *testing.T, s *Store) {
 	edit(func(a *oauth.Application) { a.Name, a.Terms = "Other", "https://app.example/terms" })
 	edit(func(*oauth.Application) {})
 	edit(func(a *oauth.Application) { a.RedirectURIs = []string{"https://other.example/"} })
+	must(t, s.PutLogo(t.Context(), a.ID, &oauth.Picture{ID: newID(t, s.Now()), Type: "image/png", Body: []byte("1"), CreatedAt: s.Now()}))
+	must(t, s.PutLogo(t.Context(), a.ID, nil))
 	must(t, s.PutLogo(t.Context(), a.ID, nil))
 	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{1}, s.Now()))
+	if err := s.EndPreviousSecret(t.Context(), a.ID, time.Time{}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a secret that works no more is ended: %v", err)
+	}
+	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{2}, s.Now().Add(time.Hour)))
 	must(t, s.EndPreviousSecret(t.Context(), a.ID, time.Time{}))
 	want := []string{
 		"application.registered: ", "application.edited: name, terms", "application.edited: redirect_uris",
-		"application.logo_changed: ", "application.secret_replaced: ", "application.secret_ended: ",
+		"application.logo_changed: ", "application.logo_changed: ", "application.secret_replaced: ", "application.secret_replaced: ", "application.secret_ended: ",
 	}
 	if got := told(t, s, a.ID); !slices.Equal(got, want) {
 		t.Errorf("the audit log has\n%q, want\n%q", got, want)

@@ -121,6 +121,7 @@ func (a *audited) auditsProfile(ctx context.Context, ada oauth.Account) {
 		"account.profile_changed by Ada 16 at 192.0.2.7 of 16/0 Ada: picture replaced")
 	a.does("no picture", func() error { return a.store.PutPortrait(ctx, ada.ID, nil) },
 		"account.profile_changed by Ada 16 at 192.0.2.7 of 16/0 Ada: picture removed")
+	a.does("no picture again", func() error { return a.store.PutPortrait(ctx, ada.ID, nil) })
 }
 
 func (a *audited) auditsFailures(ada oauth.Account) {

@@ -21,6 +21,9 @@ func (s *Store) PutPortrait(ctx context.Context, account oauth.ID, p *oauth.Pict
 		if err != nil {
 			return tx.absent(err)
 		}
+		if p == nil && a.AvatarURL == "" {
+			return nil
+		}
 		before, _ := oauth.PictureOf(a.AvatarURL)
 		if a.AvatarURL = ""; p != nil {
 			a.AvatarURL = p.Path()
@@ -47,6 +50,9 @@ func (s *Store) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Pict
 		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), application[:]))
 		if err != nil {
 			return tx.absent(err)
+		}
+		if p == nil && a.Logo == "" {
+			return nil
 		}
 		old := a
 		before, _ := oauth.ParseID(a.Logo)

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +34,14 @@ func (s *Store) SetWebhook(ctx context.Context, a oauth.Application, url string,
 		names[i] = string(e)
 	}
 	return s.write(ctx, func(tx *transaction) error {
-		_, err := tx.exec(`insert into webhooks (application_id, url, events, generation, rotated_at, created_at) values ($1, $2, $3, $4, 0, $5)
+		is, err := scanWebhook(tx.queryRow(selectWebhook+tx.lock, a.ID[:]))
+		if err == nil && is.URL == url && slices.Equal(is.Events, events) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		_, err = tx.exec(`insert into webhooks (application_id, url, events, generation, rotated_at, created_at) values ($1, $2, $3, $4, 0, $5)
 			on conflict (application_id) do update set url = excluded.url, events = excluded.events`,
 			a.ID[:], url, strings.Join(names, " "), toMillis(tx.now), toMillis(tx.now))
 		if err != nil {
