@@ -68,8 +68,9 @@ const (
 	AuditSecretReplaced    AuditKind = "application.secret_replaced"
 	AuditSecretEnded       AuditKind = "application.secret_ended"
 	// The detail of these names the role and the account.
-	AuditMemberAdded          AuditKind = "application.member_added"
-	AuditMemberRemoved        AuditKind = "application.member_removed"
+	AuditMemberAdded   AuditKind = "application.member_added"
+	AuditMemberRemoved AuditKind = "application.member_removed"
+	// The detail names the owner before.
 	AuditApplicationInherited AuditKind = "application.transferred"
 )
 

@@ -153,7 +153,7 @@ func applicationsAreReviewed(t *testing.T, s *Store) {
 		"application.scope_allowed application.scope_declined application.suspended application.resumed application.unverified application.deleted"; kinds != want {
 		t.Errorf("written down is %s", kinds)
 	}
-	if want := "||No site.|||community billing|community|billing|Spam.||Sold.|"; details != want {
+	if want := "profile||No site.|||community billing|community|billing|Spam.||Sold.|"; details != want {
 		t.Errorf("the details are %s", details)
 	}
 	if err := s.VerifyApplication(ctx, a.ID); !errors.Is(err, ErrNotFound) {

@@ -36,7 +36,11 @@ func (s *Store) RegisterApplication(ctx context.Context, a oauth.Application) er
 		if err != nil {
 			return err
 		}
-		return tx.audit(oauth.AuditApplicationRegistered, subjectOf(a), "")
+		may := string(a.Scope)
+		if a.ResourceServer {
+			may += ", resource server"
+		}
+		return tx.audit(oauth.AuditApplicationRegistered, subjectOf(a), may)
 	})
 }
 

@@ -145,7 +145,7 @@ func anotherNameTakesTheMark(t *testing.T, s *Store) {
 	warned(false)
 	verified("another name of somebody else", true, foreign)
 	kinds, details := kindsOf(t, s, AuditFilter{ApplicationID: marked.ID})
-	if want := "application.registered application.verified application.edited"; kinds != want || details != "||verified mark" {
+	if want := "application.registered application.verified application.edited"; kinds != want || details != "profile||verified mark" {
 		t.Errorf("written down is %s: %s", kinds, details)
 	}
 	if kinds, _ := kindsOf(t, s, AuditFilter{ApplicationID: draft.ID}); kinds != "application.registered" {

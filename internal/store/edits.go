@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -67,9 +68,9 @@ func whatWasEdited(before, after oauth.Application) string {
 		"privacy":        before.Privacy != after.Privacy,
 		"terms":          before.Terms != after.Terms,
 		"redirect_uris":  !slices.Equal(before.RedirectURIs, after.RedirectURIs),
-		"scope":          before.Scope != after.Scope,
 		"optional_scope": before.OptionalScope != after.OptionalScope,
 		verifiedMark:     before.Verified() && !after.Verified(),
+		fmt.Sprintf("scope %q to %q", before.Scope, after.Scope): before.Scope != after.Scope,
 	} {
 		if differs {
 			edited = append(edited, name)

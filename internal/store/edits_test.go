@@ -46,7 +46,7 @@ func confidential(t *testing.T, s *Store) oauth.Application {
 	id, clientID, err := oauth.NewClientID(rand.Reader, s.Now())
 	must(t, err)
 	a := oauth.Application{
-		ID: id, ClientID: clientID, OwnerID: adaOf(t, s).ID, Name: "App", Scope: "profile",
+		ID: id, ClientID: clientID, OwnerID: adaOf(t, s).ID, Name: "App", Scope: "profile", ResourceServer: true,
 		SecretHash: oauth.Hash{9}, SecretCreatedAt: s.Now(), CreatedAt: s.Now(),
 	}
 	must(t, s.RegisterApplication(t.Context(), a))
@@ -75,6 +75,8 @@ func editsAreWrittenDown(t *testing.T, s *Store) {
 	edit(func(a *oauth.Application) { a.Name, a.Terms = "Other", "https://app.example/terms" })
 	edit(func(*oauth.Application) {})
 	edit(func(a *oauth.Application) { a.RedirectURIs = []string{"https://other.example/"} })
+	edit(func(a *oauth.Application) { a.Scope = "profile community" })
+	must(t, s.VerifyApplication(t.Context(), a.ID))
 	must(t, s.PutLogo(t.Context(), a.ID, &oauth.Picture{ID: newID(t, s.Now()), Type: "image/png", Body: []byte("1"), CreatedAt: s.Now()}))
 	must(t, s.PutLogo(t.Context(), a.ID, nil))
 	must(t, s.PutLogo(t.Context(), a.ID, nil))
@@ -84,9 +86,15 @@ func editsAreWrittenDown(t *testing.T, s *Store) {
 	}
 	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{2}, s.Now().Add(time.Hour)))
 	must(t, s.EndPreviousSecret(t.Context(), a.ID, time.Time{}))
+	must(t, s.VerifyApplication(t.Context(), a.ID))
+	bob := newAccount(t, s, "bob@example.com", "bob", "Bob", false)
+	must(t, s.AddMember(t.Context(), a.ID, a.OwnerID, bob, oauth.RoleHeir))
+	must(t, s.Inherit(t.Context(), a.ID, bob))
 	want := []string{
-		"application.registered: ", "application.edited: name, terms", "application.edited: redirect_uris",
-		"application.logo_changed: ", "application.logo_changed: ", "application.secret_replaced: ", "application.secret_replaced: ", "application.secret_ended: ",
+		"application.registered: profile, resource server", "application.edited: name, terms", "application.edited: redirect_uris",
+		`application.edited: scope "profile" to "profile community"`, "application.verified: ",
+		"application.logo_changed: verified mark", "application.logo_changed: ", "application.secret_replaced: ", "application.secret_replaced: ", "application.secret_ended: ",
+		"application.verified: ", "application.member_added: heir: Bob", "application.transferred: from Ada, verified mark",
 	}
 	if got := told(t, s, a.ID); !slices.Equal(got, want) {
 		t.Errorf("the audit log has\n%q, want\n%q", got, want)

@@ -159,7 +159,14 @@ func (s *Store) onMember(ctx context.Context, application oauth.ID, kind oauth.A
 		if changed, err := f(tx, a); err != nil || !changed || tx.refusal != nil {
 			return err
 		}
-		return tx.audit(kind, oauth.AuditSubject{AccountID: account.ID, ApplicationID: a.ID, Name: a.Name}, string(role)+": "+account.Name)
+		detail := string(role) + ": " + account.Name
+		if kind == oauth.AuditApplicationInherited {
+			detail = "from " + a.OwnerName
+			if a.Verified() {
+				detail += ", " + verifiedMark
+			}
+		}
+		return tx.audit(kind, oauth.AuditSubject{AccountID: account.ID, ApplicationID: a.ID, Name: a.Name}, detail)
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: application})
 }

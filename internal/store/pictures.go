@@ -62,11 +62,11 @@ func (s *Store) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Pict
 		if err := tx.replacePicture(before, p); err != nil {
 			return err
 		}
-		err = tx.oneRow(`update applications set logo = $1, verified_at = $2 where id = $3`, a.Logo, toMillis(a.Remarked(old).VerifiedAt), application[:])
-		if err != nil {
+		a = a.Remarked(old)
+		if err := tx.oneRow(`update applications set logo = $1, verified_at = $2 where id = $3`, a.Logo, toMillis(a.VerifiedAt), application[:]); err != nil {
 			return err
 		}
-		return tx.audit(oauth.AuditLogoChanged, subjectOf(a), "")
+		return tx.audit(oauth.AuditLogoChanged, subjectOf(a), whatWasEdited(old, a))
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: application})
 }
