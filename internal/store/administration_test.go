@@ -277,9 +277,14 @@ func names(all []oauth.Application) (names []string) {
 
 func living(t *testing.T, s *Store, a oauth.Application, account oauth.Account) oauth.Authorization {
 	t.Helper()
+	return livingUntil(t, s, a, account, time.Time{})
+}
+
+func livingUntil(t *testing.T, s *Store, a oauth.Application, account oauth.Account, ends time.Time) oauth.Authorization {
+	t.Helper()
 	row := oauth.Authorization{
 		ID: newID(t, s.Now()), ApplicationID: a.ID, AccountID: account.ID, GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusActive,
-		Scope: "profile", CreatedAt: s.Now(), Generation: 1, RotatedAt: s.Now(),
+		Scope: "profile", CreatedAt: s.Now(), Generation: 1, RotatedAt: s.Now(), EndsAt: ends,
 	}.UntilIdle(time.Hour)
 	must(t, s.Issue(t.Context(), row))
 	must(t, s.write(t.Context(), func(tx *transaction) error {
@@ -293,8 +298,9 @@ func livingIsCounted(t *testing.T, s *Store) {
 	ada, bob := newAccount(t, s, "ada@x.example", "ada", "Ada", false), newAccount(t, s, "bob@x.example", "bob", "Bob", false)
 	first, second := newApplication(t, s, ada, "One"), newApplication(t, s, ada, "Two")
 	living(t, s, first, bob)
-	living(t, s, first, bob)
+	livingUntil(t, s, first, bob, s.Now().Add(time.Hour))
 	living(t, s, second, ada)
+	livingUntil(t, s, first, ada, s.Now())
 	must(t, s.RevokeByOperator(ctx, living(t, s, second, bob).ID))
 	got, err := s.LivingOfApplication(ctx, first.ID)
 	must(t, err)

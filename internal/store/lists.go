@@ -116,32 +116,36 @@ const CountedTo = 10_000
 
 // LivingOfApplication counts what stops when an application is suspended.
 func (s *Store) LivingOfApplication(ctx context.Context, id oauth.ID) (l Living, err error) {
-	err = s.engine.db().QueryRowContext(ctx, livingOfApplication, id[:], CountedTo).Scan(&l.Authorizations, &l.Accounts)
+	err = s.engine.db().QueryRowContext(ctx, livingOfApplication, id[:], CountedTo, toMillis(s.Now())).Scan(&l.Authorizations, &l.Accounts)
 	return l, fault(err)
 }
 
+// lives leaves out what an account approved for a time that is over at $3.
+const lives = `status = 2 and (ends_at = 0 or ends_at > $3)`
+
 const livingOfApplication = `select count(*), count(distinct account_id) from (select account_id from authorizations
-	where grant_type = 'authorization_code' and application_id = $1 and status = 2 limit $2) as living`
+	where grant_type = 'authorization_code' and application_id = $1 and ` + lives + ` limit $2) as living`
 
 // LivingOfAccount counts what stops when an account is disabled: its own, and what its
 // applications live by, as long as those are not suspended already.
 func (s *Store) LivingOfAccount(ctx context.Context, id oauth.ID) (Living, error) {
 	l := Living{AsOwner: &Living{}}
-	err := s.engine.db().QueryRowContext(ctx, livingOfAccount, id[:], CountedTo, toMillis(s.Now())).Scan(&l.Authorizations, &l.Sessions, &l.Applications)
+	now := toMillis(s.Now())
+	err := s.engine.db().QueryRowContext(ctx, livingOfAccount, id[:], CountedTo, now).Scan(&l.Authorizations, &l.Sessions, &l.Applications)
 	if err != nil {
 		return l, fault(err)
 	}
-	err = s.engine.db().QueryRowContext(ctx, livingOfOwner, id[:], CountedTo).Scan(&l.AsOwner.Authorizations, &l.AsOwner.Accounts)
+	err = s.engine.db().QueryRowContext(ctx, livingOfOwner, id[:], CountedTo, now).Scan(&l.AsOwner.Authorizations, &l.AsOwner.Accounts)
 	return l, fault(err)
 }
 
 const livingOfAccount = `select
-	(select count(*) from (select 1 from authorizations where status = 2 and ` + givenByAccount + ` limit $2) as given),
+	(select count(*) from (select 1 from authorizations where ` + lives + ` and ` + givenByAccount + ` limit $2) as given),
 	(select count(*) from sessions where account_id = $1 and expires_at > $3),
 	(select count(*) from (select 1 from applications where owner_id = $1 limit $2) as owned)`
 
 const livingOfOwner = `select count(*), count(distinct account_id) from (select account_id from authorizations
-	where grant_type = 'authorization_code' and status = 2
+	where grant_type = 'authorization_code' and ` + lives + `
 	and application_id in (select id from applications where owner_id = $1 and suspended_at = 0) limit $2) as living`
 
 // Counts is how much there is of what an administrator looks after.

@@ -292,7 +292,7 @@ func otherLists(t *testing.T, s *Store) []list {
 			found, err := s.ApplicationsByRole(ctx, rowID(1), "co-owner")
 			return len(found), err
 		}},
-		list{name: "what lives of an application", sql: livingOfApplication, args: []any{idBytes(1), CountedTo}, read: func() (int, error) {
+		list{name: "what lives of an application", sql: livingOfApplication, args: []any{idBytes(1), CountedTo, 1}, read: func() (int, error) {
 			_, err := s.LivingOfApplication(ctx, rowID(1))
 			return 1, err
 		}},
