@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
@@ -15,11 +16,22 @@ type auditLine struct {
 	Kind  string
 	Actor struct{ ID, Name, Address string }
 	// Subject is the name of whom or what it was done to.
-	Subject string
+	Subject, Detail string
 }
 
 // audited reads all about an account, in the order in which it happened.
 func (s *server) audited(t *testing.T, subject string) (kinds []string, lines []auditLine) {
+	t.Helper()
+	for _, l := range s.lines(t) {
+		if l.Subject == subject || l.Actor.Name == subject {
+			lines, kinds = append(lines, l), append(kinds, l.Kind)
+		}
+	}
+	return kinds, lines
+}
+
+// lines reads the whole log, in the order in which it happened.
+func (s *server) lines(t *testing.T) (lines []auditLine) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/admin/audit.jsonl", nil)
 	if err != nil {
@@ -35,15 +47,10 @@ func (s *server) audited(t *testing.T, subject string) (kinds []string, lines []
 		if err := from.Decode(&l); err != nil {
 			t.Fatal(err)
 		}
-		if l.Subject == subject || l.Actor.Name == subject {
-			lines = append(lines, l)
-		}
+		lines = append(lines, l)
 	}
 	slices.Reverse(lines)
-	for _, l := range lines {
-		kinds = append(kinds, l.Kind)
-	}
-	return kinds, lines
+	return lines
 }
 
 func TestWhatAPersonDoesIsInTheAuditLog(t *testing.T) {
@@ -88,6 +95,49 @@ func TestWhatAPersonDoesIsInTheAuditLog(t *testing.T) {
 	})
 	if last := lines[len(lines)-1]; !slices.Equal(got, want) || last.Actor.Name != "somebody" || last.Actor.ID != "" {
 		t.Errorf("the log says %v, the last of them of %+v", got, last.Actor)
+	}
+}
+
+func TestWhatSomebodyMisusesIsInTheAuditLog(t *testing.T) {
+	t.Parallel()
+	s := inhabited(t)
+	app := s.register(t, registration{})
+	var want []string
+	code := s.code(t, app)
+	s.redeem(t, app, code).tokens(t)
+	for range 3 {
+		s.redeem(t, app, code).checkRefused(t, "invalid_grant")
+	}
+	want = append(want, "its code was used twice")
+	// The one before the last is found by its hash, an older one by the way to the present one.
+	for _, public := range []bool{true, false} {
+		app := s.register(t, registration{public: public})
+		first := s.grant(t, app)
+		second := s.refresh(t, app, first.Refresh).tokens(t)
+		s.refresh(t, app, s.refresh(t, app, second.Refresh).tokens(t).Refresh).tokens(t)
+		for range 3 {
+			s.refresh(t, app, first.Refresh).checkRefused(t, "invalid_grant")
+		}
+		want = append(want, "an old refresh token was used")
+	}
+	dora := s.newAccount(t, "Dora Disabled")
+	s.command(t, "", "account", "disable", dora.email)
+	b := s.browser(dora)
+	b.signIn(t, b.open(t, "/sign-in"))
+	want = append(want, "session.sign_in_failed")
+	var got []string
+	eventually(t, "the log tells of four misuses", func() bool {
+		got = nil
+		for _, l := range s.lines(t) {
+			if l.Actor.Name == "somebody" && l.Actor.Address == "127.0.0.1" && l.Actor.ID == "" {
+				reason, _, _ := strings.Cut(l.Detail, ": authorization ")
+				got = append(got, cmp.Or(reason, l.Kind))
+			}
+		}
+		return len(got) >= len(want)
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("the log says %q, want %q", got, want)
 	}
 }
 

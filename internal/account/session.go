@@ -70,6 +70,7 @@ func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser
 	a.signInsByAddress.Return(byAddress, from)
 	a.guesses.giveBack(email, from)
 	if found.Disabled {
+		a.store.SignInFailed(ctx, found)
 		return Entry{}, &Problem{Message: oauth.Say("This account is disabled. Ask those who run this platform.")}
 	}
 	return a.enter(ctx, found, stored, b)

@@ -45,7 +45,7 @@ func (e *Endpoints) grantTokens(r *http.Request, c grant.Client, p oauth.Paramet
 	switch grantType := p.Get("grant_type"); grantType {
 	case "authorization_code":
 		return e.grants.Redeem(r.Context(), c, grant.CodeRequest{
-			Code: p.Get("code"), RedirectURI: p.Get("redirect_uri"), Verifier: p.Get("code_verifier"),
+			Code: p.Get("code"), RedirectURI: p.Get("redirect_uri"), Verifier: p.Get("code_verifier"), Address: throttle.Client(r.RemoteAddr),
 		})
 	case "refresh_token":
 		return e.grants.Refresh(r.Context(), c, grant.RefreshRequest{

@@ -3,13 +3,18 @@ package grant
 import (
 	"context"
 	"errors"
+	"net/netip"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
 )
 
 // CodeRequest is a token request of the grant authorization_code (RFC 6749 §4.1.3).
-type CodeRequest struct{ Code, RedirectURI, Verifier string }
+type CodeRequest struct {
+	Code, RedirectURI, Verifier string
+	// Address is the client's, for the audit log.
+	Address netip.Addr
+}
 
 // Redeem exchanges a code for the first tokens of its authorization.
 func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, error) {
@@ -38,7 +43,7 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 		return Tokens{}, oauth.ErrUnknownCode()
 	}
 	if err != nil {
-		g.logEnd(a, err)
+		g.noteEnd(ctx, c, a, err, r.Address)
 		return Tokens{}, &Refused{Application: *c.application, Authorization: a, Presented: code, err: failure(err)}
 	}
 	g.meter.Issued(c.application.ID, a.AccountID)
@@ -47,11 +52,18 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 	return tokens, nil
 }
 
-// logEnd records that an event ended an authorization instead of doing what was
+// noteEnd records that an event ended an authorization instead of doing what was
 // asked: someone may hold what is not theirs.
-func (g *Grants) logEnd(a oauth.Authorization, err error) {
+func (g *Grants) noteEnd(ctx context.Context, c Client, a oauth.Authorization, err error, from netip.Addr) {
 	var refusal *oauth.Error
 	if errors.As(err, &refusal) && refusal.Ended {
-		g.log.Warn("authorization is revoked", "authorization", a.ID, "application", a.ApplicationID, "account", a.AccountID, "reason", a.RevokedReason)
+		g.noteMisuse(ctx, c, a, a.RevokedReason, from)
 	}
+}
+
+// noteMisuse records for which misuse an authorization is revoked.
+func (g *Grants) noteMisuse(ctx context.Context, c Client, a oauth.Authorization, reason oauth.Reason, from netip.Addr) {
+	g.log.Warn("authorization is revoked", "authorization", a.ID, "application", a.ApplicationID, "account", a.AccountID, "reason", reason)
+	ctx = oauth.WithActor(ctx, oauth.Actor{Name: "somebody", Address: from.String()})
+	g.store.EndedByMisuse(ctx, a, c.application.Name, reason)
 }

@@ -15,7 +15,7 @@ type RefreshRequest struct {
 	RefreshToken string
 	// Scope is the parameter as it was sent.
 	Scope string
-	// Address is the client's, for the throttle.
+	// Address is the client's, for the throttle and the audit log.
 	Address netip.Addr
 }
 
@@ -44,10 +44,10 @@ func (g *Grants) Refresh(ctx context.Context, c Client, r RefreshRequest) (Token
 	case errors.Is(err, store.ErrNotFound):
 		return Tokens{}, oauth.ErrUnknownRefreshToken()
 	case errors.Is(err, oauth.ErrUnrecognised):
-		err = g.judgeUnrecognised(ctx, a, presented, r.Address)
+		err = g.judgeUnrecognised(ctx, c, a, presented, r.Address)
 		return Tokens{}, &Refused{Application: *c.application, Authorization: a, Presented: presented, err: err}
 	case err != nil:
-		g.logEnd(a, err)
+		g.noteEnd(ctx, c, a, err, r.Address)
 		return Tokens{}, &Refused{Application: *c.application, Authorization: a, Presented: presented, err: failure(err)}
 	}
 	g.meter.Refreshed(c.application.ID, a.AccountID)
@@ -59,7 +59,7 @@ func (g *Grants) Refresh(ctx context.Context, c Client, r RefreshRequest) (Token
 // judgeUnrecognised revokes when the presented refresh token is of an older
 // generation: theft, or a broken client. A token that proves nothing changes
 // nothing.
-func (g *Grants) judgeUnrecognised(ctx context.Context, a oauth.Authorization, presented oauth.Token, from netip.Addr) error {
+func (g *Grants) judgeUnrecognised(ctx context.Context, c Client, a oauth.Authorization, presented oauth.Token, from netip.Addr) error {
 	older, err := g.isOlder(a, presented, from)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (g *Grants) judgeUnrecognised(ctx context.Context, a oauth.Authorization, p
 	if err := g.store.Revoke(ctx, oauth.Revocation{ID: a.ID, Reason: oauth.ReasonTokenReplay}); err != nil {
 		return failure(err)
 	}
-	g.log.Warn("authorization is revoked", "authorization", a.ID, "application", a.ApplicationID, "account", a.AccountID, "reason", oauth.ReasonTokenReplay)
+	g.noteMisuse(ctx, c, a, oauth.ReasonTokenReplay, from)
 	return oauth.ErrReplayedRefreshToken()
 }
 

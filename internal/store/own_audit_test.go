@@ -129,7 +129,7 @@ func (a *audited) auditsFailures(ada oauth.Account) {
 	const line = "session.sign_in_failed by somebody 0 at 203.0.113.9 of 16/0 Ada: "
 	fail := func() error {
 		for range 10 {
-			a.store.noteFailure(stranger, failedSignIn{ada, oauth.ActorFrom(stranger)})
+			a.store.noteMisuse(stranger, misuse{kind: oauth.AuditSignInFailed, subject: aboutAccount(ada), actor: oauth.ActorFrom(stranger)})
 		}
 		return nil
 	}
@@ -141,7 +141,7 @@ func (a *audited) auditsFailures(ada oauth.Account) {
 
 	// In the background, and nobody waits for it.
 	a.clock.Add(int64(2 * time.Minute))
-	for range 10 * maxFailures {
+	for range 10 * maxMisuses {
 		a.store.SignInFailed(stranger, ada)
 	}
 	var got []string

@@ -51,8 +51,8 @@ type Store struct {
 	surplusFrom    pair
 	// usesFrom is where the sweeper goes on to look for uses of ended connections.
 	usesFrom oauth.Connection
-	// failures are sign-ins that somebody tried in vain.
-	failures     chan failedSignIn
+	// misuses wait to be written into the audit log.
+	misuses      chan misuse
 	sizes        atomic.Pointer[map[string]int64]
 	sizesDue     time.Time
 	stopSweeping context.CancelFunc
@@ -120,8 +120,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 		s.stopSweeping = stop
 		s.sweeping.Go(func() { s.sweepForever(sweeping) })
-		s.failures = make(chan failedSignIn, maxFailures)
-		s.sweeping.Go(func() { s.noteFailures(sweeping) })
+		s.misuses = make(chan misuse, maxMisuses)
+		s.sweeping.Go(func() { s.noteMisuses(sweeping) })
 	}
 	return s, nil
 }
