@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bufio"
 	"encoding/json"
+	"image/color"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -20,6 +21,7 @@ func TestAdministrators(t *testing.T) {
 	t.Run("an account is disabled after a preview", func(t *testing.T) { t.Parallel(); testDisablement(t, s) })
 	t.Run("administrators make each other, and not themselves", func(t *testing.T) { t.Parallel(); testMaking(t, s) })
 	t.Run("accounts and applications are found", func(t *testing.T) { t.Parallel(); testFinding(t, s) })
+	t.Run("all that is verified of an application is shown", func(t *testing.T) { t.Parallel(); testLook(t, s) })
 	t.Run("what commands do is in the log", func(t *testing.T) { t.Parallel(); testCommandsAudited(t, s) })
 	t.Run("the log is exported as it is narrowed, and that is in the log", func(t *testing.T) { t.Parallel(); testExport(t, s) })
 	t.Run("a filter that cannot be read says so beside the field", func(t *testing.T) { t.Parallel(); testWrongFilter(t, s) })
@@ -265,6 +267,19 @@ func testWrongFilter(t *testing.T, s *server) {
 	for _, beyond := range []string{"after=ffffffff-ffff-ffff-ffff-ffffffffffff", "before=00000000-0000-0000-0000-000000000001"} {
 		s.session.open(t, "/admin/audit?"+beyond).reads(t, http.StatusOK, "Audit log")
 	}
+}
+
+func testLook(t *testing.T, s *server) {
+	app := s.register(t, registration{resourceServer: true})
+	s.session.send(t, "/settings/applications/"+app.ClientID+"/logo", "logo", dotted(t, color.NRGBA{G: 200, A: 255}, 0))
+	shown, _ := s.found(t, "applications", app.ClientID, s.nameOf(t, app))
+	shown.reads(t, http.StatusOK, "Confidential, resource server")
+	for img := range descendants(shown.root, "img") {
+		if strings.HasPrefix(attr(img, "src"), "/pictures/") {
+			return
+		}
+	}
+	t.Error("the logo for which the mark is given is not shown")
 }
 
 func testScopeApproval(t *testing.T, s *server) {
