@@ -125,6 +125,9 @@ func testFirstRunBesideFile(t *testing.T) {
 	if strings.Contains(page.text(), "tides") || strings.Contains(page.text(), "Tidepool") {
 		t.Errorf("what was posted counts beside the file:\n%s", page.text())
 	}
+	if log := b.open(t, "/admin/audit").text(); !strings.Contains(log, "account.created") || strings.Contains(log, "settings.changed") {
+		t.Errorf("although the file says all, the log says:\n%s", log)
+	}
 }
 
 func testFirstRunOvertaken(t *testing.T) {

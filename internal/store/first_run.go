@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -99,6 +100,16 @@ func (s *Store) FinishFirstRun(ctx context.Context, key oauth.Hash, p oauth.Plat
 		if err := tx.audit(oauth.AuditAccountCreated, aboutAccount(first), "administrator, by the link of the first run"); err != nil {
 			return err
 		}
-		return tx.audit(oauth.AuditSettingsChanged, oauth.AuditSubject{}, fmt.Sprintf("the name %q and the scopes: %s", p.Name, oauth.Catalogue{Permissions: p.Permissions}.All()))
+		var said []string
+		if p.Name != "" {
+			said = append(said, fmt.Sprintf("the name %q", p.Name))
+		}
+		if len(p.Permissions) > 0 {
+			said = append(said, "the scopes: "+string(oauth.Catalogue{Permissions: p.Permissions}.All()))
+		}
+		if len(said) == 0 {
+			return nil
+		}
+		return tx.audit(oauth.AuditSettingsChanged, oauth.AuditSubject{}, strings.Join(said, " and "))
 	})
 }
