@@ -259,8 +259,11 @@ func testExport(t *testing.T, s *server) {
 }
 
 func testWrongFilter(t *testing.T, s *server) {
-	s.session.open(t, "/admin/audit?from=yesterday&address=here&actor=nobody-is-called-that&account=x&application=y").reads(t, http.StatusUnprocessableEntity,
-		"Enter a date", "Enter an IP address", "There is no such account.", "There is no such application.")
+	wrong := s.session.open(t, "/admin/audit?from=yesterday&address=here&actor=nobody-is-called-that&account=x&application=y")
+	wrong.reads(t, http.StatusUnprocessableEntity, "Enter a date", "Enter an IP address", "There is no such account.", "There is no such application.")
+	if strings.Contains(wrong.text(), "Nothing was found.") {
+		t.Error("nothing was looked for, and the page says that nothing was found")
+	}
 	if p := s.session.open(t, "/admin/audit.jsonl?from=yesterday"); p.status != http.StatusUnprocessableEntity {
 		t.Errorf("an export by a wrong filter is answered %d", p.status)
 	}
