@@ -184,6 +184,10 @@ func testFinding(t *testing.T, s *server) {
 		s.found(t, "applications", search, "Zebra Crossing")
 	}
 	s.registerAs(t, zoe.email, "zoezimmer's own", "", callback, "profile")
+	for list, name := range map[string]string{"accounts": zoe.name, "applications": "Zebra Crossing"} {
+		_, path := s.found(t, list, name, name)
+		s.found(t, list, strings.ToUpper(path[strings.LastIndex(path, "/")+1:]), name)
+	}
 	if n := strings.Count(s.session.open(t, "/admin/applications?q=zoezimmer").text(), "zoezimmer's own"); n != 1 {
 		t.Errorf("what is found by its owner and by its name is listed %d times", n)
 	}

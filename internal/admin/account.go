@@ -23,7 +23,7 @@ func (a *Admin) listAccounts(w http.ResponseWriter, r *http.Request, person *sig
 	}
 	var all []oauth.Account
 	var err error
-	id, byID := oauth.ParseID(content.Search)
+	id, byID := oauth.ParseID(strings.ToLower(content.Search))
 	switch {
 	case byID:
 		var found oauth.Account

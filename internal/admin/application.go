@@ -84,7 +84,7 @@ func (a *Admin) searchApplications(r *http.Request, text string) (all []oauth.Ap
 
 // findApplication reads an application by its id or its client_id.
 func (a *Admin) findApplication(ctx context.Context, reference string) (oauth.Application, error) {
-	if id, ok := oauth.ParseID(reference); ok {
+	if id, ok := oauth.ParseID(strings.ToLower(reference)); ok {
 		return a.Store.Application(ctx, id)
 	}
 	return a.Applications.Find(ctx, reference)
