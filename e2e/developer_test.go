@@ -54,6 +54,16 @@ func testCodeAlone(t *testing.T, s *server) {
 	}
 	s.vault.add("client secret", app.ClientSecret)
 	s.session.open(t, app.path()).reads(t, http.StatusOK, "grant_type=client_credentials", "'scope=events'")
+	created = s.command(t, "", "application", "create", "--owner", s.ada.email, "--name", "Idle", "--scope", "community", "--json")
+	if err := json.Unmarshal([]byte(created), &app); err != nil {
+		t.Fatal(err)
+	}
+	s.vault.add("client secret", app.ClientSecret)
+	p := s.session.open(t, app.path())
+	p.reads(t, http.StatusOK, "may do nothing without people")
+	if strings.Contains(p.text(), "client_credentials") {
+		t.Error("an application that may do nothing without people is shown how to ask for client credentials")
+	}
 }
 
 func testLooks(t *testing.T, s *server) {

@@ -133,7 +133,8 @@ func TestExamplesAskForNoMoreThanTheyMay(t *testing.T) {
 	}{
 		{"profile diary", " \\\n  --data-urlencode scope=profile</code>", true},
 		{"diary events", " \\\n  --data-urlencode scope=events</code>", false},
-		{"diary", "grant_type=client_credentials</code>", false},
+		{"diary", "", false},
+		{"profile gone", " \\\n  --data-urlencode scope=profile</code>", true},
 	} {
 		for _, in := range languages(t) {
 			about := g.reader()
@@ -146,7 +147,7 @@ func TestExamplesAskForNoMoreThanTheyMay(t *testing.T) {
 			for _, s := range sections {
 				text[s.slug] = html.UnescapeString(string(s.body))
 			}
-			if _, alone, _ := strings.Cut(text["tokens"], `id="code-credentials"`); !strings.Contains(alone, row.want) {
+			if _, alone, shown := strings.Cut(text["tokens"], `id="code-credentials"`); shown != (row.want != "") || !strings.Contains(alone, row.want) {
 				t.Errorf("%s: client credentials for the scope %q have no %q:\n%s", in.Tag, row.scope, row.want, alone)
 			}
 			if strings.Contains(text["start"], "curl https://id.example/m ") != row.me {

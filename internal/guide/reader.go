@@ -2,7 +2,6 @@ package guide
 
 import (
 	"cmp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,8 +12,7 @@ import (
 // reader is what a section is filled in with.
 type reader struct {
 	Facts
-	Scopes  []oauth.Permission
-	Default oauth.Scope
+	oauth.Catalogue
 	// Asked is a scope that requests can be shown with.
 	Asked string
 	// ClientID and RedirectURI are those of Application, or stand for those that a
@@ -28,11 +26,11 @@ type reader struct {
 func (g *Guide) reader() reader {
 	catalogue := g.Catalogue()
 	a := reader{
-		Facts: g.Facts, Scopes: catalogue.Permissions, Default: catalogue.Default, Asked: string(catalogue.Default),
+		Facts: g.Facts, Catalogue: catalogue, Asked: string(catalogue.Default),
 		ClientID: "YOUR_CLIENT_ID", RedirectURI: "https://your-application.example/callback",
 	}
-	if a.Asked == "" && len(a.Scopes) > 0 {
-		a.Asked = a.Scopes[0].Name
+	if a.Asked == "" && len(a.Permissions) > 0 {
+		a.Asked = a.Permissions[0].Name
 	}
 	return a
 }
@@ -43,25 +41,25 @@ func (a *reader) fillIn(chosen oauth.Application) {
 	if len(chosen.RedirectURIs) > 0 {
 		a.RedirectURI = chosen.RedirectURIs[0]
 	}
-	a.Asked = cmp.Or(string(oauth.Scope(a.Asked).Within(chosen.Scope)), string(chosen.Scope), a.Asked)
+	a.Asked = cmp.Or(string(a.Usual(chosen.Scope.Within(a.All()))), a.Asked)
 }
 
 // Has reports whether a scope is configured: what needs another one is not written about.
 func (a reader) Has(name string) bool {
-	return slices.ContainsFunc(a.Scopes, func(p oauth.Permission) bool { return p.Name == name })
+	_, configured := a.Find(name)
+	return configured
 }
 
 // AsksMe reports whether a token with what is asked for can ask the API's first resource.
 func (a reader) AsksMe() bool { return oauth.Scope(a.Asked).Covers(oauth.ProfileScope) }
 
-// Alone is what can be asked for without a person: of what requests are shown with, or else
-// all of it.
+// Alone is what can be asked for without a person, empty where nothing can.
 func (a reader) Alone() oauth.Scope {
-	alone := oauth.Catalogue{Permissions: a.Scopes}.ForApplicationsAlone()
+	alone := a.ForApplicationsAlone()
 	if a.Application != nil {
 		alone = alone.Within(a.Application.Scope)
 	}
-	return cmp.Or(oauth.Scope(a.Asked).Within(alone), alone)
+	return a.Usual(alone)
 }
 
 // First is the first of the scopes that are asked for.

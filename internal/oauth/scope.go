@@ -157,6 +157,9 @@ func (c Catalogue) WithoutApproval() Scope {
 	return c.where(func(p Permission) bool { return !p.NeedsApproval })
 }
 
+// Usual is what is asked for where anything allowed may be: of it the default, or else all.
+func (c Catalogue) Usual(allowed Scope) Scope { return cmp.Or(c.Default.Within(allowed), allowed) }
+
 // unknown is what of a scope is not configured.
 func (c Catalogue) unknown(s Scope) Scope {
 	for t := range strings.SplitSeq(string(s), " ") {

@@ -25,7 +25,6 @@ func TestCodeAsksForNoMoreThanItMay(t *testing.T) {
 		{callback, "events", "events", false},
 		{"", "profile events", "-d grant_type=client_credentials \\\n  --data-urlencode 'scope=profile events'\n", true},
 		{"", "events", "-d grant_type=client_credentials \\\n  --data-urlencode 'scope=events'\n", false},
-		{"", "", "-d grant_type=client_credentials\n", false},
 	} {
 		for _, public := range []bool{false, true} {
 			all, err := pages.Snippets(Flow{Endpoints: Endpoints{Me: me}, RedirectURI: row.redirect, Scope: row.scope, Public: public})

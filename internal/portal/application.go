@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -174,10 +173,12 @@ func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person 
 	} else {
 		allowed = allowed.Within(p.Grants.Catalogue().ForApplicationsAlone())
 	}
-	flow.Scope = p.usualScope(allowed)
-	snippets, err := p.Pages.Snippets(flow)
-	if err != nil {
-		return err
+	flow.Scope = p.Grants.Catalogue().Usual(allowed)
+	var snippets []page.Snippet
+	if flow.RedirectURI != "" || flow.Scope != "" {
+		if snippets, err = p.Pages.Snippets(flow); err != nil {
+			return err
+		}
 	}
 	content := page.Application{
 		Frame: frame(r, person, "applications", oauth.Say("%s", a.Name)), Tabs: page.TabsOf(a, "overview"), Application: a,
@@ -190,11 +191,6 @@ func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person 
 	}
 	p.Pages.Write(w, r, http.StatusOK, content)
 	return nil
-}
-
-// usualScope is what may be asked for of the default, or all of it.
-func (p *Portal) usualScope(allowed oauth.Scope) oauth.Scope {
-	return cmp.Or(p.Grants.Catalogue().Default.Within(allowed), allowed)
 }
 
 // exampleRequest completes an authorization request with what code draws anew each

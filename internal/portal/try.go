@@ -81,7 +81,7 @@ func (p *Portal) showTry(w http.ResponseWriter, r *http.Request, person *signin.
 	allowed := p.Grants.Allowed(a)
 	scope := oauth.Scope(strings.Join(r.URL.Query()["scope"], " ")).Within(allowed)
 	if scope == "" {
-		scope = p.usualScope(allowed)
+		scope = p.Grants.Catalogue().Usual(allowed)
 	}
 	parameters := []oauth.Parameter{
 		{Name: "response_type", Value: "code"}, {Name: "client_id", Value: a.ClientID}, {Name: "redirect_uri", Value: p.trialCallback(a)},
