@@ -259,6 +259,7 @@ func TestCodesAreExplained(t *testing.T) {
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "has 5 characters; it must have 43 to 128", "redirect_uri", uri, "code_verifier", "short")
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "has one character; it must have 43 to 128", "redirect_uri", uri, "code_verifier", "s")
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "is not the one whose SHA-256", "redirect_uri", uri, "code_verifier", strings.Repeat("B", 50))
+	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "has another character than A-Z a-z 0-9 - . _ ~", "redirect_uri", uri, "code_verifier", strings.Repeat("+/", 22)+"==")
 	try(nil, "the authorization request had no code_challenge", "redirect_uri", uri, "code_verifier", strings.Repeat("B", 50))
 	for refusal, want := range map[*oauth.Error]string{
 		oauth.ErrEnded():           "for a limited time, which is over. Send the person to the authorize page again.",

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -75,6 +76,8 @@ func (a Attempt) whichBinding() advice {
 	case len(verifier) < 43 || len(verifier) > 128:
 		return advice{counted(len(verifier), oauth.Say("The code_verifier has one character; it must have 43 to 128."),
 			oauth.Say("The code_verifier has %s characters; it must have 43 to 128.", strconv.Itoa(len(verifier)))), oauth.Say("Make it of 32 random bytes in base64url, which are 43 characters.")}
+	case url.QueryEscape(verifier) != verifier:
+		return advice{oauth.Say("The code_verifier has another character than A-Z a-z 0-9 - . _ ~, such as those of base64."), oauth.Say("Make it of 32 random bytes in base64url, which are 43 characters.")}
 	}
 	return advice{oauth.Say("The code_verifier is not the one whose SHA-256 was the code_challenge."),
 		oauth.Say("Keep the code_verifier of each authorization request apart: two windows of one person must not share it. The code_challenge is the base64url of the SHA-256 of its characters.")}
