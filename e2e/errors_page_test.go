@@ -70,6 +70,7 @@ func testExplained(t *testing.T, s *server) {
 		{"no Content-Type", post(tokenPath, "", app.identify(credentials).Encode()), []string{"invalid_request", "The request has no Content-Type."}},
 		{"JSON as a form", post(tokenPath, formType, toJSON(app.identify(credentials))), []string{"invalid_client", "The body is JSON, but its Content-Type says that it is a form."}},
 		{"JSON as a form with parameters that are none", post(tokenPath, formType+";;utf-8", toJSON(app.identify(credentials))), []string{"invalid_client", "The body is JSON, but its Content-Type says that it is a form."}},
+		{"JSON as a form beside Basic", post(tokenPath, formType, toJSON(credentials)).basic(app.ClientID, app.ClientSecret), []string{"invalid_request", "The body is JSON, but its Content-Type says that it is a form."}},
 		{"numbers in JSON", post(tokenPath, jsonType, `{"grant_type": 1}`).basic(app.ClientID, app.ClientSecret), []string{"whose values are all strings"}},
 		{"a parameter twice", post(tokenPath, formType, app.identify(credentials).Encode()+"&grant_type=x"), []string{"the parameter grant_type was sent twice", "Send each parameter once"}},
 		{"a grant that is not offered", post(tokenPath, formType, app.identify(url.Values{"grant_type": {"password"}}).Encode()), []string{"unsupported_grant_type", "should never see a password", "from 127.0.0.1"}},

@@ -20,18 +20,19 @@ func (a Attempt) whichBody(refusal *oauth.Error, _ time.Time) advice {
 	}
 	set := oauth.Say("Set the header Content-Type to application/x-www-form-urlencoded or to application/json, as the body is.")
 	switch {
-	case a.Proven:
-		return advice{}
 	case a.Encoded:
 		return advice{oauth.Say("The body has a Content-Encoding, such as gzip."), oauth.Say("Send it as it is, without the header Content-Encoding.")}
+	case a.ContentType == typeForm && (a.LooksJSON || strings.HasPrefix(a.Parameters.Encode(), "%7B")):
+		// Read as a form, an object of JSON is a parameter that begins like one.
+		return advice{oauth.Say("The body is JSON, but its Content-Type says that it is a form."), oauth.Say("Set the header Content-Type to application/json.")}
+	case a.Proven:
+		return advice{}
 	case a.ContentType == "":
 		return advice{oauth.Say("The request has no Content-Type."), set}
 	case a.ContentType == "multipart/form-data":
 		return advice{oauth.Say("The body is multipart/form-data, as for the upload of a file."), oauth.Say("Send it as application/x-www-form-urlencoded; in JavaScript, pass URLSearchParams instead of FormData.")}
 	case a.ContentType != typeForm && a.ContentType != typeJSON:
 		return advice{oauth.Say("The Content-Type is neither of those that are read."), set}
-	case a.ContentType == typeForm && a.LooksJSON:
-		return advice{oauth.Say("The body is JSON, but its Content-Type says that it is a form."), oauth.Say("Set the header Content-Type to application/json.")}
 	case a.ContentType == typeJSON && !a.LooksJSON:
 		return advice{oauth.Say("The Content-Type says JSON, but the body is none."), oauth.Say("Send a JSON object whose values are all strings, or set the header Content-Type to application/x-www-form-urlencoded.")}
 	case a.ContentType == typeJSON && a.Unreadable:
