@@ -15,11 +15,13 @@ const (
 
 // whichBody explains a body that is not what its type says.
 func (a Attempt) whichBody(refusal *oauth.Error, _ time.Time) advice {
-	if a.Place != "token" && a.Place != "revoke" && a.Place != "introspect" || refusal.Code == oauth.TooLarge {
+	if a.Place != "token" && a.Place != "revoke" && a.Place != "introspect" {
 		return advice{}
 	}
 	set := oauth.Say("Set the header Content-Type to application/x-www-form-urlencoded or to application/json, as the body is.")
 	switch {
+	case refusal.Code == oauth.TooLarge:
+		return advice{mend: oauth.Say("Send the parameters of the request alone.")}
 	case a.Encoded:
 		return advice{oauth.Say("The body has a Content-Encoding, such as gzip."), oauth.Say("Send it as it is, without the header Content-Encoding.")}
 	case a.ContentType == typeForm && (a.LooksJSON || strings.HasPrefix(a.Parameters.Encode(), "%7B")):

@@ -183,6 +183,7 @@ func TestBodiesAreExplained(t *testing.T) {
 	s.advises(t, Attempt{Place: "token", ContentType: typeForm, Parameters: parameters(t, "code", "a", "code", "b")}, refusal, "Send each parameter once")
 	s.advises(t, Attempt{Place: "token", ContentType: typeJSON, LooksJSON: true}, refusal, "Send the credentials in one place")
 	s.advises(t, Attempt{Place: "revoke", ContentType: typeForm, Proven: true}, refusal, "Send the token in the body")
+	s.advises(t, Attempt{Place: "token", ContentType: typeForm, Unreadable: true}, oauth.NewError(oauth.TooLarge, "no"), "Send the parameters of the request alone.")
 	s.advises(t, Attempt{Place: "token", ContentType: typeForm, Proven: true, Parameters: parameters(t, `{"redirect_uri": "https://app.example/?a`, `b"}`)}, refusal, "The body is JSON, but its Content-Type says that it is a form.")
 }
 

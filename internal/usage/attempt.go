@@ -104,8 +104,6 @@ func (a Attempt) whatElse(refusal *oauth.Error, _ time.Time) advice {
 	switch {
 	case refusal.Code == oauth.TooManyRequests:
 		return advice{oauth.Say("Too many refresh tokens came that are none of this authorization."), oauth.Say("Wait as long as the header Retry-After says, and keep only the newest refresh token of each account.")}
-	case refusal.Code == oauth.TooLarge:
-		return advice{mend: oauth.Say("Send the parameters of the request alone.")}
 	case refusal.Code == oauth.UnauthorizedClient && a.Application.Public:
 		return advice{oauth.Say("The application is public, and this is for confidential ones."), oauth.Say("Register a confidential application for what runs on a server.")}
 	case (a.Place == "revoke" || a.Place == "introspect") && a.Parameters.Get("token") == "":
