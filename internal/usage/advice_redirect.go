@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 	"time"
@@ -24,10 +25,16 @@ func (a Attempt) whichRedirect(*oauth.Error, time.Time) advice {
 		return advice{oauth.Say("No redirect_uri came, and several are registered."), oauth.Say("Name one of them in each authorization request.")}
 	}
 	wrong, closest := redirectDifference(a.Application.RedirectURIs, presented)
-	if closest == "" {
+	unfit := oauth.CheckRedirectURI(presented, a.Application.Public)
+	switch {
+	case closest == "" && unfit.IsZero():
 		return advice{wrong, oauth.Say("Register this URL in the settings of the application, or send one that is registered.")}
+	case closest == "":
+		return advice{wrong, oauth.Say("Send one that is registered; this one cannot be. %s", unfit)}
+	case unfit.IsZero():
+		return advice{wrong, oauth.Say("Send %s, or register the other URL too, in the settings of the application.", closest)}
 	}
-	return advice{wrong, oauth.Say("Send %s, or register the other URL too, in the settings of the application.", closest)}
+	return advice{wrong, oauth.Say("Send %s. The other URL cannot be registered. %s", closest, unfit)}
 }
 
 // redirectDifference says how a redirect URI differs from the registered one that is
@@ -116,7 +123,15 @@ func inPort(r, p *url.URL, registered string) (oauth.Sentence, int) {
 	if r.Port() == p.Port() || oauth.LoopbackHost(r.Hostname()) && r.Scheme == "http" && p.Scheme == "http" && oauth.LoopbackHost(p.Hostname()) {
 		return oauth.Sentence{}, 0
 	}
+	if portOf(r) == portOf(p) {
+		return oauth.Say("redirect_uri is written differently from %s, which is registered: each character counts.", registered), 1
+	}
 	return oauth.Say("redirect_uri has another port than %s, which is registered.", registered), 4
+}
+
+// portOf is the port that a browser connects to.
+func portOf(u *url.URL) string {
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }
 
 func inPath(r, p *url.URL, registered string) (oauth.Sentence, int) {

@@ -25,6 +25,8 @@ func TestRedirectURIsAreCompared(t *testing.T) {
 		{"http://127.0.0.1/callback", "https://127.0.0.1/callback", "redirect_uri begins with https instead of http: http://127.0.0.1/callback is registered."},
 		{one, "https://app.example:8443/callback", "redirect_uri has another port than " + one + ", which is registered."},
 		{"http://127.0.0.1/callback", "http://localhost:3000/callback", "redirect_uri has localhost instead of 127.0.0.1, as in http://127.0.0.1/callback, which is registered."},
+		{one, "https://app.example:443/callback", "redirect_uri is written differently from " + one + ", which is registered: each character counts."},
+		{"http://app.example:80/callback", "http://app.example/callback", "redirect_uri is written differently from http://app.example:80/callback, which is registered: each character counts."},
 		{one, "https://www.app.example/callback", "redirect_uri differs by www. from " + one + ", which is registered."},
 		{one, one + "?user=ada@example.com", "redirect_uri has a query, and " + one + " is registered without one. What an application wants back belongs into state."},
 		{one + "?v=1", one, "redirect_uri lacks the query of " + one + "?v=1, which is registered."},
@@ -200,6 +202,10 @@ func TestAuthorizationRequestsAreExplained(t *testing.T) {
 		want    string
 	}{
 		{oauth.InvalidRequest, []string{"redirect_uri", "https://app.example/callback/"}, "Send https://app.example/callback, or register the other URL too"},
+		{oauth.InvalidRequest, []string{"redirect_uri", "http://app.example/callback"}, "Send https://app.example/callback. The other URL cannot be registered. A redirect URL may use http for"},
+		{oauth.InvalidRequest, []string{"redirect_uri", "https://app.example:99999/callback"}, "which is registered. Send https://app.example/callback. The other URL cannot be registered. It has no valid port"},
+		{oauth.InvalidRequest, []string{"redirect_uri", "https://app.example:port/callback"}, "(unreadable) is not registered. Send one that is registered; this one cannot be. It is not an absolute URL"},
+		{oauth.InvalidRequest, []string{"redirect_uri", "https://elsewhere.example/cb"}, "or register the other URL too"},
 		{oauth.InvalidRequest, nil, "Send response_type=code."},
 		{oauth.UnsupportedResponseType, []string{"response_type", "id_token token"}, "The implicit and the hybrid flow are not offered"},
 		{oauth.InvalidRequest, []string{"response_type", "code", "code_challenge", challenge, "code_challenge_method", "plain"}, "The code_challenge_method is plain"},
