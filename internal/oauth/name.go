@@ -98,7 +98,7 @@ func CleanLink(s string) (link string, wrong Sentence) {
 	case u.User != nil:
 		return "", Say("Leave out user name and password.")
 	case !ValidHost(u):
-		return "", checkHost(u)
+		return "", CheckHost(u)
 	// Path and fragment are escaped where they are written out, the query is not.
 	case strings.ContainsFunc(u.RawQuery, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return "", unescaped()

@@ -73,7 +73,7 @@ func validEscapes(uri string) bool {
 func checkRedirectTarget(u *url.URL, public bool) Sentence {
 	switch u.Scheme {
 	case "https", "http":
-		if wrong := checkHost(u); !wrong.IsZero() {
+		if wrong := CheckHost(u); !wrong.IsZero() {
 			return wrong
 		}
 		if u.Scheme == "http" && !isLoopbackRedirectHost(u.Host) {
@@ -125,8 +125,8 @@ func TrialCallback(issuer, clientID string) string {
 	return issuer + "/settings/applications/" + clientID + "/try/callback"
 }
 
-// checkHost says what is wrong with the host or the port of a URL.
-func checkHost(u *url.URL) Sentence {
+// CheckHost says what is wrong with the host or the port of a URL.
+func CheckHost(u *url.URL) Sentence {
 	switch {
 	case !validPort(u):
 		return Say("It has no valid port: that is a number from 1 to 65535.")

@@ -105,8 +105,10 @@ func (g guard) checkURL(address string) oauth.Sentence {
 		return oauth.Say("Use at most %d characters.", maxURL)
 	case strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return oauth.Say("Escape spaces and special characters with a percent sign.")
-	case err != nil || u.Host == "" || !oauth.ValidHost(u):
+	case err != nil || u.Host == "":
 		return oauth.Say("Enter a whole URL, such as https://app.example/webhook.")
+	case !oauth.ValidHost(u):
+		return oauth.CheckHost(u)
 	case u.User != nil || strings.Contains(address, "#"):
 		return oauth.Say("Leave out user name, password and fragment (#…).")
 	case g.loopback && u.Scheme == "http" && oauth.LoopbackHost(u.Hostname()):

@@ -138,4 +138,7 @@ func TestURLsThatCanBeToldAreHTTPS(t *testing.T) {
 			t.Errorf("a server on loopback says %q to %s", wrong, row.url)
 		}
 	}
+	if wrong := (guard{}).checkURL("https://app.example:99999/"); !strings.Contains(wrong.String(), "no valid port") {
+		t.Errorf("of a port that cannot be it says %q", wrong)
+	}
 }
