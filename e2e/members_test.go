@@ -59,6 +59,15 @@ func TestPeopleOfAnApplication(t *testing.T) {
 			t.Errorf("who left is answered %d", p.status)
 		}
 	})
+	t.Run("whoever removes a co-owner is told what that one still knows", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{})
+		owner := in(t, s.ada)
+		add(t, owner, app, "Add co-owner", "co-owner", grace.email)
+		p := owner.press(t, add(t, owner, app, "Add test account", "tester", s.newAccount(t, "Tess Tester").email), "Remove")
+		p.reads(t, http.StatusOK, "may still know the secrets: replace them, the webhook's too.")
+		owner.press(t, p, "Remove").reads(t, http.StatusOK, "Saved.")
+	})
 	t.Run("an offer changes nothing until it is accepted", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})

@@ -107,7 +107,11 @@ func (p *Portal) removeMember(w http.ResponseWriter, r *http.Request, person *si
 	if err := p.Applications.RemoveMember(r.Context(), a.ID, account, role, p.Grants.ReviewRequired()); err != nil && !errors.Is(err, application.ErrNotFound) {
 		return err
 	}
-	redirect(w, applicationPath(a.ClientID)+"/people?done=saved")
+	done := "saved"
+	if role == oauth.RoleCoOwner {
+		done = "co-owner-removed"
+	}
+	redirect(w, applicationPath(a.ClientID)+"/people?done="+done)
 	return nil
 }
 

@@ -140,6 +140,8 @@ func notice(r *http.Request) oauth.Sentence {
 		return oauth.Say("You have no part in the application any more.")
 	case "inherited":
 		return oauth.Say("The application is yours now. Replace its secrets: its owner before knows them.")
+	case "co-owner-removed":
+		return oauth.Say("Removed. Who was a co-owner may still know the secrets: replace them, the webhook's too.")
 	case "declined":
 		return oauth.Say("The offer is declined.")
 	case "deleted":
