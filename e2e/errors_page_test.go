@@ -37,6 +37,7 @@ func TestErrorLog(t *testing.T) {
 	s := inhabited(t)
 	t.Run("each refused request is explained", func(t *testing.T) { t.Parallel(); testExplained(t, s) })
 	t.Run("tokens in the wrong place, and what has ended, are explained", func(t *testing.T) { t.Parallel(); testTokensExplained(t, s) })
+	t.Run("what is wrong beside HTTP Basic is explained", func(t *testing.T) { t.Parallel(); testBasicExplained(t, s) })
 	t.Run("refused authorization requests are explained", func(t *testing.T) { t.Parallel(); testRequestsExplained(t, s) })
 	t.Run("what is no mistake is not there", func(t *testing.T) { t.Parallel(); testNotThere(t, s) })
 	t.Run("the log has pages and a filter", func(t *testing.T) { t.Parallel(); testPages(t, s) })
@@ -70,7 +71,6 @@ func testExplained(t *testing.T, s *server) {
 		{"no Content-Type", post(tokenPath, "", app.identify(credentials).Encode()), []string{"invalid_request", "The request has no Content-Type."}},
 		{"JSON as a form", post(tokenPath, formType, toJSON(app.identify(credentials))), []string{"invalid_client", "The body is JSON, but its Content-Type says that it is a form."}},
 		{"JSON as a form with parameters that are none", post(tokenPath, formType+";;utf-8", toJSON(app.identify(credentials))), []string{"invalid_client", "The body is JSON, but its Content-Type says that it is a form."}},
-		{"JSON as a form beside Basic", post(tokenPath, formType, toJSON(credentials)).basic(app.ClientID, app.ClientSecret), []string{"invalid_request", "The body is JSON, but its Content-Type says that it is a form."}},
 		{"numbers in JSON", post(tokenPath, jsonType, `{"grant_type": 1}`).basic(app.ClientID, app.ClientSecret), []string{"whose values are all strings"}},
 		{"a parameter twice", post(tokenPath, formType, app.identify(credentials).Encode()+"&grant_type=x"), []string{"the parameter grant_type was sent twice", "Send each parameter once"}},
 		{"a grant that is not offered", post(tokenPath, formType, app.identify(url.Values{"grant_type": {"password"}}).Encode()), []string{"unsupported_grant_type", "should never see a password", "from 127.0.0.1"}},
@@ -117,6 +117,28 @@ func testTokensExplained(t *testing.T, s *server) {
 			body = app.redemption(row.code)
 		}
 		s.do(t, post(tokenPath, formType, app.identify(body).Encode())).checkRefused(t, "invalid_grant")
+		checkTold(t, row.name, s.errorLog(t, app, ""), row.want)
+	}
+}
+
+func testBasicExplained(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	credentials := url.Values{"grant_type": {"client_credentials"}}
+	bearer := post(tokenPath, formType, credentials.Encode()+"&client_id="+app.ClientID)
+	bearer.header.Set("Authorization", "Bearer "+app.ClientSecret)
+	for _, row := range []struct {
+		name    string
+		request message
+		want    string
+	}{
+		{"JSON as a form", post(tokenPath, formType, toJSON(credentials)).basic(app.ClientID, app.ClientSecret), "The body is JSON, but its Content-Type says that it is a form."},
+		{"a key of JSON twice", post(tokenPath, jsonType, `{"scope": "profile", "scope": "events"}`).basic(app.ClientID, app.ClientSecret), "Send each parameter once"},
+		{"another secret in the body", post(tokenPath, formType, "client_secret=x").basic(app.ClientID, app.ClientSecret), "Send the credentials in one place"},
+		{"the secret as a token", bearer, "The Authorization header is not HTTP Basic with client_id and client_secret. Send"},
+	} {
+		if a := s.do(t, row.request); a.status < 400 {
+			t.Errorf("%s: answered %d", row.name, a.status)
+		}
 		checkTold(t, row.name, s.errorLog(t, app, ""), row.want)
 	}
 }

@@ -67,7 +67,7 @@ func (e *Endpoints) claimed(r *http.Request, p oauth.Parameters, body []byte, er
 			continue
 		}
 		if a, known := e.grants.Claimed(r.Context(), clientID); known {
-			return &refused{usage.Attempt{Application: a, Parameters: p, LooksJSON: looksJSON(body), Unreadable: p.Get("client_id") == ""}, err}
+			return &refused{usage.Attempt{Application: a, Parameters: p, LooksJSON: looksJSON(body), Unreadable: p.Encode() == ""}, err}
 		}
 	}
 	return err
@@ -97,5 +97,8 @@ func (e *Endpoints) note(q *http.Request, place string, err error, told *oauth.E
 	}
 	a.Place, a.RemoteAddr, a.Catalogue = place, q.RemoteAddr, e.grants.Catalogue()
 	a.ContentType, a.Encoded = mediaTypeOf(q), encoded(q)
+	header := q.Header.Get("Authorization")
+	_, _, basic := oauth.ParseBasic(header)
+	a.NotBasic = header != "" && !basic
 	e.meter.Refused(a, told)
 }

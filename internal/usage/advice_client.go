@@ -55,6 +55,8 @@ func (a Attempt) whichClient(refusal *oauth.Error, _ time.Time) advice {
 		return advice{mend: oauth.Say("Send the credentials in one place: by HTTP Basic, or as client_id and client_secret in the body.")}
 	case refusal.Code != oauth.InvalidClient:
 		return advice{}
+	case a.NotBasic:
+		return advice{oauth.Say("The Authorization header is not HTTP Basic with client_id and client_secret."), oauth.Say("Send Basic and the base64 of client_id:client_secret in it, or leave it out and send both in the body.")}
 	case a.Application.Public && a.Secret != "":
 		return advice{oauth.Say("A client_secret came, but the application is public and has none."), oauth.Say("Send client_id alone, and a code_verifier with the code.")}
 	case a.Secret == "":

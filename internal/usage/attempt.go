@@ -23,6 +23,8 @@ type Attempt struct {
 	ContentType string
 	// Encoded: the body has a Content-Encoding.
 	Encoded bool
+	// NotBasic: the Authorization header is something else than HTTP Basic.
+	NotBasic bool
 	// LooksJSON: the body is an object of JSON, whatever its type says.
 	LooksJSON bool
 	// Unreadable: the body could not be read as what it says it is.
