@@ -23,7 +23,7 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 	}
 	code, ok := oauth.ParseToken(r.Code, g.now())
 	if !ok {
-		return Tokens{}, oauth.ErrUnknownCode()
+		return Tokens{}, oauth.ErrUnknownCode
 	}
 	access, err := oauth.NewToken(g.random, code.ID)
 	if err != nil {
@@ -40,7 +40,7 @@ func (g *Grants) Redeem(ctx context.Context, c Client, r CodeRequest) (Tokens, e
 		AccessLifetime: g.config.Refresh.AccessLifetime, RefreshIdle: g.config.Refresh.Idle,
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return Tokens{}, oauth.ErrUnknownCode()
+		return Tokens{}, oauth.ErrUnknownCode
 	}
 	if err != nil {
 		g.noteEnd(ctx, c, a, err, r.Address)

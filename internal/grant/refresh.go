@@ -31,7 +31,7 @@ func (g *Grants) Refresh(ctx context.Context, c Client, r RefreshRequest) (Token
 	}
 	presented, ok := oauth.ParseToken(r.RefreshToken, g.now())
 	if !ok {
-		return Tokens{}, oauth.ErrUnknownRefreshToken()
+		return Tokens{}, oauth.ErrUnknownRefreshToken
 	}
 	access, next := g.key.Successors(presented)
 	allowed := g.Allowed(*c.application)
@@ -42,7 +42,7 @@ func (g *Grants) Refresh(ctx context.Context, c Client, r RefreshRequest) (Token
 	})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return Tokens{}, oauth.ErrUnknownRefreshToken()
+		return Tokens{}, oauth.ErrUnknownRefreshToken
 	case errors.Is(err, oauth.ErrUnrecognised):
 		err = g.judgeUnrecognised(ctx, c, a, presented, r.Address)
 		return Tokens{}, &Refused{Application: *c.application, Authorization: a, Presented: presented, err: err}
@@ -65,13 +65,13 @@ func (g *Grants) judgeUnrecognised(ctx context.Context, c Client, a oauth.Author
 		return err
 	}
 	if !older {
-		return oauth.ErrUnknownRefreshToken()
+		return oauth.ErrUnknownRefreshToken
 	}
 	if err := g.store.Revoke(ctx, oauth.Revocation{ID: a.ID, Reason: oauth.ReasonTokenReplay}); err != nil {
 		return failure(err)
 	}
 	g.noteMisuse(ctx, c, a, oauth.ReasonTokenReplay, from)
-	return oauth.ErrReplayedRefreshToken()
+	return oauth.ErrReplayedRefreshToken
 }
 
 // isOlder walks from the presented refresh token towards the current one. The

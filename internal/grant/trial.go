@@ -64,7 +64,7 @@ func (t Trial) Redeem(ctx context.Context, r CodeRequest) (Tokens, error) {
 	if owns, err := t.owns(ctx, r.Code); err != nil {
 		return Tokens{}, err
 	} else if !owns {
-		return Tokens{}, oauth.ErrUnknownCode()
+		return Tokens{}, oauth.ErrUnknownCode
 	}
 	return t.grants.Redeem(ctx, t.client, r)
 }
@@ -74,7 +74,7 @@ func (t Trial) Refresh(ctx context.Context, r RefreshRequest) (Tokens, error) {
 	if owns, err := t.owns(ctx, r.RefreshToken); err != nil {
 		return Tokens{}, err
 	} else if !owns {
-		return Tokens{}, oauth.ErrUnknownRefreshToken()
+		return Tokens{}, oauth.ErrUnknownRefreshToken
 	}
 	return t.grants.Refresh(ctx, t.client, r)
 }

@@ -46,7 +46,8 @@ var (
 	TooLarge        = Code{"invalid_request", http.StatusRequestEntityTooLarge}
 )
 
-// Error is the one error type of the protocol.
+// Error is the one error type of the protocol. Those that others tell apart are variables,
+// which nobody changes.
 type Error struct {
 	Code Code
 	// Description tells the developer what to mend. It is public: no secrets.

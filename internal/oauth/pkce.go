@@ -9,6 +9,10 @@ import (
 // when the authorization request carried none.
 type Challenge string
 
+// ErrNoChallenge is the answer to an authorization request without the code_challenge that
+// its application must send.
+var ErrNoChallenge = NewError(InvalidRequest, "code_challenge is missing: PKCE is required here (RFC 7636), with code_challenge_method=S256")
+
 // ParseChallenge checks code_challenge and code_challenge_method of an
 // authorization request. Only S256 is offered: plain protects nothing that a
 // reader of the request does not already have.
@@ -17,7 +21,7 @@ func ParseChallenge(challenge, method string, required bool) (Challenge, *Error)
 	case challenge == "" && method != "":
 		return "", NewError(InvalidRequest, "code_challenge_method came without code_challenge")
 	case challenge == "" && required:
-		return "", NewError(InvalidRequest, "code_challenge is missing: PKCE is required here (RFC 7636), with code_challenge_method=S256")
+		return "", ErrNoChallenge
 	case challenge == "":
 		return "", nil
 	case method != "S256":

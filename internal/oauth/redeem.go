@@ -30,7 +30,7 @@ func (e Redemption) Repeatable() bool { return false }
 // already is revoked: its code was used twice (RFC 6749 §4.1.2).
 func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time) (Authorization, error) {
 	if a.ApplicationID != e.ApplicationID || !a.CodeHash.Matches(e.Code.Hash(KindCode)) {
-		return a, ErrUnknownCode()
+		return a, ErrUnknownCode
 	}
 	// RFC 6749 §4.1.3: required and identical if the authorization request had it.
 	switch {
@@ -50,11 +50,11 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 	case !now.Before(a.CodeExpiresAt):
 		return a, NewError(InvalidGrant, "code has expired; send the person to the authorize page again")
 	case a.Ended(now):
-		return a, ErrEnded()
+		return a, ErrEnded
 	case accountDisabled:
-		return a, ErrAccountDisabled()
+		return a, ErrAccountDisabled
 	case a.Scope.Within(e.Allowed) == "":
-		return a, ErrNothingLeft()
+		return a, ErrNothingLeft
 	}
 	a.Status = StatusActive
 	a.Generation, a.RotatedAt = 1, now
@@ -64,24 +64,16 @@ func (e Redemption) Decide(a Authorization, accountDisabled bool, now time.Time)
 }
 
 // ErrUnknownCode is the answer to a code that proves nothing.
-func ErrUnknownCode() *Error {
-	return NewError(InvalidGrant, "code is not one that was given to this application")
-}
+var ErrUnknownCode = NewError(InvalidGrant, "code is not one that was given to this application")
 
 // ErrEnded is the answer to a code or a refresh token whose approval was for a time that
 // is over.
-func ErrEnded() *Error {
-	return NewError(InvalidGrant, "the account approved this for a limited time, which is over; send the person to the authorize page again")
-}
+var ErrEnded = NewError(InvalidGrant, "the account approved this for a limited time, which is over; send the person to the authorize page again")
 
 // ErrAccountDisabled is the answer to a code or a refresh token of an account that is
 // disabled; when it is enabled they work again.
-func ErrAccountDisabled() *Error {
-	return NewError(InvalidGrant, "the account is disabled")
-}
+var ErrAccountDisabled = NewError(InvalidGrant, "the account is disabled")
 
 // ErrNothingLeft is the answer when an application is no longer allowed anything of what
 // was granted to it.
-func ErrNothingLeft() *Error {
-	return NewError(InvalidScope, "nothing that was granted is still allowed to this application")
-}
+var ErrNothingLeft = NewError(InvalidScope, "nothing that was granted is still allowed to this application")

@@ -49,7 +49,7 @@ func (e Rotation) Repeatable() bool { return true }
 // the previous one where that is safe, and revokes where it is not.
 func (e Rotation) Decide(a Authorization, accountDisabled bool, now time.Time) (Authorization, error) {
 	if a.ApplicationID != e.ApplicationID || a.Status == StatusPending {
-		return a, ErrUnknownRefreshToken()
+		return a, ErrUnknownRefreshToken
 	}
 	presented := e.Refresh.Hash(KindRefreshToken)
 	current, previous := a.RefreshHash.Matches(presented), a.PreviousRefreshHash.Matches(presented)
@@ -57,15 +57,15 @@ func (e Rotation) Decide(a Authorization, accountDisabled bool, now time.Time) (
 	case a.Status == StatusRevoked && (current || previous):
 		return a, NewError(InvalidGrant, "refresh_token was revoked (%s)", a.RevokedReason)
 	case a.Status == StatusRevoked:
-		return a, ErrUnknownRefreshToken()
+		return a, ErrUnknownRefreshToken
 	case !current && !previous:
 		return a, ErrUnrecognised
 	case a.Ended(now):
-		return a, ErrEnded()
+		return a, ErrEnded
 	case a.Idle(e.Limits.Idle, now):
 		return a, NewError(InvalidGrant, "refresh_token has expired: nobody used it for too long")
 	case accountDisabled:
-		return a, ErrAccountDisabled()
+		return a, ErrAccountDisabled
 	case current:
 		return e.rotate(a, now)
 	}
@@ -97,7 +97,7 @@ func (e Rotation) narrow(a Authorization) (Scope, error) {
 	possible := a.Scope.Within(e.Allowed)
 	switch {
 	case possible == "":
-		return "", ErrNothingLeft()
+		return "", ErrNothingLeft
 	case e.Scope == "":
 		return a.Scope, nil
 	}
@@ -109,7 +109,7 @@ func (e Rotation) narrow(a Authorization) (Scope, error) {
 
 func (e Rotation) replay(a Authorization, now time.Time) (Authorization, error) {
 	if e.Public && now.Sub(a.RotatedAt) >= e.Limits.ReplayWindow {
-		return a.Revoked(ReasonTokenReplay, now), ErrReplayedRefreshToken().ended()
+		return a.Revoked(ReasonTokenReplay, now), ErrReplayedRefreshToken
 	}
 	if a.KeyID != e.KeyID || !a.RefreshHash.Matches(e.RefreshHash) || !a.Access.Hash.Matches(e.AccessHash) {
 		return a, NewError(InvalidGrant, "refresh_token was used before, and the answer can no longer be repeated; use the newer one")
@@ -117,7 +117,7 @@ func (e Rotation) replay(a Authorization, now time.Time) (Authorization, error) 
 	// What the application may do less since then, the answer leaves out.
 	switch {
 	case a.Access.Scope.Within(e.Allowed) == "":
-		return a, ErrNothingLeft()
+		return a, ErrNothingLeft
 	case !cmp.Or(e.Scope, a.Scope).Equal(a.Access.Scope):
 		return a, ErrRepeatedOtherwise(a.Access.Scope)
 	}
@@ -136,12 +136,8 @@ func ErrRepeatedOtherwise(before Scope) *Error {
 }
 
 // ErrUnknownRefreshToken is the answer to a refresh token that proves nothing.
-func ErrUnknownRefreshToken() *Error {
-	return NewError(InvalidGrant, "refresh_token is not one that was given to this application")
-}
+var ErrUnknownRefreshToken = NewError(InvalidGrant, "refresh_token is not one that was given to this application")
 
 // ErrReplayedRefreshToken is the answer to a refresh token that was genuine but
 // should be gone: theft, or a broken client. Its authorization is revoked.
-func ErrReplayedRefreshToken() *Error {
-	return NewError(InvalidGrant, "refresh_token was replaced before; the authorization is revoked now, send the person to the authorize page again")
-}
+var ErrReplayedRefreshToken = NewError(InvalidGrant, "refresh_token was replaced before; the authorization is revoked now, send the person to the authorize page again").ended()

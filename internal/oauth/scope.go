@@ -19,9 +19,7 @@ const ProfileScope Scope = "profile"
 const maxScopeTokens = 256
 
 // ErrManyScopes is the answer to a scope parameter with more.
-func ErrManyScopes() *Error {
-	return NewError(InvalidScope, "scope has more than %d tokens", maxScopeTokens)
-}
+var ErrManyScopes = NewError(InvalidScope, "scope has more than %d tokens", maxScopeTokens)
 
 // ParseScope reads the value of a scope parameter. Tokens may be separated by
 // one or more spaces; a repeated token counts once.
@@ -36,7 +34,7 @@ func ParseScope(s string) (Scope, *Error) {
 			return "", NewError(InvalidScope, "scope has a character that RFC 6749 section 3.3 does not allow")
 		}
 		if left--; left < 0 {
-			return "", ErrManyScopes()
+			return "", ErrManyScopes
 		}
 		if !slices.Contains(tokens, token) {
 			tokens = append(tokens, token)

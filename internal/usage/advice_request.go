@@ -29,7 +29,7 @@ func (a Attempt) whichChallenge(refusal *oauth.Error, _ time.Time) advice {
 		return advice{}
 	}
 	challenge, method := a.Parameters.Get("code_challenge"), a.Parameters.Get("code_challenge_method")
-	if _, wrong := oauth.ParseChallenge(challenge, method, true); wrong == nil || challenge == "" && method == "" && !strings.Contains(refusal.Description, "code_challenge") {
+	if _, wrong := oauth.ParseChallenge(challenge, method, refusal == oauth.ErrNoChallenge); wrong == nil {
 		return advice{}
 	}
 	make := oauth.Say("Make a random code_verifier for each request, send the base64url of its SHA-256 as code_challenge with code_challenge_method=S256, and the code_verifier with the code.")
@@ -65,13 +65,13 @@ func (a Attempt) whichScope(refusal *oauth.Error, _ time.Time) advice {
 	unknown := scope.Without(a.Catalogue.All())
 	forbidden := scope.Without(a.Application.Scope)
 	switch {
-	case refusal.Description == oauth.ErrNothingLeft().Description:
+	case refusal == oauth.ErrNothingLeft:
 		return advice{oauth.Say("Nothing that was granted is allowed to the application any more: %s.", orNothing(a.Authorization.Scope)), a.howToAllow(a.Authorization.Scope)}
-	case refusal.Description == oauth.ErrRepeatedOtherwise(a.Authorization.Access.Scope).Description:
+	case a.Authorization.PreviousRefreshHash.Matches(a.Presented.Hash(oauth.KindRefreshToken)):
 		return advice{oauth.Say("The refresh repeats one whose answer had another scope: %s.", string(a.Authorization.Access.Scope)), oauth.Say("Repeat it with that scope, or use the refresh token that came with it.")}
 	case strings.ContainsAny(asked, ",;+") && unknown != "":
 		return advice{oauth.Say("The scopes are not separated by spaces."), oauth.Say("Put one space between scopes; in an address it is written %20.")}
-	case malformed != nil && malformed.Description == oauth.ErrManyScopes().Description:
+	case malformed == oauth.ErrManyScopes:
 		return advice{oauth.Say("The request asks for too many scopes."), oauth.Say("Ask for scopes by the names of this platform: %s.", string(a.Catalogue.All()))}
 	case malformed != nil:
 		return advice{oauth.Say("A scope has a character that no scope has."), oauth.Say("Ask for scopes by the names of this platform: %s.", string(a.Catalogue.All()))}

@@ -231,7 +231,7 @@ func TestAuthorizationRequestsAreExplained(t *testing.T) {
 		s.advises(t, Attempt{Place: "authorize", Parameters: parameters(t, c.pairs...)}, oauth.NewError(c.refusal, "no"), c.want)
 	}
 	s.advises(t, Attempt{Place: "authorize", Parameters: parameters(t, "response_type", "code")},
-		oauth.NewError(oauth.InvalidRequest, "code_challenge is missing: PKCE is required here"), "No code_challenge came, but PKCE is required")
+		oauth.ErrNoChallenge, "No code_challenge came, but PKCE is required")
 }
 
 func TestCodesAreExplained(t *testing.T) {
@@ -270,9 +270,9 @@ func TestCodesAreExplained(t *testing.T) {
 	try(func(a *Attempt) { a.Authorization.Challenge = oauth.Challenge(strings.Repeat("A", 43)) }, "has another character than A-Z a-z 0-9 - . _ ~", "redirect_uri", uri, "code_verifier", strings.Repeat("+/", 22)+"==")
 	try(nil, "the authorization request had no code_challenge", "redirect_uri", uri, "code_verifier", strings.Repeat("B", 50))
 	for refusal, want := range map[*oauth.Error]string{
-		oauth.ErrEnded():           "for a limited time, which is over. Send the person to the authorize page again.",
-		oauth.ErrAccountDisabled(): "The account is disabled. Nothing can be done until the account is enabled.",
-		oauth.ErrNothingLeft():     "Nothing that was granted is allowed to the application any more: community. An administrator of this platform has to allow it",
+		oauth.ErrEnded:           "for a limited time, which is over. Send the person to the authorize page again.",
+		oauth.ErrAccountDisabled: "The account is disabled. Nothing can be done until the account is enabled.",
+		oauth.ErrNothingLeft:     "Nothing that was granted is allowed to the application any more: community. An administrator of this platform has to allow it",
 	} {
 		granted := s.row
 		granted.Scope = "community"
@@ -334,14 +334,14 @@ func TestRefreshTokensAreExplained(t *testing.T) {
 			Parameters: parameters(t, append(pairs, "grant_type", "refresh_token", "refresh_token", presented.String())...)}, refusal, want)
 	}
 	no := oauth.NewError(oauth.InvalidGrant, "no")
-	try(oauth.ErrReplayedRefreshToken(), oauth.Token{ID: s.row.ID}, nil, "The refresh token was replaced by a rotation; the one in use then began on 2026-11-01 11:20:00 UTC.")
+	try(oauth.ErrReplayedRefreshToken, oauth.Token{ID: s.row.ID}, nil, "The refresh token was replaced by a rotation; the one in use then began on 2026-11-01 11:20:00 UTC.")
 	try(no, refresh, func(a *oauth.Authorization) { *a = a.Revoked(oauth.ReasonRequested, s.now) }, "the application revoked it, on 2026-11-01 12:20:00 UTC")
 	try(no, refresh, nil, "The refresh token was last used on")
 	try(no, refresh, func(a *oauth.Authorization) { a.PreviousRefreshHash, a.RefreshHash = a.RefreshHash, oauth.Hash{} }, "The refresh token was replaced by a rotation on")
 	try(no, refresh, func(a *oauth.Authorization) { a.ApplicationID = oauth.ID{9} }, "was given to another application")
 	try(no, s.tokens[oauth.KindAccessToken], nil, "What came as refresh_token is an access token.")
 	try(no, s.tokens[oauth.KindCode], nil, "What came as refresh_token is a code.")
-	try(oauth.ErrUnknownRefreshToken(), oauth.Token{ID: s.row.ID}, func(a *oauth.Authorization) { *a = oauth.Authorization{} }, "No such refresh token was given")
+	try(oauth.ErrUnknownRefreshToken, oauth.Token{ID: s.row.ID}, func(a *oauth.Authorization) { *a = oauth.Authorization{} }, "No such refresh token was given")
 	try(oauth.NewError(oauth.InvalidScope, "no"), refresh, nil, "The refresh asks for more than was granted: profile.", "scope", "profile events")
 	repeated := func(a *oauth.Authorization) {
 		a.Scope, a.Access.Scope, a.PreviousRefreshHash, a.RefreshHash = "profile events", "profile", a.RefreshHash, oauth.Hash{}
@@ -349,11 +349,11 @@ func TestRefreshTokensAreExplained(t *testing.T) {
 	for _, asked := range []string{"", "events", "profile events"} {
 		try(oauth.ErrRepeatedOtherwise("profile"), refresh, repeated, "The refresh repeats one whose answer had another scope: profile. Repeat it with that scope", "scope", asked)
 	}
-	try(oauth.ErrNothingLeft(), refresh, nil, "Nothing that was granted is allowed to the application any more: profile. Tick it")
-	try(oauth.ErrNothingLeft(), refresh, nil, "Nothing that was granted is allowed to the application any more: profile. Tick it", "scope", "profile")
-	try(oauth.ErrAccountDisabled(), refresh, nil, "The account is disabled. Keep the refresh token: it works again when the account is enabled.")
-	try(oauth.ErrAccountDisabled(), refresh, repeated, "The account is disabled. Keep the refresh token")
-	try(oauth.ErrEnded(), refresh, nil, "for a limited time, which is over. Send the person to the authorize page again.")
+	try(oauth.ErrNothingLeft, refresh, nil, "Nothing that was granted is allowed to the application any more: profile. Tick it")
+	try(oauth.ErrNothingLeft, refresh, nil, "Nothing that was granted is allowed to the application any more: profile. Tick it", "scope", "profile")
+	try(oauth.ErrAccountDisabled, refresh, nil, "The account is disabled. Keep the refresh token: it works again when the account is enabled.")
+	try(oauth.ErrAccountDisabled, refresh, repeated, "The account is disabled. Keep the refresh token")
+	try(oauth.ErrEnded, refresh, nil, "for a limited time, which is over. Send the person to the authorize page again.")
 	try(oauth.NewError(oauth.TooManyRequests, "slow"), oauth.Token{ID: s.row.ID}, nil, "Wait as long as the header Retry-After says")
 }
 

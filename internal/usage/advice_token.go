@@ -43,10 +43,10 @@ func (a Attempt) whichCode(refusal *oauth.Error, now time.Time) advice {
 	if told := a.whichBinding(); !told.mend.IsZero() {
 		return told
 	}
-	switch refusal.Description {
-	case oauth.ErrEnded().Description:
+	switch refusal {
+	case oauth.ErrEnded:
 		return advice{oauth.Say("The account approved this for a limited time, which is over."), fresh}
-	case oauth.ErrAccountDisabled().Description:
+	case oauth.ErrAccountDisabled:
 		return advice{oauth.Say("The account is disabled."), oauth.Say("Nothing can be done until the account is enabled.")}
 	}
 	if !now.Before(granted.CodeExpiresAt) {
@@ -105,11 +105,11 @@ func (a Attempt) whichRefreshToken(refusal *oauth.Error, now time.Time) advice {
 		return advice{oauth.Say("What came as refresh_token is an access token."), oauth.Say("Send the refresh_token of the last answer.")}
 	case granted.CodeHash.Matches(a.Presented.Hash(oauth.KindCode)):
 		return advice{oauth.Say("What came as refresh_token is a code."), oauth.Say("Exchange the code with grant_type=authorization_code.")}
-	case refusal.Description == oauth.ErrReplayedRefreshToken().Description:
+	case refusal == oauth.ErrReplayedRefreshToken:
 		return advice{oauth.Say("The refresh token was replaced by a rotation; the one in use then began on %s. All tokens are revoked, since somebody may have stolen it.", moment(granted.RotatedAt)), newest}
-	case refusal.Description == oauth.ErrEnded().Description:
+	case refusal == oauth.ErrEnded:
 		return advice{oauth.Say("The account approved this for a limited time, which is over."), again}
-	case refusal.Description == oauth.ErrAccountDisabled().Description:
+	case refusal == oauth.ErrAccountDisabled:
 		return advice{oauth.Say("The account is disabled."), oauth.Say("Keep the refresh token: it works again when the account is enabled. Asking the person does not help.")}
 	case granted.Status == oauth.StatusRevoked && a.holds(oauth.KindRefreshToken):
 		return advice{oauth.Say("The authorization has ended: %s, on %s.", reason(granted.RevokedReason), moment(granted.RevokedAt)), again}
