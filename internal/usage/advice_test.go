@@ -159,6 +159,8 @@ func TestClientsLearnWhyTheyAreNotKnown(t *testing.T) {
 	s.application.Public = true
 	s.advises(t, Attempt{Place: "token", ContentType: typeForm, Secret: s.secret}, refusal, "the application is public and has none")
 	s.advises(t, Attempt{Place: "introspect", ContentType: typeForm, Proven: true, Parameters: parameters(t, "token", "x")}, oauth.NewError(oauth.UnauthorizedClient, "no"), "Register a confidential application")
+	s.application.Public = false
+	s.advises(t, Attempt{Place: "token", ContentType: typeForm, Proven: true, Parameters: parameters(t, "grant_type", "client_credentials")}, oauth.NewError(oauth.UnauthorizedClient, "no"), "Replace the secret in the settings of the application")
 	s.application.SuspendedAt = s.now
 	s.advises(t, Attempt{Place: "token", ContentType: typeForm}, refusal, "Ask those who run this platform.")
 }
@@ -230,6 +232,8 @@ func TestAuthorizationRequestsAreExplained(t *testing.T) {
 	} {
 		s.advises(t, Attempt{Place: "authorize", Parameters: parameters(t, c.pairs...)}, oauth.NewError(c.refusal, "no"), c.want)
 	}
+	s.advises(t, Attempt{Place: "authorize", Parameters: parameters(t, "response_type", "code")},
+		oauth.NewError(oauth.AccessDenied, "this application is a draft"), "or submit the application for review")
 	s.advises(t, Attempt{Place: "authorize", Parameters: parameters(t, "response_type", "code")},
 		oauth.ErrNoChallenge, "No code_challenge came, but PKCE is required")
 }

@@ -108,6 +108,11 @@ func (a Attempt) whatElse(refusal *oauth.Error, _ time.Time) advice {
 		return advice{oauth.Say("Too many refresh tokens came that are none of this authorization."), oauth.Say("Wait as long as the header Retry-After says, and keep only the newest refresh token of each account.")}
 	case refusal.Code == oauth.UnauthorizedClient && a.Application.Public:
 		return advice{oauth.Say("The application is public, and this is for confidential ones."), oauth.Say("Register a confidential application for what runs on a server.")}
+	case refusal.Code == oauth.UnauthorizedClient:
+		return advice{mend: oauth.Say("Replace the secret in the settings of the application, and use the new one.")}
+	case refusal.Code == oauth.AccessDenied:
+		// That a person did not allow it is not written down.
+		return advice{mend: oauth.Say("Name the account among the test accounts, or submit the application for review.")}
 	case (a.Place == "revoke" || a.Place == "introspect") && a.Parameters.Get("token") == "":
 		return advice{mend: oauth.Say("Send the token in the body, as the parameter token.")}
 	case a.Parameters.Get("prompt") != "" && refusal.Code == oauth.InvalidRequest:
