@@ -139,7 +139,7 @@ func TestAliasesStandForWhatTheyRepeat(t *testing.T) {
 }
 
 func TestNetworksOfIPv4AreThatHoweverTheyAreWritten(t *testing.T) {
-	got, err := prefixes("trusted_proxies", []string{"::ffff:10.0.0.1", "::ffff:10.1.2.3/104", "10.0.0.1", "fd00::/8", "::ffff:0:0/95"})
+	got, err := new(config).prefixes("trusted_proxies", []string{"::ffff:10.0.0.1", "::ffff:10.1.2.3/104", "10.0.0.1", "fd00::/8", "::ffff:0:0/95"})
 	if want := "[10.0.0.1/32 10.0.0.0/8 10.0.0.1/32 fd00::/8 ::fffe:0:0/95]"; err != nil || fmt.Sprint(got) != want {
 		t.Errorf("got %v (%v), want %s", got, err, want)
 	}
