@@ -14,6 +14,8 @@ import (
 type earlySweep struct {
 	after int64 // Unix milliseconds
 	ids   []byte
+	// place is where the row lies on PostgreSQL, whose index does not have the ids.
+	place string
 }
 
 // earlySweeps are those of one transaction, which writes them when it commits.
@@ -38,7 +40,7 @@ func (all *earlySweeps) add(after time.Time, id oauth.ID) {
 			return
 		}
 	}
-	*all = append(*all, earlySweep{moment, id[:]})
+	*all = append(*all, earlySweep{after: moment, ids: id[:]})
 }
 
 const insertEarlySweep = `insert into early_sweeps (after, ids) values ($1, $2) on conflict do nothing`

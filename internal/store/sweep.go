@@ -167,11 +167,7 @@ func (s *Store) sweepEarly(ctx context.Context) (removed, seen int, err error) {
 	now := s.Now()
 	err = s.write(ctx, func(tx *transaction) error {
 		removed, seen = 0, 0
-		rows, err := tx.query(`select after, ids from early_sweeps where after <= $1 order by after limit $2`+tx.skipLocked(), toMillis(now), sweepBatch)
-		due, err := collect(rows, err, func(r row) (e earlySweep, err error) {
-			err = r.Scan(&e.after, &e.ids)
-			return e, err
-		})
+		due, err := tx.dueEarly(toMillis(now))
 		if err != nil {
 			return err
 		}
@@ -193,6 +189,30 @@ func (s *Store) sweepEarly(ctx context.Context) (removed, seen int, err error) {
 		return nil
 	})
 	return removed, seen, err
+}
+
+// dueEarly locks one batch of what is due.
+func (t *transaction) dueEarly(now int64) ([]earlySweep, error) {
+	place := "''"
+	if t.lock != "" {
+		place = "ctid::text"
+	}
+	rows, err := t.query(`select after, ids, `+place+` from early_sweeps where after <= $1 order by after limit $2`+t.skipLocked(), now, sweepBatch)
+	return collect(rows, err, func(r row) (e earlySweep, err error) {
+		err = r.Scan(&e.after, &e.ids, &e.place)
+		return e, err
+	})
+}
+
+// forget removes the row. On PostgreSQL it is found by its place, which stays while it is locked:
+// all approvals of an hour are due at one moment, and the index would lead to all of these.
+func (e earlySweep) forget(tx *transaction) (err error) {
+	if e.place != "" {
+		_, err = tx.exec(`delete from early_sweeps where ctid = $1::tid`, e.place)
+	} else {
+		_, err = tx.exec(`delete from early_sweeps where after = $1 and ids = $2`, e.after, e.ids)
+	}
+	return err
 }
 
 // sweep removes the rows of which nothing can matter any more, and what named them. done is
@@ -219,7 +239,7 @@ func (e earlySweep) sweep(tx *transaction, now time.Time) (removed int, done boo
 		}
 	}
 	if done {
-		_, err = tx.exec(`delete from early_sweeps where after = $1 and ids = $2`, e.after, e.ids)
+		err = e.forget(tx)
 	}
 	return removed, done, err
 }

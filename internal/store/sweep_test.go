@@ -261,6 +261,30 @@ func TestTheSweeperWaitsForNobody(t *testing.T) {
 	}
 }
 
+// TestTheCodesOfAnHourAreSweptOneByOne: all are due at one moment, and none may cost a look at all.
+func TestTheCodesOfAnHourAreSweptOneByOne(t *testing.T) {
+	t.Parallel()
+	const codes = 2000
+	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	s, err := store.Open(w.ctx, w.at)
+	w.must(err)
+	conn := w.connect()
+	_, err = conn.Exec(w.ctx, `insert into early_sweeps (after, ids) select $1, decode(md5(i::text), 'hex') from generate_series(1, $2) as i`, w.clock.Now().UnixMilli(), codes)
+	w.must(err)
+	_, err = conn.Exec(w.ctx, `analyze early_sweeps`)
+	w.must(err)
+	w.sweep(s)
+	w.must(s.Close())
+	var removed, looks int
+	w.eventually("PostgreSQL has counted what was removed", time.Minute, func() bool {
+		w.must(conn.QueryRow(w.ctx, `select n_tup_del, seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = 'early_sweeps'`).Scan(&removed, &looks))
+		return removed == codes
+	})
+	if looks > 10*codes {
+		t.Errorf("%d rows were looked at to remove %d", looks, codes)
+	}
+}
+
 func sweepTwice(w *world) {
 	stores := []*store.Store{w.open(false), w.open(false)}
 	w.populate(stores[0], 10)
