@@ -20,8 +20,9 @@ func scanSession(r row) (s oauth.Session, err error) {
 // of its password: whoever proved the old one comes too late.
 func (s *Store) StartSession(ctx context.Context, n oauth.Session, password string, before oauth.ID) error {
 	return s.write(ctx, func(tx *transaction) error {
+		// Whoever changes the password waits until it can end this session, too.
 		err := tx.oneRow(`insert into sessions (id, account_id, hash, user_agent, address, created_at, last_seen_at, expires_at)
-			select $1, id, $3, $4, $5, $6, $7, $8 from accounts where id = $2 and disabled_at = 0 and password = $9`,
+			select $1, id, $3, $4, $5, $6, $7, $8 from accounts where id = $2 and disabled_at = 0 and password = $9`+tx.shareOf("accounts"),
 			n.ID[:], n.AccountID[:], n.Hash[:], n.UserAgent, n.Address, toMillis(n.CreatedAt), toMillis(n.LastSeenAt), toMillis(n.ExpiresAt), password)
 		if err != nil || tx.refusal != nil {
 			return err
