@@ -10,6 +10,9 @@ import (
 func TestAFaultTellsWhatIsWrong(t *testing.T) {
 	for _, c := range []struct{ name, code, words string }{
 		{"the database shuts down", "57P01", "cannot reach its database"},
+		{"its disk is full", "53100", "cannot reach its database"},
+		{"its disk is broken", "58030", "cannot reach its database"},
+		{"it only reads", "25006", "cannot reach its database"},
 		{"a statement takes too long", "57014", "did not answer in time"},
 		{"a statement is wrong", "42601", "42601"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,7 +33,9 @@ type postgres struct {
 	log     *slog.Logger
 	clock   func() time.Time
 	// skew is how far the database's clock is ahead of ours.
-	skew     atomic.Int64
+	skew atomic.Int64
+	// left is when all connections were ended, as the bell counts time.
+	left     atomic.Int64
 	ownClock bool
 
 	events  chan *operation
@@ -127,23 +130,43 @@ func (p *postgres) close() error {
 	return err
 }
 
-// tookTooLong is PostgreSQL's code for a statement that a time limit of ours ended.
-const tookTooLong = "57014"
+const (
+	// tookTooLong is PostgreSQL's code for a statement that a time limit of ours ended.
+	tookTooLong = "57014"
+	// readOnly is its code for a write on a standby.
+	readOnly = "25006"
+)
 
-// isOutage reports whether the database could not be reached, was shutting down,
-// or ended the connection: waiting may help.
+// isOutage reports whether the database could not be reached, was shutting down, had no
+// room, or ended the connection: waiting may help.
 func isOutage(err error) bool {
 	var answer *pgconn.PgError
 	if !errors.As(err, &answer) {
 		return true
 	}
-	// Class 08: connection exception; 57P0x: shutdown, crash, starting up; 53300:
-	// too many connections; 25P03: idle in transaction.
+	// 57P0x: shutdown, crash, starting up; 25P03: idle in transaction.
 	switch answer.Code {
-	case "57P01", "57P02", "57P03", "53300", tookTooLong, "25P03":
+	case "57P01", "57P02", "57P03", "57P05", tookTooLong, "25P03", readOnly:
 		return true
 	}
-	return answer.Code[:2] == "08"
+	// Connection exceptions; insufficient resources, as a full disk; errors of its system.
+	return slices.Contains([]string{"08", "53", "58"}, answer.Code[:2])
+}
+
+// leaveStandby ends all connections where one led to a server that is no more, or not yet, the
+// one that writes: new ones may lead to that. While there is none, it is tried once a second.
+func (p *postgres) leaveStandby(err error) {
+	var answer *pgconn.PgError
+	if !errors.As(err, &answer) || answer.Code != readOnly {
+		return
+	}
+	now, last := p.bell.elapsed(), p.left.Load()
+	if now-time.Duration(last) < time.Second || !p.left.CompareAndSwap(last, int64(now)) {
+		return
+	}
+	for _, pool := range []*pgxpool.Pool{p.pool, p.reads, p.writes} {
+		pool.Reset()
+	}
 }
 
 // isConflict reports whether PostgreSQL undid a transaction in favour of another:
@@ -175,6 +198,7 @@ func (p *postgres) transact(ctx context.Context, f func(*transaction) error) err
 		if refusal != nil || err == nil || errors.Is(err, errUnknownOutcome) || !isConflict(err) && !isLost(err) {
 			return cmp.Or(refusal, err)
 		}
+		p.leaveStandby(err)
 		select {
 		case <-limit.Done():
 			return errDown(err)
