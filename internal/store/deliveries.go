@@ -165,16 +165,15 @@ func (s *Store) claimDelivery(ctx context.Context, busy []oauth.ID, lease time.D
 	among := listed(&args, due)
 	err = s.write(ctx, func(tx *transaction) error {
 		w, left = oauth.Webhook{}, 0
-		d, err = scanDelivery(tx.queryRow(selectDelivery+` where id in `+among+` and due_at > 0 and due_at <= $1 order by due_at limit 1`+tx.skipLocked(), args...))
+		var of endedWebhook
+		found := tx.queryRow(`select `+deliveryColumns+`, webhook from deliveries where id in `+among+` and due_at > 0 and due_at <= $1 order by due_at limit 1`+tx.skipLocked(), args...)
+		d, err = scanDelivery(rowFunc(func(dest ...any) error { return found.Scan(append(dest, &of.created)...) }))
 		if err != nil {
 			return tx.absent(err)
 		}
-		w, err = scanWebhook(tx.queryRow(selectWebhook+` and created_at = (select webhook from deliveries where id = $2)`, d.ApplicationID[:], d.ID[:]))
+		w, err = scanWebhook(tx.queryRow(selectWebhook+` and created_at = $2`, d.ApplicationID[:], of.created))
 		if errors.Is(err, ErrNotFound) {
-			of := endedWebhook{application: d.ApplicationID}
-			if err := tx.queryRow(`select webhook from deliveries where id = $1`, d.ID[:]).Scan(&of.created); err != nil {
-				return err
-			}
+			of.application = d.ApplicationID
 			left, err = tx.dropDeliveries(of, sweepBatch)
 			return err
 		}
