@@ -36,11 +36,16 @@ type work struct {
 	tried *oauth.Authorization
 }
 
-func (w *work) id() oauth.ID {
-	if w.event == nil {
-		return w.row.ID
+func (w *work) id() oauth.ID { return rowOf(w.event, w.row) }
+
+func (op *operation) id() oauth.ID { return rowOf(op.event, op.row) }
+
+// rowOf is the id of the row of an event, or of a new row.
+func rowOf(event oauth.Event, row *oauth.Authorization) oauth.ID {
+	if event == nil {
+		return row.ID
 	}
-	return w.event.AuthorizationID()
+	return event.AuthorizationID()
 }
 
 // formBatch decides which operations make up a batch; the others wait for the
@@ -49,10 +54,9 @@ func (w *work) id() oauth.ID {
 // callers have left are dropped. All rows are named by their ids alone, so a
 // batch can be formed for one shard of a distributed engine here.
 func formBatch(waiting []*operation, limit int) (batch []*work, rest []*operation) {
-	byID := make(map[oauth.ID]*work, len(waiting))
+	byID := make(map[oauth.ID]*work, min(len(waiting), limit))
 	for _, op := range waiting {
-		w := &work{event: op.event, row: op.row, waiters: []*operation{op}}
-		present := byID[w.id()]
+		present := byID[op.id()]
 		joins := present != nil && op.event != nil && op.event.Repeatable() && present.event == op.event
 		switch {
 		case !joins && (present != nil || len(batch) >= limit):
@@ -62,7 +66,8 @@ func formBatch(waiting []*operation, limit int) (batch []*work, rest []*operatio
 		case joins:
 			present.waiters = append(present.waiters, op)
 		default:
-			byID[w.id()] = w
+			w := &work{event: op.event, row: op.row, waiters: []*operation{op}}
+			byID[op.id()] = w
 			batch = append(batch, w)
 		}
 	}

@@ -62,7 +62,7 @@ func (p *postgres) writeLoop() {
 				return
 			}
 		}
-		for more := true; more && len(waiting) < 2*maxBatch; {
+		for more := true; more && len(waiting) < maxQueue; { // many for one row keep nobody out
 			select {
 			case op := <-p.events:
 				waiting = append(waiting, op)

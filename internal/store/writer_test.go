@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,4 +146,44 @@ func TestFormBatch(t *testing.T) {
 	if batch[0].waiters[0].leave() {
 		t.Error("a caller can leave what has begun")
 	}
+}
+
+// TestManyEventsOnOneRowKeepNobodyOut has more different events wait for a row that is locked than
+// two batches have room for, and then somebody who wants another row.
+func TestManyEventsOnOneRowKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	p, hot := s.engine.(*postgres), newID(t, s.Now())
+	issue := func(id oauth.ID) error {
+		return s.Issue(t.Context(), oauth.Authorization{ID: id, GrantType: oauth.GrantClientCredentials, SweepAfter: s.Now().Add(time.Hour)})
+	}
+	must(t, issue(hot))
+	inTheWay, err := p.pool.Begin(t.Context())
+	must(t, err)
+	_, err = inTheWay.Exec(t.Context(), `select from authorizations where id = $1 for update`, hot[:])
+	must(t, err)
+	var answered atomic.Int64
+	var all sync.WaitGroup
+	redeem := func() {
+		_, _ = s.RedeemCode(t.Context(), oauth.Redemption{Code: oauth.Token{ID: hot}})
+		answered.Add(1)
+	}
+	all.Go(redeem)
+	await(t, "the first waits for the row", func() bool {
+		return lines(t, p.pool, `select count(*)::text from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) == "1"
+	})
+	const many = 2*maxBatch + 200
+	for range many {
+		all.Go(redeem)
+	}
+	await(t, "the others are queued", func() bool { return len(p.events) == many })
+	next, other := newID(t, s.Now()), make(chan error, 1)
+	go func() { other <- issue(next) }()
+	await(t, "somebody else is queued", func() bool { return len(p.events) == many+1 })
+	must(t, inTheWay.Rollback(t.Context()))
+	must(t, <-other)
+	if n := answered.Load(); n > 100 {
+		t.Errorf("%d events on one row came before another that waited with them", n)
+	}
+	all.Wait()
 }
