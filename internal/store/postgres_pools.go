@@ -42,6 +42,8 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 		config.ConnConfig.RuntimeParams["statement_timeout"] = "6000"
 	}
 	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
+	// Whoever waited for a row has to see what was committed meanwhile.
+	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	if o.statement != nil {
 		config.ConnConfig.Tracer = tracer(o.statement)
 	}
