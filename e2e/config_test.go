@@ -118,6 +118,13 @@ func testSignUp(t *testing.T) {
 	form := b.press(t, b.visit(t, app.request()), "Sign up")
 	fill := []string{"name", newcomer.name, "email", newcomer.email, "password", newcomer.password}
 
+	wrong := open.browser(newcomer)
+	p := wrong.press(t, form, "Create account", "name", " ", "email", "nobody", "password", "short")
+	for _, told := range []string{"Enter a name.", "Enter an email address", "Use at least 8 characters."} {
+		if !strings.Contains(p.text(), told) {
+			t.Errorf("with all fields wrong the form does not say %q:\n%s", told, p.text())
+		}
+	}
 	for name, password := range map[string]string{"short": "seven77", "common": "password1"} {
 		stranger := open.browser(newcomer)
 		p := stranger.press(t, form, "Create account", "name", "S", "email", name+"@people.example", "password", password)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,12 +67,24 @@ type Problem struct {
 	// Field names the input; empty when the problem is not one input's.
 	Field   string
 	Message oauth.Sentence
+	// More are those of other inputs.
+	More []*Problem
 	// RetryAfter is set when there were too many attempts.
 	RetryAfter time.Duration
 }
 
 // Error is the message.
 func (p *Problem) Error() string { return p.Message.String() }
+
+// together is what is wrong with several inputs, where nothing is wrong with those that are nil.
+func together(wrong ...*Problem) *Problem {
+	wrong = slices.DeleteFunc(wrong, func(p *Problem) bool { return p == nil })
+	if len(wrong) == 0 {
+		return nil
+	}
+	wrong[0].More = wrong[1:]
+	return wrong[0]
+}
 
 // ErrNotFound: there is no such account, or nobody is signed in.
 var ErrNotFound = store.ErrNotFound
@@ -90,30 +103,21 @@ type Registration struct {
 	Administrator bool
 }
 
-// Wrong is all that is wrong with what was typed, a *Problem for each field. What the store
-// would refuse is not among it.
-func (r Registration) Wrong() []*Problem {
+// Wrong is all that is wrong with what was typed, nil for nothing. What the store would refuse
+// is not among it.
+func (r Registration) Wrong() *Problem {
 	_, _, wrong := r.clean()
 	return wrong
 }
 
-func (r Registration) clean() (email, name string, wrong []*Problem) {
+func (r Registration) clean() (email, name string, wrong *Problem) {
 	email, ofEmail := cleanEmail(r.Email)
 	name, ofName := cleanName(r.Name)
-	var ofUsername error
+	var ofUsername *Problem
 	if r.Username != "" {
 		ofUsername = checkUsername(r.Username)
 	}
-	for _, err := range []error{ofEmail, ofName, ofUsername} {
-		var p *Problem
-		if errors.As(err, &p) {
-			wrong = append(wrong, p)
-		}
-	}
-	if sentence := checkPassword(r.Password, email, name, r.Username); !sentence.IsZero() {
-		wrong = append(wrong, &Problem{Field: "password", Message: sentence})
-	}
-	return email, name, wrong
+	return email, name, together(ofEmail, ofName, ofUsername, refusePassword(r.Password, email, name, r.Username))
 }
 
 // SignUp creates an account for a person and starts its session. The error is a
@@ -153,8 +157,8 @@ func (a *Accounts) create(ctx context.Context, r Registration, by func(oauth.Acc
 // prepare makes an account that is not stored yet, with the hash of its password.
 func (a *Accounts) prepare(ctx context.Context, r Registration) (made oauth.Account, password string, err error) {
 	email, name, wrong := r.clean()
-	if len(wrong) > 0 {
-		return made, "", wrong[0]
+	if wrong != nil {
+		return made, "", wrong
 	}
 	now := a.now().UTC()
 	made = oauth.Account{Email: email, Username: r.Username, Name: name, Administrator: r.Administrator, CreatedAt: now}
@@ -163,14 +167,6 @@ func (a *Accounts) prepare(ctx context.Context, r Registration) (made oauth.Acco
 	}
 	made.ID, err = oauth.NewID(a.random, now)
 	return made, password, err
-}
-
-// hashNew is the hash of a new password of an account, or the *Problem with it.
-func (a *Accounts) hashNew(ctx context.Context, account oauth.Account, password string) (string, error) {
-	if wrong := checkPassword(password, account.Email, account.Name, account.Username); !wrong.IsZero() {
-		return "", &Problem{Field: "password", Message: wrong}
-	}
-	return a.hasher.hash(ctx, password)
 }
 
 // insert adds the account, under a username made from its name where it has none.
@@ -223,7 +219,7 @@ func takenProblem(err error) error {
 
 const maxEmail = 254
 
-func cleanEmail(s string) (string, error) {
+func cleanEmail(s string) (string, *Problem) {
 	s = strings.TrimSpace(s)
 	parsed, err := mail.ParseAddress(s)
 	if err != nil || parsed.Address != s || len(s) > maxEmail || strings.ContainsFunc(s, oauth.IsInvisible) {
@@ -232,7 +228,7 @@ func cleanEmail(s string) (string, error) {
 	return s, nil
 }
 
-func cleanName(s string) (string, error) {
+func cleanName(s string) (string, *Problem) {
 	name, wrong := oauth.CleanName(s)
 	if !wrong.IsZero() {
 		return "", &Problem{Field: "name", Message: wrong}
@@ -242,7 +238,7 @@ func cleanName(s string) (string, error) {
 
 const minUsername, maxUsername = 2, 32
 
-func checkUsername(s string) error {
+func checkUsername(s string) *Problem {
 	valid := len(s) >= minUsername && len(s) <= maxUsername
 	for i := range len(s) {
 		c := s[i]
@@ -289,12 +285,9 @@ type Profile struct{ Name, Username string }
 // ChangeProfile changes an account. The error is a *Problem where the person can
 // mend it.
 func (a *Accounts) ChangeProfile(ctx context.Context, account oauth.Account, p Profile) error {
-	name, err := cleanName(p.Name)
-	if err != nil {
-		return err
-	}
-	if err := checkUsername(p.Username); err != nil {
-		return err
+	name, ofName := cleanName(p.Name)
+	if wrong := together(ofName, checkUsername(p.Username)); wrong != nil {
+		return wrong
 	}
 	account.Name, account.Username = name, p.Username
 	return takenProblem(a.store.ChangeProfile(ctx, account))

@@ -1,8 +1,14 @@
 package account
 
 import (
+	"crypto/rand"
+	"errors"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 func TestAddressesThatAreRefused(t *testing.T) {
@@ -13,6 +19,46 @@ func TestAddressesThatAreRefused(t *testing.T) {
 	} {
 		if _, err := cleanEmail(address); (err != nil) != refused {
 			t.Errorf("%+q: %v", address, err)
+		}
+	}
+}
+
+func TestAFormTellsAllThatIsWrongWithIt(t *testing.T) {
+	a, _ := newAccounts(t, rand.Reader)
+	a.config.SignUp = true
+	home := Browser{Address: netip.MustParseAddr("192.0.2.7")}
+	ada, err := a.Create(t.Context(), Registration{Email: "ada@example.com", Name: "Ada", Password: old})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signUp := func(r Registration) error { _, err := a.SignUp(t.Context(), r, home); return err }
+	changePassword := func(from, to string) error {
+		return a.ChangePassword(t.Context(), ada, from, to, oauth.ID{}, home.Address)
+	}
+	for _, form := range []struct {
+		of     string
+		err    error
+		fields []string
+	}{
+		{"sign-up", signUp(Registration{Email: "bob", Name: " ", Password: "short"}), []string{"email", "name", "password"}},
+		// Whether an address has an account is told to those alone who could have one.
+		{"sign-up, of an address that is taken", signUp(Registration{Email: ada.Email, Name: " ", Password: "short"}), []string{"name", "password"}},
+		{"sign-up, with nothing else wrong", signUp(Registration{Email: ada.Email, Name: "Bob", Password: old}), []string{"email"}},
+		{"the profile", a.ChangeProfile(t.Context(), ada, Profile{Name: " ", Username: "No"}), []string{"name", "username"}},
+		{"the password", changePassword("wrong", "short"), []string{"old_password", "password"}},
+		{"the password, with the old one right", changePassword(old, "short"), []string{"password"}},
+	} {
+		var problem *Problem
+		if !errors.As(form.err, &problem) {
+			t.Errorf("%s: it is no problem: %v", form.of, form.err)
+			continue
+		}
+		told := []string{problem.Field}
+		for _, other := range problem.More {
+			told = append(told, other.Field)
+		}
+		if !slices.Equal(told, form.fields) {
+			t.Errorf("%s: it tells of %v, want %v", form.of, told, form.fields)
 		}
 	}
 }

@@ -40,7 +40,10 @@ func (a *Accounts) SetPassword(ctx context.Context, id oauth.ID, password string
 	if err != nil {
 		return err
 	}
-	hash, err := a.hashNew(ctx, account, password)
+	if wrong := refusePassword(password, account.Email, account.Name, account.Username); wrong != nil {
+		return wrong
+	}
+	hash, err := a.hasher.hash(ctx, password)
 	if err != nil {
 		return err
 	}

@@ -123,6 +123,15 @@ func checkPassword(password string, words ...string) oauth.Sentence {
 	return oauth.Sentence{}
 }
 
+// refusePassword is what is wrong with a new password, nil for nothing.
+func refusePassword(password string, words ...string) *Problem {
+	wrong := checkPassword(password, words...)
+	if wrong.IsZero() {
+		return nil
+	}
+	return &Problem{Field: "password", Message: wrong}
+}
+
 func isCommon(password string) bool {
 	lower := strings.ToLower(password)
 	return isMonotonous(lower) || isListed(lower) || isListed(stem(password))

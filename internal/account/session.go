@@ -177,11 +177,16 @@ func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, ol
 	if err != nil {
 		return err
 	}
-	if !matches {
-		return errNotYours()
+	var ofOld *Problem
+	if matches {
+		a.oldPasswords.Return(key, from)
+	} else {
+		ofOld = errNotYours()
 	}
-	a.oldPasswords.Return(key, from)
-	hash, err := a.hashNew(ctx, account, password)
+	if wrong := together(ofOld, refusePassword(password, account.Email, account.Name, account.Username)); wrong != nil {
+		return wrong
+	}
+	hash, err := a.hasher.hash(ctx, password)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -113,8 +114,9 @@ func (a *Admin) setUp(w http.ResponseWriter, r *http.Request) {
 	platform := a.postedPlatform(r, &content)
 	content.Name, content.Email = r.PostFormValue("name"), r.PostFormValue("email")
 	first := account.Registration{Name: content.Name, Email: content.Email, Password: r.PostFormValue("password")}
-	for _, wrong := range first.Wrong() {
-		content.Problems[wrong.Field] = wrong.Message
+	if wrong := first.Wrong(); wrong != nil {
+		_, beside := signin.Problems(wrong)
+		maps.Copy(content.Problems, beside)
 	}
 	var person *signin.Person
 	if len(content.Problems) == 0 {

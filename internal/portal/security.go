@@ -43,9 +43,9 @@ func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, person *
 		person.Session.ID, throttle.Client(r.RemoteAddr))
 	var problem *account.Problem
 	if errors.As(err, &problem) {
-		beside := map[string]oauth.Sentence{problem.Field: problem.Message}
-		if problem.Field == "" {
-			beside = map[string]oauth.Sentence{"old_password": problem.Message}
+		above, beside := signin.Problems(problem)
+		if !above.IsZero() {
+			beside = map[string]oauth.Sentence{"old_password": above}
 		}
 		return p.writeSecurity(w, r, person, signin.Status(w, problem), beside)
 	}

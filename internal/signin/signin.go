@@ -138,12 +138,16 @@ func Status(w http.ResponseWriter, p *account.Problem) int {
 	return http.StatusUnprocessableEntity
 }
 
-// Problems splits a problem into what belongs beside an input and what above the form.
+// Problems splits a problem into what belongs beside inputs and what above the form.
 func Problems(p *account.Problem) (above oauth.Sentence, beside map[string]oauth.Sentence) {
 	if p.Field == "" {
 		return p.Message, nil
 	}
-	return oauth.Sentence{}, map[string]oauth.Sentence{p.Field: p.Message}
+	beside = map[string]oauth.Sentence{p.Field: p.Message}
+	for _, other := range p.More {
+		beside[other.Field] = other.Message
+	}
+	return oauth.Sentence{}, beside
 }
 
 // Routes adds the pages outside authorization requests.
