@@ -60,6 +60,32 @@ func (b *tab) begins(t *testing.T, selector string) {
 	}
 }
 
+// isLegible demands that the page, in each language, fits with its text twice as large (WCAG 2.2,
+// 1.4.4), and that no choice is cut off as it is.
+func (b *tab) isLegible(t *testing.T) {
+	t.Helper()
+	for _, language := range []string{"Deutsch", "English"} {
+		b.press(t, language)
+		found := obtain(t, b, chromedp.Evaluate[struct{ Wide, Cut []string }](`(() => {
+			const cut = [...document.querySelectorAll("select")].filter(e => {
+				const shown = e.offsetWidth;
+				e.style.cssText = "flex: none; width: max-content";
+				const whole = e.offsetWidth;
+				e.style.cssText = "";
+				return shown < whole;
+			});
+			const room = document.scrollingElement.clientWidth;
+			document.documentElement.style.fontSize = "200%";
+			const wide = [...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > room);
+			document.documentElement.style.fontSize = "";
+			return {wide: wide.map(e => e.outerHTML), cut: cut.map(e => e.outerHTML)};
+		})()`))
+		if len(found.Wide)+len(found.Cut) > 0 {
+			t.Errorf("%s, %s: twice as large these are too wide: %q, and as they are these are cut: %q", b.at(t), language, found.Wide, found.Cut)
+		}
+	}
+}
+
 // strangers visits what people see who are not signed in.
 func strangers(t *testing.T, b *tab, s *server, app application) {
 	t.Helper()
@@ -85,11 +111,13 @@ func insiders(t *testing.T, b *tab, s *server, person account, app application) 
 	t.Helper()
 	b.ask(t, s, app, "scope", "profile events community")
 	b.reads(t, unbroken+" wants to use your account")
+	b.isLegible(t)
 	s.browser(person).authorize(t, app.request())
 	b.ask(t, s, app, "scope", "profile events community", "prompt", "consent")
 	b.reads(t, "New: it will also be able to", "1 permission that you approved before")
 	b.open(t, s.url+"/settings/connections")
 	b.reads(t, unbroken)
+	b.isLegible(t)
 	b.unfold(t, "Disconnect")
 	b.measure(t)
 	b.open(t, s.url+"/settings/applications/new")
