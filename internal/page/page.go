@@ -277,6 +277,8 @@ type Field struct {
 	Problem     oauth.Sentence
 	// Autocomplete is a token of HTML, section 4.10.18.7.
 	Autocomplete string
+	// Literal is for what is no prose: phones neither capitalise nor correct it.
+	Literal bool
 }
 
 // Hinted is the field with a sentence of help below its label.
@@ -284,3 +286,6 @@ func (f Field) Hinted(hint any) Field { f.Hint = hint; return f }
 
 // Completed is the field with its autocomplete token (HTML, section 4.10.18.7).
 func (f Field) Completed(token string) Field { f.Autocomplete = token; return f }
+
+// Exact is the field for a name that programs know, or an address.
+func (f Field) Exact() Field { f.Literal = true; return f }

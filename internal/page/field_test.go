@@ -1,0 +1,26 @@
+package page
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/internal/oauth"
+)
+
+func TestPhonesLeaveWhatIsNoProseAsItIsTyped(t *testing.T) {
+	account := &oauth.Account{Name: "Bob"}
+	for name, c := range map[string]Content{
+		"username":      Profile{Frame: Frame{Account: account}},
+		"co-owner":      People{Frame: Frame{Account: account}, Owner: true},
+		"tester":        People{Frame: Frame{Account: account}},
+		"heir":          People{Frame: Frame{Account: account}, Owner: true},
+		"redirect_uris": NewApplication{Frame: Frame{Account: account}},
+		"scope-2":       FirstRun{Rows: []ScopeRow{{Number: 2}}},
+	} {
+		input := regexp.MustCompile(`<(input|textarea) id="` + name + `"[^>]*>`).FindString(rendered(t, c))
+		if !strings.Contains(input, `autocapitalize="none"`) {
+			t.Errorf("a phone capitalises what is typed into %s: %q", name, input)
+		}
+	}
+}
