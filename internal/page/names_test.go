@@ -31,3 +31,17 @@ func TestANameThatRunsTheOtherWayStaysInItsPlace(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatProgramsAreToldIsReadInEnglish(t *testing.T) {
+	wrong := oauth.Say("The application is suspended.")
+	for name, c := range map[string]Content{
+		"an error page":            Problem{Developer: "<client_id>"},
+		"a refusal as it was told": Errors{Refusals: []oauth.Refusal{{Description: "<client_id>"}}},
+		"a refusal told better":    Errors{Refusals: []oauth.Refusal{{Description: "<client_id>", Wrong: wrong}}},
+	} {
+		const want = `<span lang="en">&lt;client_id&gt;</span>`
+		if body := rendered(t, c); !strings.Contains(body, want) {
+			t.Errorf("%s: %s is not on the page:\n%s", name, want, body)
+		}
+	}
+}

@@ -226,6 +226,10 @@ func (p *Pages) functions(l *Language) template.FuncMap {
 		// A name may be written from right to left, which must not turn what stands beside it.
 		"bdi":  func(s any) template.HTML { return element("bdi", s) },
 		"code": func(s any) template.HTML { return element("code", s) },
+		// What programs are told is in English on the pages in every language.
+		"english": func(s string) template.HTML {
+			return template.HTML(`<span lang="en">` + html.EscapeString(s) + `</span>`)
+		},
 		"field": func(name string, label any, kind, value string, problems map[string]oauth.Sentence) Field {
 			return Field{Name: name, Label: label, Kind: kind, Value: value, Problem: problems[name]}
 		},
