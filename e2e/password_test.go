@@ -54,6 +54,27 @@ func TestAPasswordCanBeSetByACommandBesideServe(t *testing.T) {
 	})
 }
 
+func TestAnotherPasswordEndsACookieThatSomebodyCopied(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *server, _ *postgres.Server) {
+		bob, open := s.signedIn(t, "Bob Example")
+		thief := s.browser(bob)
+		thief.client.Jar.SetCookies(thief.origin, open.client.Jar.Cookies(open.origin))
+		if thief.open(t, "/settings").offers("Sign in") {
+			t.Fatal("the copied cookie does not work")
+		}
+		fresh := "pass phrase " + rand.Text()
+		s.vault.add("password", fresh)
+		p := open.press(t, open.open(t, "/settings/security"), "Change password", "old_password", bob.password, "password", fresh)
+		if !strings.Contains(p.text(), "The password is changed.") || open.open(t, "/settings").offers("Sign in") {
+			t.Errorf("who changed the password is signed out:\n%s", p.text())
+		}
+		if !thief.open(t, "/settings").offers("Sign in") {
+			t.Error("the copied cookie outlives the password")
+		}
+	})
+}
+
 // checkEnters signs in and demands that this goes well, or that it does not.
 func checkEnters(t *testing.T, b *browser, want bool) {
 	t.Helper()

@@ -33,7 +33,8 @@ func TestAFormTellsAllThatIsWrongWithIt(t *testing.T) {
 	}
 	signUp := func(r Registration) error { _, err := a.SignUp(t.Context(), r, home); return err }
 	changePassword := func(from, to string) error {
-		return a.ChangePassword(t.Context(), ada, from, to, oauth.ID{}, home.Address)
+		_, err := a.ChangePassword(t.Context(), ada, from, to, oauth.ID{}, home.Address)
+		return err
 	}
 	for _, form := range []struct {
 		of     string

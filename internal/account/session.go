@@ -163,19 +163,19 @@ func (a *Accounts) EndOtherSessions(ctx context.Context, account, keep oauth.ID)
 }
 
 // ChangePassword replaces a password, which needs the old one, and signs the
-// account out everywhere but in the session keep.
-func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, old, password string, keep oauth.ID, from netip.Addr) error {
+// account out everywhere but in the session keep, which gets another cookie.
+func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, old, password string, keep oauth.ID, from netip.Addr) (cookie string, err error) {
 	key := account.ID.String()
 	if tooMany := take(a.oldPasswords, key, from); tooMany != nil {
-		return tooMany
+		return "", tooMany
 	}
 	_, stored, err := a.store.AccountByEmail(ctx, account.Email)
 	if err != nil {
-		return err
+		return "", err
 	}
 	matches, err := a.hasher.verify(ctx, old, stored)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var ofOld *Problem
 	if matches {
@@ -184,18 +184,22 @@ func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, ol
 		ofOld = errNotYours()
 	}
 	if wrong := together(ofOld, refusePassword(password, account.Email, account.Name, account.Username)); wrong != nil {
-		return wrong
+		return "", wrong
 	}
 	hash, err := a.hasher.hash(ctx, password)
 	if err != nil {
-		return err
+		return "", err
 	}
-	err = a.store.ChangePassword(ctx, account.ID, stored, hash, keep)
+	token, err := oauth.NewToken(a.random, keep)
+	if err != nil {
+		return "", err
+	}
+	err = a.store.ChangePassword(ctx, account.ID, stored, hash, keep, token.Hash(oauth.KindSession))
 	if errors.Is(err, store.ErrNotFound) {
 		// Another change came first.
 		err = errNotYours()
 	}
-	return err
+	return token.String(), err
 }
 
 func errNotYours() *Problem {

@@ -61,7 +61,7 @@ func TestAPasswordThatWasReplacedMeanwhileIsTheWrongOne(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	err = a.ChangePassword(t.Context(), ada, old, "three unrelated words", oauth.ID{}, netip.MustParseAddr("192.0.2.7"))
+	_, err = a.ChangePassword(t.Context(), ada, old, "three unrelated words", oauth.ID{}, netip.MustParseAddr("192.0.2.7"))
 	var problem *Problem
 	if !errors.As(err, &problem) || problem.Field != "old_password" {
 		t.Errorf("it is %v, and no problem of the old password", err)
@@ -111,15 +111,15 @@ func TestAStrangerKeepsNobodyOut(t *testing.T) {
 		t.Errorf("what was not looked at is counted: it waits %v", wait)
 	}
 	// Who is signed in changes the password all the same.
-	if err := a.ChangePassword(t.Context(), ada, old, "three unrelated words", oauth.ID{}, home); err != nil {
+	if _, err := a.ChangePassword(t.Context(), ada, old, "three unrelated words", oauth.ID{}, home); err != nil {
 		t.Errorf("she cannot change the password: %v", err)
 	}
 	for range 10 {
-		if err := a.ChangePassword(t.Context(), ada, old, "another password", oauth.ID{}, home); err == nil || tooMany(err) {
+		if _, err := a.ChangePassword(t.Context(), ada, old, "another password", oauth.ID{}, home); err == nil || tooMany(err) {
 			t.Fatalf("the wrong old password is answered %v", err)
 		}
 	}
-	if err := a.ChangePassword(t.Context(), ada, "three unrelated words", old, oauth.ID{}, stranger); !tooMany(err) {
+	if _, err := a.ChangePassword(t.Context(), ada, "three unrelated words", old, oauth.ID{}, stranger); !tooMany(err) {
 		t.Errorf("after ten wrong ones it is %v", err)
 	}
 }

@@ -1,16 +1,13 @@
 package portal
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 
-	"github.com/latchkey/latchkey/internal/account"
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
-	"github.com/latchkey/latchkey/internal/throttle"
 )
 
 func (p *Portal) showSecurity(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
@@ -39,10 +36,8 @@ func (p *Portal) writeSecurity(w http.ResponseWriter, r *http.Request, person *s
 }
 
 func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	err := p.Accounts.ChangePassword(r.Context(), person.Account, r.PostFormValue("old_password"), r.PostFormValue("password"),
-		person.Session.ID, throttle.Client(r.RemoteAddr))
-	var problem *account.Problem
-	if errors.As(err, &problem) {
+	problem, err := p.Door.ChangePassword(w, r, person)
+	if problem != nil {
 		above, beside := signin.Problems(problem)
 		if !above.IsZero() {
 			beside = map[string]oauth.Sentence{"old_password": above}

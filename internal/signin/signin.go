@@ -101,6 +101,21 @@ func (d *Door) SetUp(w http.ResponseWriter, r *http.Request, key oauth.Hash, p o
 	return d.enter(w, entry, err)
 }
 
+// ChangePassword does what the posted form says. A nil problem and a nil error mean that the
+// password is another one, and the browser's cookie, too.
+func (d *Door) ChangePassword(w http.ResponseWriter, r *http.Request, person *Person) (*account.Problem, error) {
+	cookie, err := d.accounts.ChangePassword(r.Context(), person.Account, r.PostFormValue("old_password"), r.PostFormValue("password"),
+		person.Session.ID, throttle.Client(r.RemoteAddr))
+	var problem *account.Problem
+	if errors.As(err, &problem) {
+		return problem, nil
+	}
+	if err == nil {
+		d.setCookie(w, cookie, cookieLife)
+	}
+	return nil, err
+}
+
 func (d *Door) browser(r *http.Request) account.Browser {
 	b := account.Browser{Address: throttle.Client(r.RemoteAddr), UserAgent: r.UserAgent()}
 	// A session that cannot be read cannot be ended either; it ends by itself.

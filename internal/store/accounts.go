@@ -135,11 +135,15 @@ func aboutAccount(a oauth.Account) oauth.AuditSubject {
 }
 
 // ChangePassword replaces the hash old of an account's password, only if it is
-// still that, and ends every session but keep.
-func (s *Store) ChangePassword(ctx context.Context, account oauth.ID, old, password string, keep oauth.ID) error {
+// still that, ends every session but keep, and gives keep another hash: its cookie may be
+// in foreign hands as well.
+func (s *Store) ChangePassword(ctx context.Context, account oauth.ID, old, password string, keep oauth.ID, hash oauth.Hash) error {
 	return s.write(ctx, func(tx *transaction) error {
 		err := tx.oneRow(`update accounts set password = $1 where id = $2 and password = $3`, password, account[:], old)
 		if err != nil || tx.refusal != nil {
+			return err
+		}
+		if _, err := tx.exec(`update sessions set hash = $1 where id = $2 and account_id = $3`, hash[:], keep[:], account[:]); err != nil {
 			return err
 		}
 		return tx.passwordChanged(account, keep)

@@ -102,7 +102,7 @@ func (a *audited) auditsSessions(ctx context.Context, ada oauth.Account) {
 	others := func() error { return a.store.EndOtherSessions(ctx, ada.ID, sessions[1].ID) }
 	a.does("signing out everywhere", others, "session.others_ended by Ada 16 at 192.0.2.7 of 16/0 Ada: 2")
 	a.does("signing out everywhere again", others)
-	a.does("a new password", func() error { return a.store.ChangePassword(ctx, ada.ID, "hash", "new", sessions[1].ID) },
+	a.does("a new password", func() error { return a.store.ChangePassword(ctx, ada.ID, "hash", "new", sessions[1].ID, oauth.Hash{}) },
 		"account.password_changed by Ada 16 at 192.0.2.7 of 16/0 Ada: ")
 	command := oauth.WithActor(a.Context(), oauth.Actor{Name: "command line"})
 	a.does("a password that a command sets", func() error { return a.store.SetPassword(command, ada.ID, "other") },

@@ -109,13 +109,14 @@ func taken(f *fixture) {
 func password(f *fixture) {
 	a := f.account("ada")
 	keep, other := f.session(a), f.session(a)
-	f.is(f.store.ChangePassword(f.ctx, a.ID, "not it", "new", keep.ID), store.ErrNotFound)
-	f.must(f.store.ChangePassword(f.ctx, a.ID, "hash of ada", "new", keep.ID))
+	f.is(f.store.ChangePassword(f.ctx, a.ID, "not it", "new", keep.ID, oauth.Hash{1}), store.ErrNotFound)
+	f.must(f.store.ChangePassword(f.ctx, a.ID, "hash of ada", "new", keep.ID, oauth.Hash{2}))
 	_, stored, err := f.store.AccountByEmail(f.ctx, "Ada@example.com")
 	f.must(err)
 	f.equal("the stored password", stored, "new")
-	_, err = f.store.Session(f.ctx, keep.ID)
+	kept, err := f.store.Session(f.ctx, keep.ID)
 	f.must(err)
+	f.equal("the hash of the session that is kept", kept.Hash, oauth.Hash{2})
 	_, err = f.store.Session(f.ctx, other.ID)
 	f.is(err, store.ErrNotFound)
 	// Whoever proved the old password comes too late.
