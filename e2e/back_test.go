@@ -118,6 +118,11 @@ func testSignedOutMeanwhile(t *testing.T, s *server) {
 		}
 	}
 
+	asked := s.browser(s.ada)
+	question := asked.signIn(t, asked.visit(t, app.request("prompt", "consent")))
+	asked.submit(t, "/sign-out", nil)
+	asked.press(t, question, "Allow").reads(t, http.StatusConflict, "You were signed out meanwhile. Nothing was approved.")
+
 	// Some browsers do not say where a form was.
 	b := s.browser(s.ada)
 	p := b.submit(t, "/settings/security/password", nil)

@@ -107,9 +107,13 @@ func (h *Handler) askSignUp(w http.ResponseWriter, r *http.Request, q *request, 
 
 // outOfDate is the answer to a form that does not belong to what is true now.
 func (h *Handler) outOfDate(w http.ResponseWriter, r *http.Request, q *request) {
+	why := oauth.Say("Nothing was approved. You may have signed in as somebody else meanwhile, waited too long, or the application was changed.")
+	if q.person == nil {
+		why = oauth.Say("You were signed out meanwhile. Nothing was approved.")
+	}
 	h.pages.Write(w, r, http.StatusConflict, page.Problem{
 		Frame:  h.frame(q, oauth.Say("This page was out of date")),
-		Person: oauth.Say("Nothing was approved. You may have signed in as somebody else meanwhile, waited too long, or the application was changed."),
+		Person: why,
 		BackTo: q.self, BackText: oauth.Say("Look at the request again"),
 	})
 }
