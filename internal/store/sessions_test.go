@@ -38,7 +38,7 @@ func TestNoSessionOutlivesThePasswordItBeganWith(t *testing.T) {
 		began <- err
 	}()
 	await(t, "the sign-in waits for the session before", func() bool { return waiting() == "1" })
-	go func() { changed <- s.ChangePassword(t.Context(), ada.ID, "hash", "other", oauth.ID{}) }()
+	go func() { changed <- s.ChangePassword(t.Context(), ada.ID, "hash", "other", oauth.ID{}, oauth.Hash{}) }()
 	await(t, "the password is changed, or waits for the sign-in", func() bool { return len(changed) == 1 || waiting() == "2" })
 	must(t, inTheWay.Rollback(t.Context()))
 	must(t, <-began)
