@@ -62,7 +62,7 @@ func (g *Grants) Authenticate(ctx context.Context, c Credentials) (Client, error
 	if refusal := g.prove(a, c.Secret); refusal != nil {
 		return Client{}, &Refused{Application: *a, err: refusal}
 	}
-	inherited := !a.InheritedAt.IsZero() && !a.Public && !a.KnownToOwnerAlone(c.Secret, g.now())
+	inherited := !a.InheritedAt.IsZero() && !a.Public && !a.KnownToOwnerAlone(c.Secret)
 	return Client{application: a, inherited: inherited}, nil
 }
 

@@ -113,13 +113,12 @@ func (a Application) MatchSecret(secret string, now time.Time) (current, previou
 
 // KnownToOwnerAlone reports whether a secret that works was made since the application
 // has its owner: the one before knows older ones.
-func (a Application) KnownToOwnerAlone(secret string, now time.Time) bool {
-	current, previous := a.MatchSecret(secret, now)
-	made := a.SecretCreatedAt
-	if !current && previous {
-		made = a.PreviousSecretCreatedAt
+func (a Application) KnownToOwnerAlone(secret string) bool {
+	made := a.PreviousSecretCreatedAt
+	if a.SecretHash.Matches(HashClientSecret(a.ID, secret)) {
+		made = a.SecretCreatedAt
 	}
-	return (current || previous) && (a.InheritedAt.IsZero() || made.After(a.InheritedAt))
+	return made.After(a.InheritedAt)
 }
 
 // Suspended reports whether the application is switched off: by an
