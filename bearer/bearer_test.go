@@ -444,7 +444,7 @@ func TestRequirePanicsOnWhatIsNoScopeToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, scope := range []string{"", "profile community", `a"b`, `a\b`, "é", "a\r\nb"} {
+	for _, scope := range []string{"", "profile community", `a"b`, `a\b`, "é", "a\r\nb", "a\x7f", "a\tb"} {
 		func() {
 			defer func() {
 				if recover() == nil {
