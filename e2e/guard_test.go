@@ -176,6 +176,10 @@ func testIntrospection(t *testing.T, s *server) {
 			})
 		}
 	}
+	t.Run("a public application, which cannot prove who it is, learns nothing", func(t *testing.T) {
+		t.Parallel()
+		s.form(t, introspectPath, public, url.Values{"token": {s.grant(t, public).Access}}).checkRefused(t, "unauthorized_client")
+	})
 	for _, st := range styles() {
 		t.Run("it reads a request "+st.name, func(t *testing.T) {
 			t.Parallel()

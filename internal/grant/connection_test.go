@@ -12,13 +12,17 @@ import (
 	"github.com/latchkey/latchkey/internal/usage"
 )
 
-const day = 24 * time.Hour
+const (
+	day    = 24 * time.Hour
+	secret = "the client_secret"
+)
 
 // connected is an account that approves an application, while time passes as the test wants.
 type connected struct {
 	*testing.T
 	*grant.Grants
 	store       *store.Store
+	scopes      *oauth.Scopes
 	now         time.Time
 	account     oauth.ID
 	application oauth.Application
@@ -32,10 +36,9 @@ func newConnected(t *testing.T) *connected {
 	t.Cleanup(func() { c.must(s.Close()) })
 	key, err := oauth.NewKey(rand.Reader)
 	c.must(err)
-	c.store = s
+	c.store, c.scopes = s, oauth.NewScopes(oauth.Catalogue{Permissions: []oauth.Permission{{Name: "profile"}, {Name: "events"}}})
 	c.Grants = grant.New(s, usage.New(s, rand.Reader, s.Now, slog.New(slog.DiscardHandler)), key, rand.Reader, s.Now, slog.New(slog.DiscardHandler), grant.Config{
-		Scopes:       oauth.NewScopes(oauth.Catalogue{Permissions: []oauth.Permission{{Name: "profile"}, {Name: "events"}}}),
-		CodeLifetime: time.Minute, Refresh: oauth.RefreshLimits{AccessLifetime: time.Hour, Idle: 180 * day},
+		Scopes: c.scopes, CodeLifetime: time.Minute, Refresh: oauth.RefreshLimits{AccessLifetime: time.Hour, Idle: 180 * day},
 	})
 	c.account, err = c.NewID()
 	c.must(err)
@@ -44,7 +47,7 @@ func newConnected(t *testing.T) *connected {
 	c.must(err)
 	c.application = oauth.Application{
 		ID: id, ClientID: clientID, OwnerID: c.account, OwnerName: "Ada", Name: "App", RedirectURIs: []string{"https://app.example/cb"},
-		Scope: "profile events", CreatedAt: c.now,
+		Scope: "profile events", CreatedAt: c.now, SecretHash: oauth.HashClientSecret(id, secret), SecretCreatedAt: c.now,
 	}
 	c.must(s.RegisterApplication(t.Context(), c.application))
 	return c
