@@ -44,6 +44,19 @@ func testSignIn(t *testing.T, s *server, bob account) {
 			}
 		}
 	})
+	t.Run("a sign-out ends the session and forgets its cookie", func(t *testing.T) {
+		t.Parallel()
+		b, copied := s.browser(bob), s.browser(bob)
+		b.signIn(t, b.open(t, "/sign-in"))
+		copied.client.Jar.SetCookies(copied.origin, b.client.Jar.Cookies(b.origin))
+		copied.open(t, "/settings/profile").reads(t, http.StatusOK, "Profile")
+		if p := b.submit(t, "/sign-out", nil); !p.offers("Sign in") || len(b.client.Jar.Cookies(b.origin)) != 0 {
+			t.Errorf("the browser is at %s and has %d cookies", p.url, len(b.client.Jar.Cookies(b.origin)))
+		}
+		if p := copied.open(t, "/settings/profile"); !p.offers("Sign in") {
+			t.Errorf("who copied the cookie is at %s:\n%s", p.url, p.text())
+		}
+	})
 	t.Run("an unknown address and a wrong password get the same answer", func(t *testing.T) {
 		t.Parallel()
 		answers := map[string]bool{}
