@@ -25,11 +25,11 @@ type guard struct {
 var errForbidden = errors.New("the address is not public")
 
 // special reports whether an address is in a network that is not for everybody's servers,
-// beyond those that netip knows (RFC 6890), or that embeds IPv4 addresses.
+// beyond those that permits knows (RFC 6890), or that embeds IPv4 addresses.
 func special(a netip.Addr) bool {
 	for _, network := range []string{
 		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-		"::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fec0::/10",
+		"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
 	} {
 		if netip.MustParsePrefix(network).Contains(a) {
 			return true
@@ -55,7 +55,7 @@ func (g guard) permits(a netip.Addr) bool {
 	switch {
 	case slices.ContainsFunc(g.allow, within), g.loopback && a.IsLoopback():
 		return true
-	case !a.IsGlobalUnicast(), a.IsPrivate(), a.IsLoopback(), a.IsLinkLocalUnicast():
+	case !a.IsGlobalUnicast(), a.IsPrivate():
 		return false
 	case a.Is6() && !netip.MustParsePrefix("2000::/3").Contains(a):
 		// Nothing else is given out to anybody yet (RFC 4291 §2.4).

@@ -87,6 +87,16 @@ func TestGuardPermitsPublicAddressesAlone(t *testing.T) {
 		{"::", false, false, false},
 		{"255.255.255.255", false, false, false},
 		{"240.0.0.1", false, false, false},
+		{"192.0.2.1", false, false, false},
+		{"192.88.99.1", false, false, false},
+		{"198.19.255.255", false, false, false},
+		{"198.51.100.1", false, false, false},
+		{"203.0.113.1", false, false, false},
+		{"100::1", false, false, false},
+		{"2001:1ff::1", false, false, false},
+		{"2001:db8::1", false, false, false},
+		{"3fff::1", false, false, false},
+		{"5f00::1", false, false, false},
 	}
 	for _, row := range rows {
 		a := netip.MustParseAddr(row.address)
@@ -126,6 +136,8 @@ func TestURLsThatCanBeToldAreHTTPS(t *testing.T) {
 		{"https:///path", false, false},
 		{"app.example/hook", false, false},
 		{"https://app example/", false, false},
+		{"https://app.example/a b", false, false},
+		{"https://app.example/ä", false, false},
 		{"https://app.example:99999/", false, false},
 		{"https://app.example/" + strings.Repeat("x", 2000), false, false},
 		{"", false, false},
