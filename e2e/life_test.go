@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -223,8 +224,12 @@ func testForgeryThrottle(t *testing.T) {
 	for range 5 {
 		s.refresh(t, app, forge(t, current.Refresh)).checkRefused(t, "invalid_grant")
 	}
-	s.refresh(t, app, forge(t, current.Refresh)).checkStatus(t, http.StatusTooManyRequests)
-	s.revoke(t, app, forge(t, current.Refresh)).checkStatus(t, http.StatusTooManyRequests)
+	for _, a := range []answer{s.refresh(t, app, forge(t, current.Refresh)), s.revoke(t, app, forge(t, current.Refresh))} {
+		a.checkStatus(t, http.StatusTooManyRequests)
+		if wait, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || wait < 1 || wait > 60 {
+			t.Errorf("%s: Retry-After is %q", a.to.path, a.header.Get("Retry-After"))
+		}
+	}
 	current = s.refresh(t, app, current.Refresh).tokens(t)
 	// Who has used up the attempts keeps nobody elsewhere from proving theft.
 	honest := post(tokenPath, formType, app.identify(refreshment(first.Refresh)).Encode())
