@@ -41,6 +41,7 @@ func TestEngines(t *testing.T) {
 		name string
 		test func(*world)
 	}{
+		{"a refresh is noticed by who remembers the row", func(w *world) { storetest.RefreshRemembered(w.T, w.openServing) }},
 		{"random lives agree with the model", func(w *world) { storetest.Lives(w.T, w.openServing) }},
 		{"the schema changes only while nobody uses it", changeTheSchemaAlone},
 		{"no fill outlives a revocation", fillsRaceRevocations},
