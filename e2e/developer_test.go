@@ -218,6 +218,14 @@ func testWrongSettings(t *testing.T, s *server) {
 		p := s.session.submit(t, app.path()+"/settings", app.settings(wrong.field, wrong.value))
 		p.reads(t, http.StatusUnprocessableEntity, wrong.want)
 	}
+	// All at once.
+	for redirectURIs, want := range map[string]string{"nowhere": "It is not an absolute URL", "": "Enter at least one redirect URL."} {
+		all := url.Values{"name": {""}, "redirect_uris": {redirectURIs}, "scope": {""}}
+		s.session.submit(t, "/settings/applications/new", all).reads(t, http.StatusUnprocessableEntity, "Enter a name.", want, "Choose at least one scope.")
+		all.Set("site", "nowhere")
+		s.session.submit(t, app.path()+"/settings", all).reads(t, http.StatusUnprocessableEntity,
+			"Enter a name.", "begins with https://", want, "Choose at least one scope.")
+	}
 }
 
 func testManyApplications(t *testing.T, s *server) {

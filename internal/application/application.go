@@ -46,13 +46,24 @@ func (p *Problem) Error() string { return p.Message.String() }
 // Problems are those of several fields.
 type Problems []*Problem
 
-// Error is a line for each field.
-func (p Problems) Error() string {
-	var lines []string
-	for _, one := range p {
-		lines = append(lines, one.Field+": "+one.Error())
+// orNil is no error where nothing is wrong, and a *Problem where one field is.
+func (p Problems) orNil() error {
+	switch len(p) {
+	case 0:
+		return nil
+	case 1:
+		return p[0]
 	}
-	return strings.Join(lines, "\n")
+	return p
+}
+
+// Error is a sentence for each field.
+func (p Problems) Error() string {
+	var all []string
+	for _, one := range p {
+		all = append(all, one.Field+": "+one.Error())
+	}
+	return strings.Join(all, " ")
 }
 
 // Registration is what a new application is made of.
@@ -68,13 +79,13 @@ type Registration struct {
 // Register adds an application and returns its secret, which is kept nowhere;
 // public applications get none. With administrator, scopes that need an approval
 // and ResourceServer are allowed, and the owner may have more than maxOwned. The error
-// is a *Problem where the input is wrong.
+// is a *Problem where the input is wrong, or Problems where several fields are.
 func (a *Applications) Register(ctx context.Context, r Registration, administrator bool) (oauth.Application, string, error) {
 	if r.Scope == "" {
 		r.Scope = a.catalogue.Default()
 	}
-	details, err := a.check(r.Details, r.Public, a.choosable("", administrator))
-	if err != nil {
+	details, wrong := a.check(r.Details, r.Public, a.choosable("", administrator))
+	if err := wrong.orNil(); err != nil {
 		return oauth.Application{}, "", err
 	}
 	if r.ResourceServer && (!administrator || r.Public) {
@@ -132,8 +143,8 @@ func (a *Applications) Edit(ctx context.Context, id oauth.ID, administrator bool
 		if err != nil {
 			return n, err
 		}
-		d, err := a.check(changed, n.Public, a.choosable(n.Scope, administrator))
-		if err != nil {
+		d, wrong := a.check(changed, n.Public, a.choosable(n.Scope, administrator))
+		if err := wrong.orNil(); err != nil {
 			return n, err
 		}
 		before := n
@@ -154,61 +165,72 @@ func (a *Applications) choosable(has oauth.Scope, administrator bool) oauth.Scop
 	return a.catalogue.All().Within(a.catalogue.WithoutApproval().With(has))
 }
 
-func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Details, error) {
-	var wrong oauth.Sentence
-	if d.Name, wrong = oauth.CleanName(d.Name); !wrong.IsZero() {
-		return d, &Problem{"name", wrong}
+// Wrong is all that is wrong with the details of an application that has a scope; a new one
+// has none, and gets the default where d says none.
+func (a *Applications) Wrong(d Details, public bool, has oauth.Scope, administrator bool) Problems {
+	if has == "" && d.Scope == "" {
+		d.Scope = a.catalogue.Default()
 	}
+	_, wrong := a.check(d, public, a.choosable(has, administrator))
+	return wrong
+}
+
+func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Details, Problems) {
+	var wrong Problems
+	found := func(field string, s oauth.Sentence) {
+		if !s.IsZero() {
+			wrong = append(wrong, &Problem{field, s})
+		}
+	}
+	var s oauth.Sentence
+	d.Name, s = oauth.CleanName(d.Name)
+	found("name", s)
 	for _, link := range []struct {
 		field string
 		value *string
 	}{{"site", &d.Site}, {"privacy", &d.Privacy}, {"terms", &d.Terms}} {
-		if *link.value, wrong = oauth.CleanLink(*link.value); !wrong.IsZero() {
-			return d, &Problem{link.field, wrong}
-		}
+		*link.value, s = oauth.CleanLink(*link.value)
+		found(link.field, s)
 	}
-	uris, err := checkRedirectURIs(d.RedirectURIs, public)
-	if err != nil {
-		return d, err
-	}
-	d.RedirectURIs = uris
+	d.RedirectURIs, s = checkRedirectURIs(d.RedirectURIs, public)
+	found("redirect_uris", s)
 	if unknown := d.Scope.Without(a.catalogue.All()); unknown != "" {
-		return d, &Problem{"scope", oauth.Say("Unknown scope: %s. This server knows: %s.", unknown, a.catalogue.All())}
-	}
-	if refused := d.Scope.Without(choosable); refused != "" {
-		return d, &Problem{"scope", oauth.Say("An administrator has to allow this scope: %s.", refused)}
-	}
-	if d.Scope == "" {
-		return d, ErrNoScope()
+		found("scope", oauth.Say("Unknown scope: %s. This server knows: %s.", unknown, a.catalogue.All()))
+	} else if refused := d.Scope.Without(choosable); refused != "" {
+		found("scope", oauth.Say("An administrator has to allow this scope: %s.", refused))
+	} else if d.Scope == "" {
+		wrong = append(wrong, ErrNoScope())
 	}
 	if outside := d.OptionalScope.Without(d.Scope); outside != "" {
-		return d, &Problem{"optional_scope", oauth.Say("Only a scope of the application can be optional. This is none: %s.", outside)}
+		found("optional_scope", oauth.Say("Only a scope of the application can be optional. This is none: %s.", outside))
 	}
-	return d, nil
+	return d, wrong
 }
 
 // ErrNoScope: somebody was asked for scopes and chose none.
 func ErrNoScope() *Problem { return &Problem{"scope", oauth.Say("Choose at least one scope.")} }
 
-func checkRedirectURIs(uris []string, public bool) ([]string, error) {
-	var checked []string
+func checkRedirectURIs(uris []string, public bool) (checked []string, wrong oauth.Sentence) {
 	for _, uri := range uris {
 		uri = strings.TrimSpace(uri)
 		if slices.Contains(checked, uri) {
 			continue
 		}
 		if wrong := oauth.CheckRedirectURI(uri, public); !wrong.IsZero() {
-			return nil, &Problem{"redirect_uris", oauth.Say("%s: %s", uri, wrong)}
+			if uri != "" {
+				wrong = oauth.Say("%s: %s", uri, wrong)
+			}
+			return uris, wrong
 		}
 		checked = append(checked, uri)
 	}
 	if len(checked) > oauth.MaxRedirectURIs {
-		return nil, &Problem{"redirect_uris", oauth.Say("Register at most %d redirect URLs.", oauth.MaxRedirectURIs)}
+		return uris, oauth.Say("Register at most %d redirect URLs.", oauth.MaxRedirectURIs)
 	}
 	if len(checked) == 0 && public {
-		return nil, &Problem{"redirect_uris", oauth.Say("A public application needs a redirect URL: people's approval is all that it can use.")}
+		return uris, oauth.Say("A public application needs a redirect URL: people's approval is all that it can use.")
 	}
-	return checked, nil
+	return checked, wrong
 }
 
 // PutLogo gives an application a logo, which may not have an id yet, or takes its logo

@@ -118,7 +118,9 @@ func (p *Portal) register(w http.ResponseWriter, r *http.Request, person *signin
 	if r.PostForm.Has("scope") && details.Scope == "" {
 		missing = append(missing, application.ErrNoScope())
 	}
-	if form.Problems = problems(missing); len(missing) > 0 {
+	if len(missing) > 0 {
+		wrong := p.Applications.Wrong(details, form.Public, "", person.Account.Administrator)
+		form.Problems = problems(append(wrong, missing...))
 		p.writeNewApplication(w, r, person, http.StatusUnprocessableEntity, form)
 		return nil
 	}

@@ -41,7 +41,8 @@ func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Per
 	}
 	details, form := p.posted(r, a.Scope, person)
 	if len(details.RedirectURIs) == 0 {
-		err = errNoRedirectURI()
+		wrong := p.Applications.Wrong(details, a.Public, a.Scope, person.Account.Administrator)
+		err = append(wrong, errNoRedirectURI())
 	} else {
 		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(present application.Details) (application.Details, error) {
 			merged, both := details.Onto(present, form.Seen)
