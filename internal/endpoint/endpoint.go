@@ -139,14 +139,10 @@ func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err er
 		e.log.Error("request failed", "path", q.URL.Path, "code", known.Code.Wire, "cause", known.Cause)
 	}
 	header := w.Header()
-	switch {
-	case r.bearer:
+	if r.bearer {
 		if challenge := bearerChallenge(q, known); challenge != "" {
 			header.Set("WWW-Authenticate", challenge)
 		}
-	case known.Code.Status == http.StatusUnauthorized:
-		// Also where nothing was tried: some clients wait for it (RFC 9110 §15.5.2).
-		header.Set("WWW-Authenticate", `Basic realm="latchkey"`)
 	}
 	if known.RetryAfter > 0 {
 		header.Set("Retry-After", oauth.RetryAfter(known.RetryAfter))

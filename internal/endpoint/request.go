@@ -119,11 +119,23 @@ func (e *Endpoints) client(w http.ResponseWriter, r *http.Request) (grant.Client
 	}
 	c, err := credentials(r, p)
 	if err != nil {
+		challenge(w, r, p, err)
 		return grant.Client{}, p, e.claimed(r, p, body, err)
 	}
 	client, err := e.grants.Authenticate(r.Context(), c)
 	if err != nil {
+		challenge(w, r, p, err)
 		err = e.unproven(r, p, body, c, err)
 	}
 	return client, p, err
+}
+
+// challenge asks for HTTP Basic where it was tried (RFC 6749 §5.2), and where nothing was: some
+// clients send credentials only then. Of those in a body clients that are told to use Basic
+// would not read what is wrong.
+func challenge(w http.ResponseWriter, r *http.Request, p oauth.Parameters, err error) {
+	inBody := r.Header.Get("Authorization") == "" && p.Get("client_id") != ""
+	if oauth.ErrorOf(err).Code.Status == http.StatusUnauthorized && !inBody {
+		w.Header().Set("WWW-Authenticate", `Basic realm="latchkey"`)
+	}
 }
