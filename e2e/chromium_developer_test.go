@@ -31,7 +31,7 @@ func testTyping(t *testing.T, c *chromium, s *server) {
 	b.do(t, told("which only public applications may use"))
 	b.choose(t, "Public")
 	b.do(t, told("This can be registered."))
-	b.fill(t, "Redirect URLs", "")
+	b.fill(t, "Name", "Typed", "Redirect URLs", "")
 	b.do(t, chromedp.WaitNotVisible(chromedp.CSS("[data-checks]")))
 	b.press(t, "Create application")
 	if on := obtain(t, b, chromedp.Evaluate[string](`document.activeElement.id`)); on != "redirect_uris" {
