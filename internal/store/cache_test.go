@@ -148,7 +148,7 @@ func TestCacheTrustsARecordForAWhile(t *testing.T) {
 
 func TestMemoryIsNotAskedWhileItCannotBeTrusted(t *testing.T) {
 	trusted := true
-	m := newMemory(nil, func() bool { return trusted })
+	m := newMemory(cachedOnSQLite, nil, func() bool { return trusted })
 	id, reads := numbered(1), 0
 	ask := func() bool {
 		disabled, err := m.accountDisabled(id, func() (bool, error) {
@@ -229,7 +229,7 @@ func TestARecordOfAnAccountThatChangedIsReadAgain(t *testing.T) {
 		{"another account changes afterwards", nothing, nothing, changed(neighbour), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := newMemory(nil, func() bool { return true })
+			m := newMemory(cachedOnSQLite, nil, func() bool { return true })
 			c.before(m)
 			learn(m, func() { c.meanwhile(m) })
 			c.after(m)
@@ -242,7 +242,7 @@ func TestARecordOfAnAccountThatChangedIsReadAgain(t *testing.T) {
 
 // A check that begins while everything is forgotten may still find the account from before.
 func TestWhatIsForgottenDoesNotComeBackWithACheck(t *testing.T) {
-	m := newMemory(nil, func() bool { return true })
+	m := newMemory(cachedOnSQLite, nil, func() bool { return true })
 	id, account := numbered(1), numbered(2)
 	if _, err := m.accountDisabled(account, func() (bool, error) { return false, nil }); err != nil {
 		t.Fatal(err)
@@ -277,7 +277,7 @@ func TestWhatIsForgottenDoesNotComeBackWithACheck(t *testing.T) {
 }
 
 func TestARememberedAccountIsWhole(t *testing.T) {
-	m := newMemory(nil, func() bool { return true })
+	m := newMemory(cachedOnSQLite, nil, func() bool { return true })
 	want := oauth.Account{
 		ID: numbered(7), Email: "ada@example.com", Username: "ada", Name: "Ada Lovelace", AvatarURL: "/pictures/x",
 		Administrator: true, Disabled: true, CreatedAt: time.UnixMilli(1_700_000_000_123).UTC(),

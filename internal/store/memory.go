@@ -29,18 +29,21 @@ const (
 	cachedLifeAlone = 10 * time.Minute
 )
 
-// The bounds of the memory in records.
+// The bounds of the memory in records. On PostgreSQL there is room for more authorizations,
+// since the server has no pages of a database in its memory, and to read one costs more.
 const (
-	maxCachedAuthorizations = 240_000
-	maxCachedApplications   = 10_000
-	maxCachedAccounts       = 100_000
+	cachedOnSQLite        = 240_000
+	cachedOnPostgres      = 320_000
+	maxCachedApplications = 10_000
+	maxCachedAccounts     = 100_000
 	// textsOfAccount is how many bytes the texts of an account mostly take at the most.
 	textsOfAccount = 128
 )
 
-func newMemory(life func() time.Duration, trusted func() bool) *memory {
+// newMemory has room for as many authorizations.
+func newMemory(authorizations int, life func() time.Duration, trusted func() bool) *memory {
 	return &memory{
-		authorizations: newCache[checkRecord](maxCachedAuthorizations, life),
+		authorizations: newCache[checkRecord](authorizations, life),
 		applications:   newCache[*oauth.Application](maxCachedApplications, life),
 		accounts:       newCache[accountRecord](maxCachedAccounts, life),
 		texts:          newTexts(maxCachedAccounts * textsOfAccount),

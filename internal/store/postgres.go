@@ -62,7 +62,7 @@ func openPostgres(ctx context.Context, o Options, clock func() time.Time) (*post
 	if p.bell, err = newBell(p); err != nil {
 		return nil, err
 	}
-	p.memory = newMemory(p.bell.life, p.trusted)
+	p.memory = newMemory(cachedOnPostgres, p.bell.life, p.trusted)
 	if err := p.makePools(ctx, config); err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func openSQLite(ctx context.Context, o Options, clock func() time.Time) (*sqlite
 	if err != nil {
 		return nil, errors.Join(err, e.leave())
 	}
-	e.readers, e.writer, e.memory = newReaders(e.path, o.statement), startWriter(writing), newMemory(nil, e.trusted)
+	e.readers, e.writer, e.memory = newReaders(e.path, o.statement), startWriter(writing), newMemory(cachedOnSQLite, nil, e.trusted)
 	e.checks = newGrouped(e.closing, 0, e.readChecks)
 	for range checkReaders {
 		e.workers.Go(e.checks.loop)

@@ -26,7 +26,7 @@ func (s *shortOfFiles) Accept() (net.Conn, error) {
 func TestAServerThatCouldNotHearACommandHearsTheNext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), DatabaseFile)
 	server, command := &sqlite{path: path, closing: make(chan struct{})}, &sqlite{path: path}
-	server.memory = newMemory(nil, server.trusted)
+	server.memory = newMemory(cachedOnSQLite, nil, server.trusted)
 	refused := make(chan struct{})
 	must(t, server.atSocket(func(path string) error {
 		listening, err := net.Listen("unix", path)
