@@ -20,8 +20,7 @@ import (
 // had, an operator switches things off, and time passes. After every step the
 // store has to agree with the model. -rapid.checks and -rapid.steps make it longer.
 func Lives(t *testing.T, open Opener) {
-	clock := &Clock{}
-	f := &fixture{T: t, ctx: t.Context(), store: open(t, clock), clock: clock}
+	f := newFixture(t, open)
 	key := f.key()
 	// A failure prints its seed; a file would lie about in the tree.
 	f.must(flag.Set("rapid.nofailfile", "true"))

@@ -11,8 +11,7 @@ import (
 // RefreshRemembered asks about an access token, so that its row is remembered, before a refresh
 // and after it.
 func RefreshRemembered(t *testing.T, open Opener) {
-	clock := &Clock{}
-	f := &fixture{T: t, ctx: t.Context(), store: open(t, clock), clock: clock}
+	f := newFixture(t, open)
 	g := f.approve(f.register())
 	f.redeem(g)
 	asked := func() error {

@@ -62,8 +62,7 @@ func Run(t *testing.T, open Opener) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			clock := &Clock{}
-			test(&fixture{T: t, ctx: t.Context(), store: open(t, clock), clock: clock})
+			test(newFixture(t, open))
 		})
 	}
 }
@@ -75,6 +74,12 @@ type fixture struct {
 	store *store.Store
 	clock *Clock
 	owner oauth.Account
+}
+
+func newFixture(t *testing.T, open Opener) *fixture {
+	t.Helper()
+	clock := &Clock{}
+	return &fixture{T: t, ctx: t.Context(), store: open(t, clock), clock: clock}
 }
 
 func (f *fixture) must(err error) {
