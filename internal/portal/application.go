@@ -19,17 +19,19 @@ func (p *Portal) developerRoutes() map[string]handler {
 		"GET /settings/applications/new":                p.showNewApplication,
 		"POST /settings/applications/new":               p.register,
 		"GET /settings/applications/check-redirect-uri": p.checkRedirectURI,
-		"GET /settings/applications/{id}":               p.showApplication,
-		"POST /settings/applications/{id}/secret":       p.rotateSecret,
-		"POST /settings/applications/{id}/secret/end":   p.endSecret,
-		"GET /settings/applications/{id}/settings":      p.showSettings,
-		"POST /settings/applications/{id}/settings":     p.edit,
-		"POST /settings/applications/{id}/logo":         p.changeLogo,
-		"POST /settings/applications/{id}/logo/remove":  p.removeLogo,
+		"GET /settings/applications/{id}":               p.managed(p.showApplication),
+		"POST /settings/applications/{id}/secret":       p.managed(p.rotateSecret),
+		"POST /settings/applications/{id}/secret/end":   p.managed(p.endSecret),
+		"GET /settings/applications/{id}/settings":      p.managed(p.showSettings),
+		"POST /settings/applications/{id}/settings":     p.managed(p.edit),
+		"POST /settings/applications/{id}/logo":         p.managed(p.changeLogo),
+		"POST /settings/applications/{id}/logo/remove":  p.managed(p.removeLogo),
 		"POST /settings/applications/{id}/delete":       p.delete,
-		"GET /settings/applications/{id}/try":           p.showTry,
-		"GET /settings/applications/{id}/try/callback":  p.showTryCallback,
-		"POST /settings/applications/{id}/try/{step}":   p.tryStep,
+		"GET /settings/applications/{id}/usage":         p.managed(p.showUsage),
+		"GET /settings/applications/{id}/errors":        p.managed(p.showErrors),
+		"GET /settings/applications/{id}/try":           p.managed(p.showTry),
+		"GET /settings/applications/{id}/try/callback":  p.managed(p.showTryCallback),
+		"POST /settings/applications/{id}/try/{step}":   p.managed(p.tryStep),
 	}
 }
 
@@ -163,11 +165,7 @@ func problems(err error) map[string]oauth.Sentence {
 func applicationPath(clientID string) string { return "/settings/applications/" + clientID }
 
 // showApplication shows what a developer begins with.
-func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	flow := page.Flow{Endpoints: p.Endpoints, ClientID: a.ClientID, Public: a.Public}
 	allowed := p.Grants.Allowed(a)
 	if len(a.RedirectURIs) > 0 {
@@ -178,6 +176,7 @@ func (p *Portal) showApplication(w http.ResponseWriter, r *http.Request, person 
 	flow.Scope = p.Grants.Catalogue().Usual(allowed)
 	var snippets []page.Snippet
 	if flow.RedirectURI != "" || flow.Scope != "" {
+		var err error
 		if snippets, err = p.Pages.Snippets(flow); err != nil {
 			return err
 		}

@@ -13,20 +13,16 @@ import (
 
 func (p *Portal) peopleRoutes() map[string]handler {
 	return map[string]handler{
-		"GET /settings/applications/{id}/people":            p.showPeople,
+		"GET /settings/applications/{id}/people":            p.managed(p.showPeople),
 		"POST /settings/applications/{id}/people/add":       p.addMember,
 		"POST /settings/applications/{id}/people/remove":    p.removeMember,
-		"POST /settings/applications/{id}/people/leave":     p.leave,
+		"POST /settings/applications/{id}/people/leave":     p.managed(p.leave),
 		"POST /settings/applications/{id}/transfer/accept":  p.acceptTransfer,
 		"POST /settings/applications/{id}/transfer/decline": p.declineTransfer,
 	}
 }
 
-func (p *Portal) showPeople(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) showPeople(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	return p.writePeople(w, r, person, http.StatusOK, a, page.People{})
 }
 
@@ -116,12 +112,8 @@ func (p *Portal) removeMember(w http.ResponseWriter, r *http.Request, person *si
 }
 
 // leave lets a co-owner go.
-func (p *Portal) leave(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err == nil {
-		err = p.Applications.RemoveMember(r.Context(), a.ID, person.Account.ID, oauth.RoleCoOwner, p.Grants.ReviewRequired())
-	}
-	if err != nil {
+func (p *Portal) leave(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
+	if err := p.Applications.RemoveMember(r.Context(), a.ID, person.Account.ID, oauth.RoleCoOwner, p.Grants.ReviewRequired()); err != nil {
 		return err
 	}
 	redirect(w, "/settings/applications?done=left")

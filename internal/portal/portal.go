@@ -53,13 +53,19 @@ type Portal struct {
 
 // Routes adds the settings pages.
 func (p *Portal) Routes(mux *http.ServeMux) {
-	p.webhookRoutes(mux)
-	for pattern, h := range map[string]handler{
-		"GET /{$}":                                    p.home,
-		"GET /settings":                               p.home,
-		"GET /settings/applications/{id}/usage":       p.showUsage,
-		"GET /settings/applications/{id}/errors":      p.showErrors,
-		"GET /settings/connections":                   p.listConnections,
+	for _, routes := range []map[string]handler{p.personRoutes(), p.developerRoutes(), p.peopleRoutes(), p.reviewRoutes(), p.webhookRoutes()} {
+		for pattern, h := range routes {
+			mux.Handle(pattern, p.signedIn(h))
+		}
+	}
+}
+
+// personRoutes are the pages that everybody has.
+func (p *Portal) personRoutes() map[string]handler {
+	return map[string]handler{
+		"GET /{$}":                  p.home,
+		"GET /settings":             p.home,
+		"GET /settings/connections": p.listConnections,
 		"POST /settings/connections/{id}/disconnect":  p.disconnect,
 		"POST /settings/connections/disconnect-all":   p.disconnectAll,
 		"GET /settings/profile":                       p.showProfile,
@@ -70,16 +76,6 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 		"POST /settings/security/password":            p.changePassword,
 		"POST /settings/security/sessions/{id}/end":   p.endSession,
 		"POST /settings/security/sessions/end-others": p.endOtherSessions,
-	} {
-		mux.Handle(pattern, p.signedIn(h))
-	}
-	for _, routes := range []map[string]handler{p.developerRoutes(), p.peopleRoutes()} {
-		for pattern, h := range routes {
-			mux.Handle(pattern, p.signedIn(h))
-		}
-	}
-	for pattern, h := range p.reviewRoutes() {
-		mux.Handle(pattern, p.signedIn(h))
 	}
 }
 
@@ -114,12 +110,23 @@ func (p *Portal) signedIn(h handler) http.Handler {
 	})
 }
 
+// managed finds the application of the address for somebody who manages it.
+func (p *Portal) managed(h func(http.ResponseWriter, *http.Request, *signin.Person, oauth.Application) error) handler {
+	return func(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
+		a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
+		if err != nil {
+			return err
+		}
+		return h(w, r, person, a)
+	}
+}
+
 func redirect(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// The notices that a page shows after a redirect, by the value of its parameter done.
+// notice is what a page says after a redirect, by the value of its parameter done.
 func notice(r *http.Request) oauth.Sentence {
 	switch r.URL.Query().Get("done") {
 	case "saved":

@@ -11,17 +11,13 @@ import (
 // reviewRoutes are what a developer asks the administrators for.
 func (p *Portal) reviewRoutes() map[string]handler {
 	return map[string]handler{
-		"POST /settings/applications/{id}/submit": p.submit,
-		"POST /settings/applications/{id}/scopes": p.requestScope,
+		"POST /settings/applications/{id}/submit": p.managed(p.submit),
+		"POST /settings/applications/{id}/scopes": p.managed(p.requestScope),
 	}
 }
 
 // submit asks for a review, where the platform has any.
-func (p *Portal) submit(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) submit(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
 	switch {
 	case !p.Grants.ReviewRequired():
 		redirect(w, applicationPath(a.ClientID)+"?done=no-review")
@@ -39,14 +35,10 @@ func (p *Portal) submit(w http.ResponseWriter, r *http.Request, person *signin.P
 }
 
 // requestScope asks for scopes that an administrator has to allow.
-func (p *Portal) requestScope(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) requestScope(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	// What cannot be read is none of the configured scopes.
 	scope, _ := oauth.ParseScope(strings.Join(r.PostForm["scope"], " "))
-	err = p.Applications.RequestScope(r.Context(), a.ID, scope)
+	err := p.Applications.RequestScope(r.Context(), a.ID, scope)
 	if wrong := problems(err); wrong != nil {
 		form := p.settingsForm(a, person)
 		form.Problems = wrong

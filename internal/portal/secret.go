@@ -20,11 +20,7 @@ func previousSecret(a oauth.Application, now time.Time) *page.PreviousSecret {
 	return &page.PreviousSecret{CreatedAt: a.PreviousSecretCreatedAt, UsedAt: a.PreviousSecretUsedAt, EndsAt: a.PreviousSecretEndsAt}
 }
 
-func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
 	overlap := application.SecretOverlap
 	if chosen, err := time.ParseDuration(r.PostFormValue("overlap")); err == nil && chosen >= 0 && chosen <= 30*24*time.Hour {
 		overlap = chosen
@@ -59,12 +55,8 @@ func madeAt(r *http.Request) time.Time {
 }
 
 // endSecret ends the secret before the present one, which somebody may know.
-func (p *Portal) endSecret(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	err = p.Applications.EndPreviousSecret(r.Context(), a.ID, madeAt(r))
+func (p *Portal) endSecret(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
+	err := p.Applications.EndPreviousSecret(r.Context(), a.ID, madeAt(r))
 	if errors.Is(err, application.ErrChanged) {
 		redirect(w, applicationPath(a.ClientID)+"?done=secret-replaced-before")
 		return nil

@@ -9,11 +9,7 @@ import (
 	"github.com/latchkey/latchkey/internal/signin"
 )
 
-func (p *Portal) showSettings(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) showSettings(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	p.writeSettings(w, r, person, http.StatusOK, a, p.settingsForm(a, person))
 	return nil
 }
@@ -34,12 +30,9 @@ func (p *Portal) settingsForm(a oauth.Application, person *signin.Person) page.A
 	return p.formOf(present, present.Seen(), a.Scope, person)
 }
 
-func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	details, form := p.posted(r, a.Scope, person)
+	var err error
 	if len(details.RedirectURIs) == 0 {
 		wrong := p.Applications.Wrong(details, a.Public, a.Scope, person.Account.Administrator)
 		err = append(wrong, errNoRedirectURI())
@@ -75,11 +68,7 @@ func (p *Portal) delete(w http.ResponseWriter, r *http.Request, person *signin.P
 	return nil
 }
 
-func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	made, status, wrong := p.upload(w, r, person, "logo")
 	if !wrong.IsZero() {
 		form := p.settingsForm(a, person)
@@ -94,11 +83,7 @@ func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *sign
 	return nil
 }
 
-func (p *Portal) removeLogo(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) removeLogo(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
 	if err := p.Applications.PutLogo(r.Context(), a.ID, nil); err != nil {
 		return err
 	}

@@ -69,12 +69,9 @@ func (p *Portal) trialCallback(a oauth.Application) string {
 }
 
 // showTry begins: it shows the authorization request, and a link that sends it.
-func (p *Portal) showTry(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) showTry(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	t := trial{application: a, person: person, key: p.Key}
+	var err error
 	if t.id, err = p.Grants.NewID(); err != nil {
 		return err
 	}
@@ -103,11 +100,7 @@ func (p *Portal) showTry(w http.ResponseWriter, r *http.Request, person *signin.
 }
 
 // showTryCallback is where the authorization answer arrives.
-func (p *Portal) showTryCallback(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) showTryCallback(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	query := r.URL.Query()
 	content := page.Trial{Frame: frame(r, person, "applications", oauth.Say("Try %s", a.Name)), Tabs: page.TabsOf(a, "try"), Step: page.StepAnswer, Public: a.Public}
 	t, ok := p.trialOf(a, person, query.Get("state"))
@@ -132,11 +125,7 @@ func (p *Portal) showTryCallback(w http.ResponseWriter, r *http.Request, person 
 }
 
 // tryStep sends one of the requests that follow, and shows what is answered.
-func (p *Portal) tryStep(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) tryStep(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	if a.Suspended() {
 		redirect(w, applicationPath(a.ClientID)+"/try")
 		return nil
@@ -161,6 +150,7 @@ func (p *Portal) tryStep(w http.ResponseWriter, r *http.Request, person *signin.
 		return application.ErrNotFound
 	}
 	var done exchange
+	var err error
 	if step == page.StepCall {
 		done, err = p.callAPI(r, access)
 	} else {

@@ -13,11 +13,7 @@ import (
 // periods are for how many days usage is shown, the usual one first.
 func periods() []int { return []int{30, 7, 90} }
 
-func (p *Portal) showUsage(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) showUsage(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	days := periods()[0]
 	for _, n := range periods() {
 		if r.URL.Query().Get("days") == strconv.Itoa(n) {
@@ -53,11 +49,7 @@ func plot(name string, title oauth.Sentence, report usage.Report, of func(usage.
 // errorsPage is how many refused requests a page shows.
 const errorsPage = 15
 
-func (p *Portal) showErrors(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
+func (p *Portal) showErrors(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	// What is no id stands for the first page.
 	before, _ := oauth.ParseID(r.URL.Query().Get("before"))
 	code := r.URL.Query().Get("code")

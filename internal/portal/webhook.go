@@ -16,29 +16,17 @@ import (
 	"github.com/latchkey/latchkey/internal/webhook"
 )
 
-// webhookRoutes adds the tab of an application's webhook.
-func (p *Portal) webhookRoutes(mux *http.ServeMux) {
-	const path = "/settings/applications/{id}/webhook"
-	for pattern, h := range map[string]webhookHandler{
-		"GET " + path:                             p.showWebhook,
-		"POST " + path:                            p.setWebhook,
-		"POST " + path + "/test":                  p.testWebhook,
-		"POST " + path + "/secret":                p.rotateWebhook,
-		"POST " + path + "/delete":                p.deleteWebhook,
-		"POST " + path + "/deliveries/{delivery}": p.redeliver,
-	} {
-		mux.Handle(pattern, p.signedIn(func(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-			a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, r.PathValue("id"))
-			if err != nil {
-				return err
-			}
-			return h(w, r, person, a)
-		}))
+// webhookRoutes are the tab of an application's webhook.
+func (p *Portal) webhookRoutes() map[string]handler {
+	return map[string]handler{
+		"GET /settings/applications/{id}/webhook":                        p.managed(p.showWebhook),
+		"POST /settings/applications/{id}/webhook":                       p.managed(p.setWebhook),
+		"POST /settings/applications/{id}/webhook/test":                  p.managed(p.testWebhook),
+		"POST /settings/applications/{id}/webhook/secret":                p.managed(p.rotateWebhook),
+		"POST /settings/applications/{id}/webhook/delete":                p.managed(p.deleteWebhook),
+		"POST /settings/applications/{id}/webhook/deliveries/{delivery}": p.managed(p.redeliver),
 	}
 }
-
-// webhookHandler answers somebody who may manage the application.
-type webhookHandler func(http.ResponseWriter, *http.Request, *signin.Person, oauth.Application) error
 
 func webhookPath(a oauth.Application) string { return applicationPath(a.ClientID) + "/webhook" }
 
@@ -93,7 +81,7 @@ func (p *Portal) fillDeliveries(r *http.Request, a oauth.Application, content *p
 	return nil
 }
 
-// The notices of this tab, as notice.
+// webhookNotice is notice for this tab.
 func webhookNotice(r *http.Request) oauth.Sentence {
 	switch r.URL.Query().Get("done") {
 	case "sent":
