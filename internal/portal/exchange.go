@@ -113,11 +113,7 @@ func (a answer) text() string {
 			fmt.Fprintf(&b, "%s: %s\n", strings.Replace(name, "Www", "WWW", 1), value)
 		}
 	}
-	var indented bytes.Buffer
-	if json.Indent(&indented, a.body.Bytes(), "", "  ") != nil {
-		indented = *a.body
-	}
-	return b.String() + "\n" + indented.String() + "\n"
+	return b.String() + "\n" + indented(a.body.String()) + "\n"
 }
 
 // tokens are those that the answer gives, empty where it gives none.

@@ -157,6 +157,7 @@ func outcomeOf(d oauth.Delivery) oauth.Sentence {
 	return oauth.Sentence{}
 }
 
+// indented is JSON as people read it; what is none stays as it is.
 func indented(body string) string {
 	var b bytes.Buffer
 	if err := json.Indent(&b, []byte(body), "", "  "); err != nil {
