@@ -130,7 +130,9 @@ func (a *Accounts) SignUp(ctx context.Context, r Registration, b Browser) (Entry
 		return Entry{}, tooMany
 	}
 	r.Administrator = false
-	made, password, err := a.create(ctx, r, func(n oauth.Account) context.Context { return acting(ctx, n, b) })
+	made, password, err := a.create(ctx, r, func(n oauth.Account, password string) error {
+		return a.store.CreateAccount(acting(ctx, n, b), n, password)
+	})
 	if err != nil {
 		return Entry{}, err
 	}
@@ -139,23 +141,13 @@ func (a *Accounts) SignUp(ctx context.Context, r Registration, b Browser) (Entry
 
 // Create adds an account. The error is a *Problem where the input is wrong.
 func (a *Accounts) Create(ctx context.Context, r Registration) (oauth.Account, error) {
-	made, _, err := a.create(ctx, r, func(oauth.Account) context.Context { return ctx })
+	made, _, err := a.create(ctx, r, func(n oauth.Account, password string) error { return a.store.CreateAccount(ctx, n, password) })
 	return made, err
 }
 
-// create also returns the hash of the password. by tells in whose name the account is
-// created.
-func (a *Accounts) create(ctx context.Context, r Registration, by func(oauth.Account) context.Context) (made oauth.Account, password string, err error) {
-	n, password, err := a.prepare(ctx, r)
-	if err != nil {
-		return made, "", err
-	}
-	made, err = a.insert(by(n), n, password)
-	return made, password, err
-}
-
-// prepare makes an account that is not stored yet, with the hash of its password.
-func (a *Accounts) prepare(ctx context.Context, r Registration) (made oauth.Account, password string, err error) {
+// create makes an account, which insert adds to the store with the hash of its password, under
+// a username made from its name where it has none. It also returns that hash.
+func (a *Accounts) create(ctx context.Context, r Registration, insert func(n oauth.Account, password string) error) (made oauth.Account, password string, err error) {
 	email, name, wrong := r.clean()
 	if wrong != nil {
 		return made, "", wrong
@@ -165,22 +157,18 @@ func (a *Accounts) prepare(ctx context.Context, r Registration) (made oauth.Acco
 	if password, err = a.hasher.hash(ctx, r.Password); err != nil {
 		return made, "", err
 	}
-	made.ID, err = oauth.NewID(a.random, now)
-	return made, password, err
-}
-
-// insert adds the account, under a username made from its name where it has none.
-func (a *Accounts) insert(ctx context.Context, n oauth.Account, password string) (oauth.Account, error) {
-	made := n.Username == ""
+	if made.ID, err = oauth.NewID(a.random, now); err != nil {
+		return made, "", err
+	}
 	for attempt := 0; ; attempt++ {
-		if made {
-			n.Username = usernameFrom(n, attempt)
+		if r.Username == "" {
+			made.Username = usernameFrom(made, attempt)
 		}
-		err := a.store.CreateAccount(ctx, n, password)
-		if errors.Is(err, store.ErrUsernameTaken) && made && attempt < 2 {
+		err = insert(made, password)
+		if errors.Is(err, store.ErrUsernameTaken) && r.Username == "" && attempt < 2 {
 			continue
 		}
-		return n, takenProblem(err)
+		return made, password, takenProblem(err)
 	}
 }
 

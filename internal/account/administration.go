@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
@@ -75,23 +74,11 @@ func (a *Accounts) Living(ctx context.Context, id oauth.ID) (store.Living, error
 // the key of the first run does not count, or there is an administrator already.
 func (a *Accounts) SetUp(ctx context.Context, key oauth.Hash, p oauth.Platform, r Registration, b Browser) (Entry, error) {
 	r.Administrator = true
-	first, password, err := a.prepare(ctx, r)
+	first, password, err := a.create(ctx, r, func(n oauth.Account, password string) error {
+		return a.store.FinishFirstRun(acting(ctx, n, b), key, p, n, password)
+	})
 	if err != nil {
 		return Entry{}, err
-	}
-	made := first.Username == ""
-	for attempt := 0; ; attempt++ {
-		if made {
-			first.Username = usernameFrom(first, attempt)
-		}
-		err := a.store.FinishFirstRun(acting(ctx, first, b), key, p, first, password)
-		if errors.Is(err, store.ErrUsernameTaken) && made && attempt < 2 {
-			continue
-		}
-		if err != nil {
-			return Entry{}, takenProblem(err)
-		}
-		break
 	}
 	return a.enter(ctx, first, password, b)
 }
