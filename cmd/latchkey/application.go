@@ -52,10 +52,9 @@ type applicationView struct {
 func viewApplication(a oauth.Application, secret string) applicationView {
 	v := applicationView{
 		ClientID: a.ClientID, ClientSecret: secret, Name: a.Name, Owner: a.OwnerID.String(), Site: a.Site, Privacy: a.Privacy, Terms: a.Terms,
-		RedirectURIs: append([]string{}, a.RedirectURIs...), Scope: string(a.Scope), Public: a.Public, ResourceServer: a.ResourceServer,
+		RedirectURIs: append([]string{}, a.RedirectURIs...), Scope: string(a.Scope), OptionalScope: string(a.OptionalScope), Public: a.Public, ResourceServer: a.ResourceServer,
 		Suspended: a.Suspended(), Reason: a.SuspendedReason, Submitted: a.Submitted(), Verified: a.Verified(), CreatedAt: a.CreatedAt,
 	}
-	v.OptionalScope = string(a.OptionalScope)
 	if !a.PreviousSecretEndsAt.IsZero() {
 		v.PreviousEndsAt = &a.PreviousSecretEndsAt
 	}

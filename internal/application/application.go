@@ -101,13 +101,10 @@ func (a *Applications) Register(ctx context.Context, r Registration, administrat
 	if err != nil {
 		return oauth.Application{}, "", err
 	}
-	n := oauth.Application{
+	n := details.applied(oauth.Application{
 		ID: id, ClientID: clientID, OwnerID: r.Owner.ID, OwnerName: r.Owner.Name, OwnerDisabled: r.Owner.Disabled,
-		Name: details.Name, Site: details.Site, Privacy: details.Privacy, Terms: details.Terms,
-		RedirectURIs: details.RedirectURIs, Scope: details.Scope,
 		Public: r.Public, ResourceServer: r.ResourceServer, CreatedAt: now,
-	}
-	n.OptionalScope = details.OptionalScope
+	})
 	var secret string
 	if !r.Public {
 		if secret, err = oauth.NewClientSecret(a.random); err != nil {
@@ -147,12 +144,8 @@ func (a *Applications) Edit(ctx context.Context, id oauth.ID, administrator bool
 		if err := wrong.orNil(); err != nil {
 			return n, err
 		}
-		before := n
-		n.Name, n.Site, n.Privacy, n.Terms, n.RedirectURIs, n.Scope = d.Name, d.Site, d.Privacy, d.Terms, d.RedirectURIs, d.Scope
-		n.OptionalScope = d.OptionalScope
-		n = n.Remarked(before)
-		edited = n
-		return n, nil
+		edited = d.applied(n).Remarked(n)
+		return edited, nil
 	})
 	return edited, err
 }

@@ -25,12 +25,18 @@ type Details struct {
 
 // DetailsOf are the details of an application, as far as its scopes are configured.
 func (a *Applications) DetailsOf(n oauth.Application) Details {
-	d := Details{
+	scope := n.Scope.Within(a.catalogue.All())
+	return Details{
 		Name: n.Name, Site: n.Site, Privacy: n.Privacy, Terms: n.Terms,
-		RedirectURIs: n.RedirectURIs, Scope: n.Scope.Within(a.catalogue.All()),
+		RedirectURIs: n.RedirectURIs, Scope: scope, OptionalScope: n.OptionalScope.Within(scope),
 	}
-	d.OptionalScope = n.OptionalScope.Within(d.Scope)
-	return d
+}
+
+// applied is an application with these details.
+func (d Details) applied(n oauth.Application) oauth.Application {
+	n.Name, n.Site, n.Privacy, n.Terms = d.Name, d.Site, d.Privacy, d.Terms
+	n.RedirectURIs, n.Scope, n.OptionalScope = d.RedirectURIs, d.Scope, d.OptionalScope
+	return n
 }
 
 // detail is one of the details.
