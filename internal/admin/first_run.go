@@ -49,21 +49,21 @@ func (a *Admin) firstRunKey(w http.ResponseWriter, r *http.Request) (oauth.Hash,
 	}
 	hash := oauth.HashFirstRunKey(key)
 	open, err := a.Store.FirstRun(r.Context(), hash)
-	if err == nil && !open {
-		err = a.refuseFirstRun(w, r)
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		a.Door.Fail(w, r, err)
+	case !open:
+		a.refuseFirstRun(w, r)
 	}
 	return hash, err == nil && open
 }
 
 // refuseFirstRun hides the page as soon as the platform has an administrator.
-func (a *Admin) refuseFirstRun(w http.ResponseWriter, r *http.Request) error {
+func (a *Admin) refuseFirstRun(w http.ResponseWriter, r *http.Request) {
 	administered, err := a.Store.Administered(r.Context())
 	switch {
 	case err != nil:
-		return err
+		a.Door.Fail(w, r, err)
 	case administered:
 		a.Pages.Write(w, r, http.StatusNotFound, page.NoSuchPage())
 	default:
@@ -72,7 +72,6 @@ func (a *Admin) refuseFirstRun(w http.ResponseWriter, r *http.Request) error {
 			Person: oauth.Say("Open the link that the server printed when it was started last, in its line “first run”."),
 		})
 	}
-	return nil
 }
 
 func (a *Admin) showFirstRun(w http.ResponseWriter, r *http.Request) {
@@ -118,29 +117,23 @@ func (a *Admin) setUp(w http.ResponseWriter, r *http.Request) {
 		_, beside := signin.Problems(wrong)
 		maps.Copy(content.Problems, beside)
 	}
-	var person *signin.Person
-	if len(content.Problems) == 0 {
-		var problem *account.Problem
-		var err error
-		person, problem, err = a.Door.SetUp(w, r, key, platform, first)
-		switch {
-		case errors.Is(err, account.ErrNotFound):
-			err = a.refuseFirstRun(w, r)
-			fallthrough
-		case err != nil:
-			if err != nil {
-				a.Door.Fail(w, r, err)
-			}
-			return
-		case problem != nil:
-			content.Problems[problem.Field] = problem.Message
-		}
-	}
-	if person == nil {
+	if len(content.Problems) > 0 {
 		a.Pages.Write(w, r, http.StatusUnprocessableEntity, content)
 		return
 	}
-	if err := a.FirstRun.Begin(person.Acting(r).Context(), platform); err != nil {
+	person, problem, err := a.Door.SetUp(w, r, key, platform, first)
+	switch {
+	case errors.Is(err, account.ErrNotFound):
+		a.refuseFirstRun(w, r)
+		return
+	case problem != nil:
+		content.Problems[problem.Field] = problem.Message
+		a.Pages.Write(w, r, http.StatusUnprocessableEntity, content)
+		return
+	case err == nil:
+		err = a.FirstRun.Begin(person.Acting(r).Context(), platform)
+	}
+	if err != nil {
 		a.Door.Fail(w, r, err)
 		return
 	}
