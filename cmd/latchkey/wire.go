@@ -168,7 +168,7 @@ func (h *house) server(ctx context.Context, c *config, issuer string) (*server.S
 				AccessLifetime: c.accessLifetime, RefreshIdle: c.refreshIdle, ReplayWindow: c.refreshReplay, RequirePKCE: c.requirePKCE, Review: c.review == reviewRequired,
 				PerApplication: c.perApplication,
 			},
-			Catalogue: h.grants.Catalogue, Applications: h.applications, Door: door, Pages: pages, Log: h.log,
+			Catalogue: h.grants.Catalogue, Applications: h.applications, Door: door, Pages: pages,
 		},
 		Door: door, Pages: pages, Ready: h.store.Ready,
 	}, server.Config{Issuer: issuer, Paths: paths, TrustedProxies: c.trusted}, h.log)

@@ -7,7 +7,6 @@ package guide
 import (
 	"errors"
 	"html/template"
-	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -43,7 +42,6 @@ type Guide struct {
 	Applications *application.Applications
 	Door         *signin.Door
 	Pages        *page.Pages
-	Log          *slog.Logger
 
 	// texts are parsed when they are first needed.
 	texts func() (map[string]*template.Template, error)
