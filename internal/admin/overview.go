@@ -27,7 +27,7 @@ func (a *Admin) overview(w http.ResponseWriter, r *http.Request, person *signin.
 		return err
 	}
 	plot := func(name string, title oauth.Sentence, of func(usage.Day) int64) page.Plot {
-		drawn := page.Plot{Name: name, Title: title, Open: true, Warning: name == "errors"}
+		drawn := page.Plot{Name: name, Title: title, Warning: name == "errors"}
 		for _, d := range report.Days {
 			drawn.Bars = append(drawn.Bars, page.Bar{Day: d.Day, Value: of(d)})
 		}

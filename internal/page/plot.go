@@ -15,10 +15,8 @@ type Plot struct {
 	// Name is unique on its page: ids begin with it.
 	Name  string
 	Title oauth.Sentence
-	// Bars are the days, the oldest first. There are two at least.
+	// Bars are the days, the oldest first; the last is not over. There are two at least.
 	Bars []Bar
-	// Open: the last day is not over.
-	Open bool
 	// Warning draws it in the colour of what is wrong.
 	Warning bool
 }
@@ -91,23 +89,13 @@ func (p Plot) Grid() []Gridline {
 }
 
 // Closed are the bars of the days that are over, as one path.
-func (p Plot) Closed() string {
-	if p.Open {
-		return p.path(0, len(p.Bars)-1)
-	}
-	return p.path(0, len(p.Bars))
-}
+func (p Plot) Closed() string { return p.path(0, len(p.Bars)-1) }
 
-// Unfinished is the bar of the day that is not over, empty where it is.
-func (p Plot) Unfinished() string {
-	if p.Open {
-		return p.path(len(p.Bars)-1, len(p.Bars))
-	}
-	return ""
-}
+// Unfinished is the bar of the day that is not over.
+func (p Plot) Unfinished() string { return p.path(len(p.Bars)-1, len(p.Bars)) }
 
 // OpenAt reports whether a day is not over.
-func (p Plot) OpenAt(i int) bool { return p.Open && i == len(p.Bars)-1 }
+func (p Plot) OpenAt(i int) bool { return i == len(p.Bars)-1 }
 
 func (p Plot) slot() float64 { return float64(plotRight-plotLeft) / float64(len(p.Bars)) }
 

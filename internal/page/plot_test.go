@@ -50,7 +50,7 @@ func TestNumbersAreGrouped(t *testing.T) {
 // TestPlotCanBeReadWithoutBeingSeen holds what a screen reader, and a person who opens
 // the table, is told.
 func TestPlotCanBeReadWithoutBeingSeen(t *testing.T) {
-	p := Plot{Name: "calls", Title: oauth.Say("Accounts"), Open: true}
+	p := Plot{Name: "calls", Title: oauth.Say("Accounts")}
 	for i := range 30 {
 		p.Bars = append(p.Bars, Bar{Day: time.Date(2026, 10, 5+i, 0, 0, 0, 0, time.UTC), Value: int64(i % 7 * 1000)})
 	}

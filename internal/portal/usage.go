@@ -39,7 +39,7 @@ func (p *Portal) showUsage(w http.ResponseWriter, r *http.Request, person *signi
 }
 
 func plot(name string, title oauth.Sentence, report usage.Report, of func(usage.Day) int64) page.Plot {
-	drawn := page.Plot{Name: name, Title: title, Open: true, Warning: name == "errors"}
+	drawn := page.Plot{Name: name, Title: title, Warning: name == "errors"}
 	for _, d := range report.Days {
 		drawn.Bars = append(drawn.Bars, page.Bar{Day: d.Day, Value: of(d)})
 	}
