@@ -142,7 +142,7 @@ func (a *Admin) onAccount(w http.ResponseWriter, r *http.Request, person *signin
 	if err != nil {
 		return err
 	}
-	redirect(w, accountPath(found)+"?done="+done)
+	page.Redirect(w, accountPath(found)+"?done="+done)
 	return nil
 }
 

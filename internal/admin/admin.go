@@ -98,11 +98,6 @@ func (a *Admin) noSuchPage(w http.ResponseWriter, r *http.Request, person *signi
 	a.Pages.Write(w, r, http.StatusNotFound, content)
 }
 
-func redirect(w http.ResponseWriter, to string) {
-	w.Header().Set("Location", to)
-	w.WriteHeader(http.StatusSeeOther)
-}
-
 func frame(r *http.Request, person *signin.Person, section string, title oauth.Sentence) page.Frame {
 	return page.Frame{Title: title, Account: &person.Account, Section: "admin-" + section, Notice: notice(r)}
 }

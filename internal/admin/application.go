@@ -127,7 +127,7 @@ func (a *Admin) onApplication(w http.ResponseWriter, r *http.Request, done strin
 	if err := act(r.Context(), found.ID); err != nil {
 		return err
 	}
-	redirect(w, applicationPath(found)+"?done="+done)
+	page.Redirect(w, applicationPath(found)+"?done="+done)
 	return nil
 }
 

@@ -218,7 +218,7 @@ func (a *Admin) exportAudit(w http.ResponseWriter, r *http.Request, _ *signin.Pe
 		return err
 	}
 	if form.Problems != nil {
-		redirect(w, "/admin/audit"+narrowed(r.URL.Query()))
+		page.Redirect(w, "/admin/audit"+narrowed(r.URL.Query()))
 		return nil
 	}
 	if r.Method == http.MethodHead {

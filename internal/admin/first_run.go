@@ -82,7 +82,7 @@ func (a *Admin) showFirstRun(w http.ResponseWriter, r *http.Request) {
 		a.keepFirstRunKey(w, key, firstRunLife)
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Cache-Control", "no-store")
-		redirect(w, firstRunPath)
+		page.Redirect(w, firstRunPath)
 		return
 	}
 	content := a.firstRunPage()
@@ -138,7 +138,7 @@ func (a *Admin) setUp(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.keepFirstRunKey(w, "", -1)
-	redirect(w, "/admin?done=set-up")
+	page.Redirect(w, "/admin?done=set-up")
 }
 
 // postedPlatform reads what was said of the platform; what is wrong is in the problems

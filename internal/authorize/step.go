@@ -64,8 +64,7 @@ func (h *Handler) entered(w http.ResponseWriter, r *http.Request, q *request, pe
 		q.person, q.fresh = person, true
 		h.dispatch(w, r, q)
 	default:
-		w.Header().Set("Location", q.self)
-		w.WriteHeader(http.StatusSeeOther)
+		page.Redirect(w, q.self)
 	}
 }
 

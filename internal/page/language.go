@@ -91,7 +91,13 @@ func (p *Pages) SwitchLanguage(w http.ResponseWriter, r *http.Request) {
 			})
 		}
 	}
-	w.Header().Set("Location", LocalPath(r.PostFormValue("continue"), "/"))
+	Redirect(w, LocalPath(r.PostFormValue("continue"), "/"))
+}
+
+// Redirect sends a browser to another page, whatever it asked for here. Unlike http.Redirect it
+// leaves the address as it is.
+func Redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }
 

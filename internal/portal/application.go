@@ -137,7 +137,7 @@ func (p *Portal) register(w http.ResponseWriter, r *http.Request, person *signin
 		return err
 	}
 	p.keepSecretForOnce(w, a.ClientID, secret)
-	redirect(w, applicationPath(a.ClientID))
+	page.Redirect(w, applicationPath(a.ClientID))
 	return nil
 }
 

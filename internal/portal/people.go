@@ -86,7 +86,7 @@ func (p *Portal) addMember(w http.ResponseWriter, r *http.Request, person *signi
 	if err != nil {
 		return err
 	}
-	redirect(w, applicationPath(a.ClientID)+"/people?done=saved")
+	page.Redirect(w, applicationPath(a.ClientID)+"/people?done=saved")
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (p *Portal) removeMember(w http.ResponseWriter, r *http.Request, person *si
 	if role == oauth.RoleCoOwner {
 		done = "co-owner-removed"
 	}
-	redirect(w, applicationPath(a.ClientID)+"/people?done="+done)
+	page.Redirect(w, applicationPath(a.ClientID)+"/people?done="+done)
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request, person *signin.Pe
 	if err := p.Applications.RemoveMember(r.Context(), a.ID, person.Account.ID, oauth.RoleCoOwner, p.Grants.ReviewRequired()); err != nil {
 		return err
 	}
-	redirect(w, "/settings/applications?done=left")
+	page.Redirect(w, "/settings/applications?done=left")
 	return nil
 }
 
@@ -136,7 +136,7 @@ func (p *Portal) acceptTransfer(w http.ResponseWriter, r *http.Request, person *
 	if err != nil {
 		return err
 	}
-	redirect(w, applicationPath(a.ClientID)+"?done=inherited")
+	page.Redirect(w, applicationPath(a.ClientID)+"?done=inherited")
 	return nil
 }
 
@@ -148,6 +148,6 @@ func (p *Portal) declineTransfer(w http.ResponseWriter, r *http.Request, person 
 	if err != nil {
 		return err
 	}
-	redirect(w, "/settings/applications?done=declined")
+	page.Redirect(w, "/settings/applications?done=declined")
 	return nil
 }

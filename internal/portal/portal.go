@@ -121,11 +121,6 @@ func (p *Portal) managed(h func(http.ResponseWriter, *http.Request, *signin.Pers
 	}
 }
 
-func redirect(w http.ResponseWriter, to string) {
-	w.Header().Set("Location", to)
-	w.WriteHeader(http.StatusSeeOther)
-}
-
 // notice is what a page says after a redirect, by the value of its parameter done.
 func notice(r *http.Request) oauth.Sentence {
 	switch r.URL.Query().Get("done") {
@@ -176,6 +171,6 @@ func frame(r *http.Request, person *signin.Person, section string, title oauth.S
 }
 
 func (p *Portal) home(w http.ResponseWriter, _ *http.Request, _ *signin.Person) error {
-	redirect(w, "/settings/applications")
+	page.Redirect(w, "/settings/applications")
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/page"
 	"github.com/latchkey/latchkey/internal/signin"
 )
 
@@ -20,17 +21,17 @@ func (p *Portal) reviewRoutes() map[string]handler {
 func (p *Portal) submit(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
 	switch {
 	case !p.Grants.ReviewRequired():
-		redirect(w, applicationPath(a.ClientID)+"?done=no-review")
+		page.Redirect(w, applicationPath(a.ClientID)+"?done=no-review")
 		return nil
 	case a.Verified():
 		// The page says so.
-		redirect(w, applicationPath(a.ClientID))
+		page.Redirect(w, applicationPath(a.ClientID))
 		return nil
 	}
 	if err := p.Applications.Submit(r.Context(), a.ID); err != nil {
 		return err
 	}
-	redirect(w, applicationPath(a.ClientID)+"?done=submitted")
+	page.Redirect(w, applicationPath(a.ClientID)+"?done=submitted")
 	return nil
 }
 
@@ -52,6 +53,6 @@ func (p *Portal) requestScope(w http.ResponseWriter, r *http.Request, person *si
 	if scope.Without(a.RequestedScope).Without(a.Scope) == "" {
 		done = "asked-before"
 	}
-	redirect(w, applicationPath(a.ClientID)+"/settings?done="+done)
+	page.Redirect(w, applicationPath(a.ClientID)+"/settings?done="+done)
 	return nil
 }

@@ -27,18 +27,18 @@ func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, _ *signin.
 	}
 	secret, err := p.Applications.RotateSecret(r.Context(), a, madeAt(r), overlap)
 	if problems(err) != nil {
-		redirect(w, applicationPath(a.ClientID))
+		page.Redirect(w, applicationPath(a.ClientID))
 		return nil
 	}
 	if errors.Is(err, application.ErrChanged) {
-		redirect(w, applicationPath(a.ClientID)+"?done=secret-replaced-before")
+		page.Redirect(w, applicationPath(a.ClientID)+"?done=secret-replaced-before")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	p.keepSecretForOnce(w, a.ClientID, secret)
-	redirect(w, applicationPath(a.ClientID))
+	page.Redirect(w, applicationPath(a.ClientID))
 	return nil
 }
 
@@ -58,13 +58,13 @@ func madeAt(r *http.Request) time.Time {
 func (p *Portal) endSecret(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
 	err := p.Applications.EndPreviousSecret(r.Context(), a.ID, madeAt(r))
 	if errors.Is(err, application.ErrChanged) {
-		redirect(w, applicationPath(a.ClientID)+"?done=secret-replaced-before")
+		page.Redirect(w, applicationPath(a.ClientID)+"?done=secret-replaced-before")
 		return nil
 	}
 	if err != nil && !errors.Is(err, application.ErrNotFound) {
 		return err
 	}
-	redirect(w, applicationPath(a.ClientID)+"?done=secret-ended")
+	page.Redirect(w, applicationPath(a.ClientID)+"?done=secret-ended")
 	return nil
 }
 

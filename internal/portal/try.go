@@ -127,7 +127,7 @@ func (p *Portal) showTryCallback(w http.ResponseWriter, r *http.Request, person 
 // tryStep sends one of the requests that follow, and shows what is answered.
 func (p *Portal) tryStep(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	if a.Suspended() {
-		redirect(w, applicationPath(a.ClientID)+"/try")
+		page.Redirect(w, applicationPath(a.ClientID)+"/try")
 		return nil
 	}
 	step := page.TrialStep(r.PathValue("step"))
@@ -137,7 +137,7 @@ func (p *Portal) tryStep(w http.ResponseWriter, r *http.Request, person *signin.
 	case page.StepExchange:
 		t, ok := p.trialOf(a, person, r.PostFormValue("state"))
 		if !ok {
-			redirect(w, applicationPath(a.ClientID)+"/try")
+			page.Redirect(w, applicationPath(a.ClientID)+"/try")
 			return nil
 		}
 		body = p.redemption(t, r.PostFormValue("code"))

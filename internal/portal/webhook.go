@@ -181,7 +181,7 @@ func (p *Portal) setWebhook(w http.ResponseWriter, r *http.Request, person *sign
 	if err != nil {
 		return err
 	}
-	redirect(w, webhookPath(a)+"?done=saved")
+	page.Redirect(w, webhookPath(a)+"?done=saved")
 	return nil
 }
 
@@ -209,7 +209,7 @@ func (p *Portal) sent(w http.ResponseWriter, r *http.Request, person *signin.Per
 		return err
 	}
 	p.Webhooks.Await(r.Context(), a.ID, id)
-	redirect(w, webhookPath(a)+"?done=sent")
+	page.Redirect(w, webhookPath(a)+"?done=sent")
 	return nil
 }
 
@@ -233,13 +233,13 @@ func (p *Portal) rotateWebhook(w http.ResponseWriter, r *http.Request, _ *signin
 	generation, _ := strconv.ParseInt(r.PostFormValue("generation"), 10, 64)
 	err := p.Webhooks.Rotate(r.Context(), a, generation)
 	if errors.Is(err, webhook.ErrNotFound) {
-		redirect(w, webhookPath(a)+"?done=rotated-before")
+		page.Redirect(w, webhookPath(a)+"?done=rotated-before")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	redirect(w, webhookPath(a)+"?done=rotated")
+	page.Redirect(w, webhookPath(a)+"?done=rotated")
 	return nil
 }
 
@@ -247,6 +247,6 @@ func (p *Portal) deleteWebhook(w http.ResponseWriter, r *http.Request, _ *signin
 	if err := p.Webhooks.Delete(r.Context(), a); err != nil {
 		return err
 	}
-	redirect(w, webhookPath(a)+"?done=webhook-deleted")
+	page.Redirect(w, webhookPath(a)+"?done=webhook-deleted")
 	return nil
 }

@@ -210,8 +210,7 @@ func withPages(mux *http.ServeMux, pages *page.Pages) http.Handler {
 		case verdict.status == http.StatusNotFound:
 			pages.Write(w, r, verdict.status, page.NoSuchPage())
 		case verdict.status == http.StatusMethodNotAllowed && reads:
-			w.Header().Set("Location", above(mux, r))
-			w.WriteHeader(http.StatusSeeOther)
+			page.Redirect(w, above(mux, r))
 		case verdict.status == http.StatusMethodNotAllowed:
 			pages.Write(w, r, verdict.status, page.Problem{
 				Frame: page.Frame{Title: oauth.Say("This page cannot be opened like that")}, Person: oauth.Say("Go to it from your settings."), BackTo: "/", BackText: oauth.Say("Your settings"),

@@ -204,8 +204,7 @@ func (d *Door) AskFirst(w http.ResponseWriter, r *http.Request) {
 	query.Del("done")
 	back = url.URL{Path: back.Path, RawPath: back.RawPath, RawQuery: query.Encode()}
 	ask.Set("continue", back.String())
-	w.Header().Set("Location", "/sign-in?"+ask.Encode())
-	w.WriteHeader(http.StatusSeeOther)
+	page.Redirect(w, "/sign-in?"+ask.Encode())
 }
 
 // self is the address of a form that leads on to somewhere, for when it comes back.
@@ -273,7 +272,7 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.setCookie(w, "", -time.Second)
-	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	page.Redirect(w, "/sign-in")
 }
 
 // MayAct counts what the person sends. Where that is too much it answers, and reports false.
