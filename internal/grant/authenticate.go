@@ -82,9 +82,13 @@ func (g *Grants) prove(a *oauth.Application, secret string) *oauth.Error {
 		g.meter.SecretUsed(a.ID, !current)
 	}
 	if a.Suspended() {
-		return oauth.NewError(oauth.InvalidClient, "this application is suspended; ask those who run this platform")
+		return errSuspended()
 	}
 	return nil
+}
+
+func errSuspended() *oauth.Error {
+	return oauth.NewError(oauth.InvalidClient, "this application is suspended; ask those who run this platform")
 }
 
 func errUnknownClient() *oauth.Error {

@@ -66,7 +66,7 @@ func (g *Grants) Connections(ctx context.Context, account oauth.ID) ([]Connectio
 
 // add adds a scope that the application has until ends, and reports false if that is over.
 func (c *Connection) add(scope oauth.Scope, ends, now time.Time) bool {
-	if !ends.IsZero() && !now.Before(ends) {
+	if oauth.Over(ends, now) {
 		return false
 	}
 	if c.Scope == "" || oauth.EndsBefore(c.EndsAt, ends) {

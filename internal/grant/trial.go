@@ -37,7 +37,7 @@ func (g *Grants) Try(ctx context.Context, application oauth.Application, account
 	case !manages:
 		return Trial{}, errUnknownClient()
 	case a.Suspended():
-		return Trial{}, oauth.NewError(oauth.InvalidClient, "this application is suspended; ask those who run this platform")
+		return Trial{}, errSuspended()
 	}
 	return Trial{grants: g, client: Client{application: &a}, account: account, callback: callback}, nil
 }

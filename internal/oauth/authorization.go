@@ -132,14 +132,12 @@ func (a Authorization) UntilIdle(idle time.Duration) Authorization {
 }
 
 // Ended reports whether the account's approval was limited in time, and the time is over.
-func (a Authorization) Ended(now time.Time) bool {
-	return !a.EndsAt.IsZero() && !now.Before(a.EndsAt)
-}
+func (a Authorization) Ended(now time.Time) bool { return Over(a.EndsAt, now) }
 
 // expiry is when a token expires that lives for so long, if the approval does.
 func (a Authorization) expiry(now time.Time, lifetime time.Duration) time.Time {
 	expires := now.Add(lifetime)
-	if !a.EndsAt.IsZero() && a.EndsAt.Before(expires) {
+	if EndsBefore(a.EndsAt, expires) {
 		return a.EndsAt
 	}
 	return expires

@@ -24,7 +24,10 @@ func (c Consent) Counts(identity Identity, now time.Time) bool {
 }
 
 // Ended reports whether the consent was limited in time, and the time is over.
-func (c Consent) Ended(now time.Time) bool { return !c.EndsAt.IsZero() && !now.Before(c.EndsAt) }
+func (c Consent) Ended(now time.Time) bool { return Over(c.EndsAt, now) }
+
+// Over reports whether an end of an approval, of which zero is never, has come.
+func Over(end, now time.Time) bool { return !end.IsZero() && !now.Before(end) }
 
 // Covers reports whether the consent stands for an authorization of an application
 // with this identity: for its scope, and for as long.

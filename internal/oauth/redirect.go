@@ -42,7 +42,7 @@ func CheckRedirectURI(uri string, public bool) (wrong Sentence) {
 	case len(uri) > MaxRedirectURILength:
 		return Say("A redirect URL has at most %d characters.", MaxRedirectURILength)
 	case strings.ContainsFunc(uri, func(r rune) bool { return r <= 0x20 || r > 0x7e || strings.ContainsRune("\"<>\\^`{|}", r) }):
-		return Say("It has a character that RFC 3986 does not allow; escape it with a percent sign.")
+		return unescaped()
 	case strings.Contains(uri, "#"):
 		return Say("A redirect URL must have no fragment (#...): RFC 6749 section 3.1.2.")
 	case strings.Contains(uri, "*"):
