@@ -251,7 +251,7 @@ func (c *config) issuerFor(address net.Addr) (string, error) {
 	}
 	u, err := url.Parse(strings.TrimSuffix(c.issuer, "/"))
 	switch {
-	case err != nil || !oauth.ValidHost(u) || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || !oauth.CheckHost(u).IsZero() || u.Scheme != "https" && u.Scheme != "http":
 		return "", c.wrong("issuer", ": %q is not a URL such as https://id.example.com", c.issuer)
 	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(c.issuer, "#") || u.User != nil:
 		return "", c.wrong("issuer", ": %q must be a scheme and a host alone, such as https://id.example.com", c.issuer)

@@ -97,7 +97,7 @@ func CleanLink(s string) (link string, wrong Sentence) {
 		return "", Say("Enter an address that begins with https://.")
 	case u.User != nil:
 		return "", Say("Leave out user name and password.")
-	case !ValidHost(u):
+	case !CheckHost(u).IsZero():
 		return "", CheckHost(u)
 	// Path and fragment are escaped where they are written out, the query is not.
 	case strings.ContainsFunc(u.RawQuery, func(r rune) bool { return r <= ' ' || r > '~' }):

@@ -125,12 +125,12 @@ func TrialCallback(issuer, clientID string) string {
 	return issuer + "/settings/applications/" + clientID + "/try/callback"
 }
 
-// CheckHost says what is wrong with the host or the port of a URL.
+// CheckHost says what is wrong with the host or the port of a URL, zero when nothing is.
 func CheckHost(u *url.URL) Sentence {
 	switch {
 	case !validPort(u):
 		return Say("It has no valid port: that is a number from 1 to 65535.")
-	case !ValidHost(u):
+	case !validHost(u):
 		return Say("It has no valid host; write an international name in its xn-- form.")
 	}
 	return Sentence{}
@@ -143,14 +143,10 @@ func validPort(u *url.URL) bool {
 	return !found || err == nil && n > 0
 }
 
-// ValidHost reports whether the host of a URL is an IP address or a name of
-// letters, digits and hyphens, so that what people read is where browsers go, and
-// whether its port, if there is one, can exist.
-func ValidHost(u *url.URL) bool {
+// validHost reports whether the host of a URL is an IP address or a name of
+// letters, digits and hyphens, so that what people read is where browsers go.
+func validHost(u *url.URL) bool {
 	host := u.Hostname()
-	if !validPort(u) {
-		return false
-	}
 	if strings.HasPrefix(u.Host, "[") {
 		address, err := netip.ParseAddr(host)
 		return err == nil && address.Zone() == ""

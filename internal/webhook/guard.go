@@ -107,7 +107,7 @@ func (g guard) checkURL(address string) oauth.Sentence {
 		return oauth.Say("Escape spaces and special characters with a percent sign.")
 	case err != nil || u.Host == "":
 		return oauth.Say("Enter a whole URL, such as https://app.example/webhook.")
-	case !oauth.ValidHost(u):
+	case !oauth.CheckHost(u).IsZero():
 		return oauth.CheckHost(u)
 	case u.User != nil || strings.Contains(address, "#"):
 		return oauth.Say("Leave out user name, password and fragment (#…).")
