@@ -76,8 +76,8 @@ func hasPile(s string) bool {
 	return false
 }
 
-// MaxLink is the length of a link in characters, as it is typed.
-const MaxLink = 500
+// maxLink is the length of a link in characters, as it is typed.
+const maxLink = 500
 
 // CleanLink checks the address of a site or a picture: empty, https, or http on
 // this machine. What is wrong is a sentence for the person who typed it, zero
@@ -89,8 +89,8 @@ func CleanLink(s string) (link string, wrong Sentence) {
 	}
 	u, err := url.Parse(s)
 	switch {
-	case utf8.RuneCountInString(s) > MaxLink:
-		return "", Say("Use at most %d characters.", MaxLink)
+	case utf8.RuneCountInString(s) > maxLink:
+		return "", Say("Use at most %d characters.", maxLink)
 	case err != nil && strings.HasPrefix(s, "https://"):
 		return "", unescaped()
 	case err != nil || u.Scheme != "https" && (u.Scheme != "http" || !LoopbackHost(u.Hostname())):

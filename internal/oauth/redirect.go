@@ -10,7 +10,7 @@ import (
 
 // Limits on what an application registers.
 const (
-	MaxRedirectURILength = 2000
+	maxRedirectURILength = 2000
 	MaxRedirectURIs      = 20
 )
 
@@ -39,8 +39,8 @@ func CheckRedirectURI(uri string, public bool) (wrong Sentence) {
 	switch {
 	case uri == "":
 		return Say("A redirect URL is empty.")
-	case len(uri) > MaxRedirectURILength:
-		return Say("A redirect URL has at most %d characters.", MaxRedirectURILength)
+	case len(uri) > maxRedirectURILength:
+		return Say("A redirect URL has at most %d characters.", maxRedirectURILength)
 	case strings.ContainsFunc(uri, func(r rune) bool { return r <= 0x20 || r > 0x7e || strings.ContainsRune("\"<>\\^`{|}", r) }):
 		return unescaped()
 	case strings.Contains(uri, "#"):

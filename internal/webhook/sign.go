@@ -10,9 +10,9 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// RotationOverlap is how long after a rotation what is sent is signed with the secret
+// rotationOverlap is how long after a rotation what is sent is signed with the secret
 // before it too.
-const RotationOverlap = 24 * time.Hour
+const rotationOverlap = 24 * time.Hour
 
 // Secret is what an application verifies signatures with, in the form of Standard
 // Webhooks. It can be derived again at any time, and is kept nowhere.
@@ -24,7 +24,7 @@ func (w *Webhooks) Secret(hook oauth.Webhook) string {
 // Overlap is until when the secret before the present one signs too, zero when it does no
 // more.
 func (w *Webhooks) Overlap(hook oauth.Webhook) time.Time {
-	if until := hook.RotatedAt.Add(RotationOverlap); !hook.RotatedAt.IsZero() && w.store.Now().Before(until) {
+	if until := hook.RotatedAt.Add(rotationOverlap); !hook.RotatedAt.IsZero() && w.store.Now().Before(until) {
 		return until
 	}
 	return time.Time{}

@@ -127,7 +127,7 @@ func (w *Webhooks) Delete(ctx context.Context, a oauth.Application) error {
 
 // Rotate gives the webhook of an application another secret than that of a generation;
 // ErrNotFound where it has that one no more. What is sent is signed with both for
-// RotationOverlap.
+// a day.
 func (w *Webhooks) Rotate(ctx context.Context, a oauth.Application, generation int64) error {
 	return w.store.RotateWebhook(ctx, a, generation)
 }
@@ -193,15 +193,15 @@ func (w *Webhooks) nudge() {
 	}
 }
 
-// LogPage is how many deliveries a page of the log has: each comes with what is sent.
-const LogPage = 12
+// logPage is how many deliveries a page of the log has: each comes with what is sent.
+const logPage = 12
 
 // Log lists deliveries of an application, the newest first, those before one where that
 // is not zero; more tells that there are older ones.
 func (w *Webhooks) Log(ctx context.Context, application, before oauth.ID) (page []oauth.Delivery, more bool, err error) {
-	page, err = w.store.Deliveries(ctx, application, before, LogPage+1)
-	if len(page) > LogPage {
-		page, more = page[:LogPage], true
+	page, err = w.store.Deliveries(ctx, application, before, logPage+1)
+	if len(page) > logPage {
+		page, more = page[:logPage], true
 	}
 	return page, more, err
 }
