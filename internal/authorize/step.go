@@ -18,7 +18,7 @@ func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
 	case "sign-in":
 		person, problem, err := h.door.SignIn(w, r)
 		if problem != nil {
-			h.askSignIn(w, r, q, problem, signin.Status(w, problem), r.PostFormValue("email"))
+			h.askSignIn(w, r, q, problem, signin.Status(w, problem))
 			return
 		}
 		h.entered(w, r, q, person, err)
@@ -80,16 +80,13 @@ func asker(q *request) *page.Asker {
 	return &page.Asker{Name: q.Application.Name, Logo: q.Application.Logo, Host: oauth.RedirectHost(q.RedirectURI)}
 }
 
-func (h *Handler) askSignIn(w http.ResponseWriter, r *http.Request, q *request, problem *account.Problem, status int, email ...string) {
+func (h *Handler) askSignIn(w http.ResponseWriter, r *http.Request, q *request, problem *account.Problem, status int) {
 	content := page.SignIn{
 		Frame:  page.Frame{Title: oauth.Say("Sign in"), Callback: q.RedirectURI},
-		Action: q.self, Application: asker(q), SignUp: h.door.SignUpOpen(),
+		Action: q.self, Application: asker(q), SignUp: h.door.SignUpOpen(), Email: r.PostFormValue("email"),
 	}
 	if problem != nil {
 		content.Problem = problem.Message
-	}
-	if len(email) > 0 {
-		content.Email = email[0]
 	}
 	h.pages.Write(w, r, status, content)
 }
