@@ -233,8 +233,7 @@ func catalogueOf(scopes []scopeConfig, defaults []string) (oauth.Catalogue, erro
 		})
 	}
 	if defaults == nil {
-		defaults = []string{"profile"}
-		c.Default = oauth.ScopeOf(defaults...).Within(c.All())
+		c.Default = oauth.ProfileScope.Within(c.All())
 		return c, nil
 	}
 	c.Default = oauth.ScopeOf(defaults...)
