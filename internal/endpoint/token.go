@@ -44,19 +44,25 @@ type tokenBody struct {
 func (e *Endpoints) grantTokens(r *http.Request, c grant.Client, p oauth.Parameters) (grant.Tokens, error) {
 	switch grantType := p.Get("grant_type"); grantType {
 	case "authorization_code":
-		return e.grants.Redeem(r.Context(), c, grant.CodeRequest{
-			Code: p.Get("code"), RedirectURI: p.Get("redirect_uri"), Verifier: p.Get("code_verifier"), Address: throttle.Client(r.RemoteAddr),
-		})
+		return e.grants.Redeem(r.Context(), c, codeRequest(r, p))
 	case "refresh_token":
-		return e.grants.Refresh(r.Context(), c, grant.RefreshRequest{
-			RefreshToken: p.Get("refresh_token"), Scope: p.Get("scope"), Address: throttle.Client(r.RemoteAddr),
-		})
+		return e.grants.Refresh(r.Context(), c, refreshRequest(r, p))
 	case "client_credentials":
 		return e.grants.ClientCredentials(r.Context(), c, p.Get("scope"))
 	case "":
 		return grant.Tokens{}, oauth.NewError(oauth.InvalidRequest, "grant_type is missing")
 	}
 	return grant.Tokens{}, oauth.NewError(oauth.UnsupportedGrantType, "grant_type must be authorization_code, refresh_token or client_credentials")
+}
+
+func codeRequest(r *http.Request, p oauth.Parameters) grant.CodeRequest {
+	return grant.CodeRequest{
+		Code: p.Get("code"), RedirectURI: p.Get("redirect_uri"), Verifier: p.Get("code_verifier"), Address: throttle.Client(r.RemoteAddr),
+	}
+}
+
+func refreshRequest(r *http.Request, p oauth.Parameters) grant.RefreshRequest {
+	return grant.RefreshRequest{RefreshToken: p.Get("refresh_token"), Scope: p.Get("scope"), Address: throttle.Client(r.RemoteAddr)}
 }
 
 // Revoke ends the authorization of a token (RFC 7009). The hint about its type

@@ -27,11 +27,9 @@ func (e *Endpoints) Trial(t grant.Trial) http.Handler {
 		var tokens grant.Tokens
 		switch p.Get("grant_type") {
 		case "authorization_code":
-			tokens, err = t.Redeem(r.Context(), grant.CodeRequest{
-				Code: p.Get("code"), RedirectURI: p.Get("redirect_uri"), Verifier: p.Get("code_verifier"), Address: throttle.Client(r.RemoteAddr),
-			})
+			tokens, err = t.Redeem(r.Context(), codeRequest(r, p))
 		case "refresh_token":
-			tokens, err = t.Refresh(r.Context(), grant.RefreshRequest{RefreshToken: p.Get("refresh_token"), Address: throttle.Client(r.RemoteAddr)})
+			tokens, err = t.Refresh(r.Context(), refreshRequest(r, p))
 		default:
 			err = oauth.NewError(oauth.UnsupportedGrantType, "a trial exchanges codes and refreshes")
 		}
