@@ -8,18 +8,7 @@ import (
 // AuditKind names what happened, as the audit log keeps it and filters by it.
 type AuditKind string
 
-// The events that matter to security.
-const (
-	AuditApplicationRegistered AuditKind = "application.registered"
-	AuditApplicationDeleted    AuditKind = "application.deleted"
-
-	AuditWebhookChanged     AuditKind = "webhook.changed"
-	AuditWebhookRotated     AuditKind = "webhook.secret_rotated"
-	AuditWebhookRedelivered AuditKind = "webhook.redelivered"
-	AuditWebhookDeleted     AuditKind = "webhook.deleted"
-)
-
-// What people do with their own accounts.
+// What people do with their own accounts, and what somebody tries with one.
 const (
 	AuditSignedUp        AuditKind = "account.signed_up"
 	AuditProfileChanged  AuditKind = "account.profile_changed"
@@ -34,20 +23,41 @@ const (
 	AuditDisconnected  AuditKind = "authorization.disconnected"
 )
 
-// What administrators, and commands, do.
+// What those who manage an application do to it.
+const (
+	AuditApplicationRegistered AuditKind = "application.registered"
+	AuditApplicationEdited     AuditKind = "application.edited"
+	AuditLogoChanged           AuditKind = "application.logo_changed"
+	AuditApplicationSubmitted  AuditKind = "application.submitted"
+	AuditScopeRequested        AuditKind = "application.scope_requested"
+	AuditSecretReplaced        AuditKind = "application.secret_replaced"
+	AuditSecretEnded           AuditKind = "application.secret_ended"
+	// The detail of these names the role and the account.
+	AuditMemberAdded   AuditKind = "application.member_added"
+	AuditMemberRemoved AuditKind = "application.member_removed"
+	// The detail names the owner before.
+	AuditApplicationInherited AuditKind = "application.transferred"
+	AuditApplicationDeleted   AuditKind = "application.deleted"
+
+	AuditWebhookChanged     AuditKind = "webhook.changed"
+	AuditWebhookRotated     AuditKind = "webhook.secret_rotated"
+	AuditWebhookRedelivered AuditKind = "webhook.redelivered"
+	AuditWebhookDeleted     AuditKind = "webhook.deleted"
+)
+
+// What administrators, and commands, do. An authorization is also revoked when somebody misuses
+// what is of it.
 const (
 	AuditAccountCreated       AuditKind = "account.created"
 	AuditAccountDisabled      AuditKind = "account.disabled"
 	AuditAccountEnabled       AuditKind = "account.enabled"
 	AuditAdministratorMade    AuditKind = "account.administrator_made"
 	AuditAdministratorUnmade  AuditKind = "account.administrator_unmade"
-	AuditApplicationSubmitted AuditKind = "application.submitted"
 	AuditApplicationReturned  AuditKind = "application.returned"
 	AuditApplicationVerified  AuditKind = "application.verified"
 	AuditApplicationUnmarked  AuditKind = "application.unverified"
 	AuditApplicationSuspended AuditKind = "application.suspended"
 	AuditApplicationResumed   AuditKind = "application.resumed"
-	AuditScopeRequested       AuditKind = "application.scope_requested"
 	AuditScopeAllowed         AuditKind = "application.scope_allowed"
 	AuditScopeDeclined        AuditKind = "application.scope_declined"
 	AuditAuthorizationRevoked AuditKind = "authorization.revoked"
@@ -60,19 +70,6 @@ func (k AuditKind) Group() string {
 	group, _, _ := strings.Cut(string(k), ".")
 	return group
 }
-
-// What those who manage an application do to it.
-const (
-	AuditApplicationEdited AuditKind = "application.edited"
-	AuditLogoChanged       AuditKind = "application.logo_changed"
-	AuditSecretReplaced    AuditKind = "application.secret_replaced"
-	AuditSecretEnded       AuditKind = "application.secret_ended"
-	// The detail of these names the role and the account.
-	AuditMemberAdded   AuditKind = "application.member_added"
-	AuditMemberRemoved AuditKind = "application.member_removed"
-	// The detail names the owner before.
-	AuditApplicationInherited AuditKind = "application.transferred"
-)
 
 // AuditSubject is whom or what something was done to.
 type AuditSubject struct {
