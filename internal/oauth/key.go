@@ -10,9 +10,10 @@ import (
 )
 
 // Key is the server key. It lies outside the database; together with a
-// presented refresh token it derives that token's successors, and it seals the
-// tickets of consent pages. Losing it costs replays and the recognition of old
-// generations, nothing else.
+// presented refresh token it derives that token's successors. It also seals what
+// pages carry, such as the tickets of consent pages, and derives the secrets of
+// webhooks. Losing it costs replays, the recognition of old generations, those
+// secrets and the pages that are open, nothing else.
 type Key struct{ secret [32]byte }
 
 // KeyID tells which server key a generation was derived with. It reveals
