@@ -14,7 +14,7 @@ import (
 
 var revocations = flag.Int("revocations", 1000, "how many tokens one replica revokes that the other remembers")
 
-// soon bounds how late another replica may learn of a change; DESIGN.md aims at 100 ms.
+// soon bounds how late another replica may learn of a change; docs/architecture.md says 100 ms.
 const soon = 10 * time.Second
 
 func TestReplicas(t *testing.T) {

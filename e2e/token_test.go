@@ -54,7 +54,7 @@ func TestTokens(t *testing.T) {
 	t.Run("golang.org/x/oauth2", func(t *testing.T) { t.Parallel(); testOAuth2Library(t, s) })
 }
 
-// checkTokens demands the exact form of CONTRACT.md, section 4.
+// checkTokens demands the exact form of docs/protocol.md, "Tokens".
 func checkTokens(t *testing.T, a answer, before int64, refresh bool) tokens {
 	t.Helper()
 	got := a.tokens(t)
@@ -86,7 +86,7 @@ func checkTokens(t *testing.T, a answer, before int64, refresh bool) tokens {
 	return got
 }
 
-// checkMe demands the form of CONTRACT.md, section 5, and the person given.
+// checkMe demands the form of docs/protocol.md, "Calling the API", and the person given.
 func checkMe(t *testing.T, a answer, person account) {
 	t.Helper()
 	a.checkStatus(t, http.StatusOK)

@@ -18,8 +18,8 @@ import (
 	"github.com/latchkey/latchkey/internal/usage"
 )
 
-// Paths are where the protocol is found, below the issuer. The zero values of
-// none of them are usable: see DefaultPaths.
+// Paths are where the protocol is found, below the issuer. None may be empty: see
+// DefaultPaths.
 type Paths struct {
 	Authorize, Token, Revoke, Introspect, Check, Me string
 }

@@ -38,8 +38,9 @@ func (g *Grants) CheckRequest(r Request, scope, challenge, method string) (Reque
 }
 
 // Remembered is what an account approved of an application before; the zero
-// Consent where it never did, or for a time that is over. changed tells that the application is no longer
-// what the account was shown, so that the consent counts for nothing.
+// Consent where it never did, or for a time that is over. changed tells that the
+// application is no longer what the account was shown, so that the consent counts
+// for nothing.
 func (g *Grants) Remembered(ctx context.Context, account oauth.ID, a oauth.Application) (c oauth.Consent, changed bool, err error) {
 	c, err = g.store.Consent(ctx, account, a.ID)
 	switch {

@@ -176,8 +176,8 @@ type Identity Hash
 // String is the digest in hexadecimal digits.
 func (i Identity) String() string { return hex.EncodeToString(i[:]) }
 
-// Identity covers the name, the owner, the site, the redirect URIs and the logo, if
-// there is one. When it changes, remembered consents count no more.
+// Identity covers the name, the owner and the owner's name, the site, the redirect URIs
+// and the logo, if there is one. When it changes, remembered consents count no more.
 func (a Application) Identity() Identity {
 	h := sha256.New()
 	parts := []string{a.Name, a.OwnerID.String(), a.OwnerName, a.Site, strings.Join(a.RedirectURIs, " ")}

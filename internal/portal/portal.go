@@ -1,7 +1,8 @@
 // Package portal is the settings pages: the applications that a developer has
-// registered, the applications that an account has connected, the profile, the
-// password and the sessions. It reads forms and shows pages; what may be changed
-// is decided in internal/application, internal/account and internal/grant.
+// registered, with their people, webhooks, errors and trials, the applications that
+// an account has connected, the profile, the password and the sessions. It reads
+// forms and shows pages; what may be changed is decided in internal/application,
+// internal/account, internal/grant and internal/webhook.
 package portal
 
 import (

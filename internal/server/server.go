@@ -1,4 +1,4 @@
-// Package server is every URL on one screen, and what happens to a request
+// Package server leads each URL to its room, and is what happens to a request
 // before its handler: who the client really is, limits, and the two sets of
 // rules. Programs get no cookies and open CORS; browsers get sessions, protection
 // against other sites, and a content security policy.

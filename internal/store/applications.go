@@ -71,8 +71,8 @@ func (s *Store) CountApplications(ctx context.Context, owner oauth.ID) (n int, e
 }
 
 // EditApplication lets edit decide on the application as it is now, and writes the
-// name, links, logo, redirect URIs, scopes and the state of review that it returns. Its error is returned, and
-// nothing is changed then.
+// name, links, logo, redirect URIs, scopes and the state of review that it returns. Its
+// error is returned, and nothing is changed then.
 func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oauth.Application) (oauth.Application, error)) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		before, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))

@@ -1,5 +1,6 @@
 // Package store keeps accounts, sessions, applications, consents and
-// authorizations: the schema, its migrations and all SQL.
+// authorizations, what applications did and are told, and the audit log: the
+// schema, its migrations and all SQL.
 //
 // Its methods are events. An event on an authorization loads its row, lets the
 // pure rule in internal/oauth decide, and commits one conditional write; the

@@ -65,8 +65,8 @@ const managedApplications = selectApplication + ` where applications.id in (
 	and lower(applications.name) like lower($3) escape '!' and applications.id < $4 order by applications.id desc limit $5`
 
 // AddMember gives an account a role in an application, which may have it already. There is
-// one heir: a new one takes the place of the one before. ErrFull: MaxMembers have the role. ErrNotFound: the
-// application does not belong to owner any more.
+// one heir: a new one takes the place of the one before. ErrFull: MaxMembers have the role.
+// ErrNotFound: the application does not belong to owner any more.
 func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, account oauth.Account, role oauth.Role) error {
 	return s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction, a oauth.Application) (bool, error) {
 		// Who gave the application away meanwhile names nobody any more.

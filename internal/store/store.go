@@ -26,8 +26,8 @@ var (
 	ErrUsernameTaken = errors.New("the username belongs to another account")
 	// ErrAnswered: this approval was made before.
 	ErrAnswered = errors.New("the authorization request was answered before")
-	// ErrChanged: the application or the consent is not what it was when the
-	// approval was prepared.
+	// ErrChanged: something is no longer what somebody decided about: an application, its
+	// secret, a consent.
 	ErrChanged = errors.New("the application or the consent has changed")
 	// ErrFull: there are as many already as there may be.
 	ErrFull = errors.New("there are too many already")

@@ -89,8 +89,9 @@ func (s *Store) estimateSizes(ctx context.Context) error {
 	return nil
 }
 
-// Sweep removes one batch of authorizations, and of sessions, that can no longer
-// matter to anybody, and returns how many.
+// Sweep removes one batch of each kind of rows that can no longer matter to anybody, and returns
+// how many: authorizations, sessions, deliveries, and what deleted webhooks and applications left
+// behind.
 func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 	now := toMillis(s.Now())
 	err = s.write(ctx, func(tx *transaction) error {

@@ -39,7 +39,7 @@ func Network(from netip.Addr) string {
 	return from.String()
 }
 
-// Throttle allows Burst attempts a key at once, and one more each time Every has
+// Throttle allows some attempts a key at once, and one more each time a while has
 // passed. It is safe for concurrent use.
 type Throttle struct {
 	burst  int
@@ -59,11 +59,12 @@ type digest [sha256.Size]byte
 func digestOf(key string) digest { return sha256.Sum256([]byte(key)) }
 
 // maxKeys bounds the memory. Keys whose attempts are forgotten are dropped each time
-// that Every has passed; where there are so many that are not, a new key is not
+// that every has passed; where there are so many that are not, a new key is not
 // counted rather than another forgotten.
 const maxKeys = 100_000
 
-// New makes a throttle.
+// New makes a throttle that allows burst attempts at once, and one more each time that every
+// has passed. Clients that are exempt are not counted.
 func New(burst int, every time.Duration, exempt Exempt, now func() time.Time) *Throttle {
 	return &Throttle{burst: burst, every: every, exempt: exempt, now: now, keys: map[digest]time.Time{}}
 }

@@ -34,7 +34,7 @@ type Config struct {
 }
 
 // DefaultFirstRetry is how long after a failure a delivery is tried again; with MaxFirstRetry
-// the last retry comes after a year.
+// the last pause is 360 days.
 const (
 	DefaultFirstRetry = 10 * time.Second
 	MaxFirstRetry     = time.Hour

@@ -7,7 +7,7 @@ import (
 )
 
 // What the model is told of the limits; the rules below are written from
-// DESIGN.md, not from internal/oauth.
+// docs/architecture.md, not from internal/oauth.
 const (
 	codeLife     = time.Minute
 	accessLife   = time.Hour
