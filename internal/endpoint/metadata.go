@@ -6,23 +6,23 @@ import "net/http"
 func (e *Endpoints) Metadata() http.Handler {
 	secret := []string{"client_secret_basic", "client_secret_post"}
 	body := metadata{
-		Issuer:                 e.issuer,
-		AuthorizationEndpoint:  e.issuer + e.paths.Authorize,
-		TokenEndpoint:          e.issuer + e.paths.Token,
-		RevocationEndpoint:     e.issuer + e.paths.Revoke,
-		IntrospectionEndpoint:  e.issuer + e.paths.Introspect,
-		ResponseTypes:          []string{"code"},
-		ResponseModes:          []string{"query"},
-		GrantTypes:             []string{"authorization_code", "refresh_token", "client_credentials"},
-		TokenAuthentication:    append(secret[:2:2], "none"),
-		RevokeAuthentication:   append(secret[:2:2], "none"),
-		InspectAuthentication:  secret,
-		CodeChallengeMethods:   []string{"S256"},
-		ResponseIssuer:         true,
-		PromptValuesSupported:  []string{"none", "login", "consent"},
-		ProtectedResourceCheck: e.issuer + e.paths.Check,
-		UserInfo:               e.issuer + e.paths.Me,
-		ServiceDocumentation:   e.issuer + "/docs",
+		Issuer:                   e.issuer,
+		AuthorizationEndpoint:    e.issuer + e.paths.Authorize,
+		TokenEndpoint:            e.issuer + e.paths.Token,
+		RevocationEndpoint:       e.issuer + e.paths.Revoke,
+		IntrospectionEndpoint:    e.issuer + e.paths.Introspect,
+		ResponseTypes:            []string{"code"},
+		ResponseModes:            []string{"query"},
+		GrantTypes:               []string{"authorization_code", "refresh_token", "client_credentials"},
+		TokenAuthMethods:         append(secret[:2:2], "none"),
+		RevocationAuthMethods:    append(secret[:2:2], "none"),
+		IntrospectionAuthMethods: secret,
+		CodeChallengeMethods:     []string{"S256"},
+		IssParameter:             true,
+		PromptValues:             []string{"none", "login", "consent"},
+		CheckEndpoint:            e.issuer + e.paths.Check,
+		MeEndpoint:               e.issuer + e.paths.Me,
+		ServiceDocumentation:     e.issuer + "/docs",
 	}
 	// The scopes of a new platform are known only when it has been set up.
 	return e.serve(rules{method: http.MethodGet, open: true}, func(w http.ResponseWriter, _ *http.Request) error {
@@ -35,25 +35,25 @@ func (e *Endpoints) Metadata() http.Handler {
 	})
 }
 
-// metadata has the names of RFC 8414 §2, RFC 9207 §3 and, for what only Latchkey
-// has, names that begin with latchkey_.
+// metadata has the names of RFC 8414 §2, RFC 9207 §3 and, for prompt values, Initiating User
+// Registration via OpenID Connect 1.0; what only Latchkey has begins with latchkey_.
 type metadata struct {
-	Issuer                 string   `json:"issuer"`
-	AuthorizationEndpoint  string   `json:"authorization_endpoint"`
-	TokenEndpoint          string   `json:"token_endpoint"`
-	RevocationEndpoint     string   `json:"revocation_endpoint"`
-	IntrospectionEndpoint  string   `json:"introspection_endpoint"`
-	Scopes                 []string `json:"scopes_supported"`
-	ResponseTypes          []string `json:"response_types_supported"`
-	ResponseModes          []string `json:"response_modes_supported"`
-	GrantTypes             []string `json:"grant_types_supported"`
-	TokenAuthentication    []string `json:"token_endpoint_auth_methods_supported"`
-	RevokeAuthentication   []string `json:"revocation_endpoint_auth_methods_supported"`
-	InspectAuthentication  []string `json:"introspection_endpoint_auth_methods_supported"`
-	CodeChallengeMethods   []string `json:"code_challenge_methods_supported"`
-	ResponseIssuer         bool     `json:"authorization_response_iss_parameter_supported"`
-	PromptValuesSupported  []string `json:"prompt_values_supported"`
-	ProtectedResourceCheck string   `json:"latchkey_check_endpoint"`
-	UserInfo               string   `json:"latchkey_me_endpoint"`
-	ServiceDocumentation   string   `json:"service_documentation"`
+	Issuer                   string   `json:"issuer"`
+	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
+	TokenEndpoint            string   `json:"token_endpoint"`
+	RevocationEndpoint       string   `json:"revocation_endpoint"`
+	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
+	Scopes                   []string `json:"scopes_supported"`
+	ResponseTypes            []string `json:"response_types_supported"`
+	ResponseModes            []string `json:"response_modes_supported"`
+	GrantTypes               []string `json:"grant_types_supported"`
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	CodeChallengeMethods     []string `json:"code_challenge_methods_supported"`
+	IssParameter             bool     `json:"authorization_response_iss_parameter_supported"`
+	PromptValues             []string `json:"prompt_values_supported"`
+	CheckEndpoint            string   `json:"latchkey_check_endpoint"`
+	MeEndpoint               string   `json:"latchkey_me_endpoint"`
+	ServiceDocumentation     string   `json:"service_documentation"`
 }
