@@ -1,4 +1,4 @@
-.PHONY: build test check fuzz screenshots
+.PHONY: build test check fuzz screenshots bench bench-growth bench-peers
 
 # The binary is static: nothing else has to be installed where it runs.
 build:
@@ -36,7 +36,6 @@ screenshots:
 
 # What Latchkey does under load, beside what is asked of it: make bench
 # BENCHFLAGS='-engines sqlite -workloads check'. The report is left in bench/report.
-.PHONY: bench bench-growth
 bench: build
 	go run ./bench $(BENCHFLAGS)
 
@@ -45,6 +44,5 @@ bench-growth: build
 	go run ./bench -grow 1000,10000,100000,1000000,10000000 $(BENCHFLAGS)
 
 # Installs the servers that the benchmark also measures: it skips those that are missing.
-.PHONY: bench-peers
 bench-peers:
 	./scripts/install-bench-peers
