@@ -62,7 +62,14 @@ func openAt(t *testing.T, o Options) *Store {
 	// Ids tell the order of what was made in different milliseconds.
 	var ticks atomic.Int64
 	began := time.Now().Add(-time.Hour)
-	o.Now, o.OwnClock, o.Log = func() time.Time { return began.Add(time.Duration(ticks.Add(1)) * time.Millisecond) }, true, slog.New(slog.DiscardHandler)
+	o.Now, o.OwnClock = func() time.Time { return began.Add(time.Duration(ticks.Add(1)) * time.Millisecond) }, true
+	return opened(t, o)
+}
+
+// opened opens a store whose log nobody reads, and closes it when the test ends.
+func opened(t *testing.T, o Options) *Store {
+	t.Helper()
+	o.Log = slog.New(slog.DiscardHandler)
 	s, err := Open(t.Context(), o)
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })

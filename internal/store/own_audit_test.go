@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -59,23 +58,12 @@ func (a *audited) does(what string, do func() error, want ...string) {
 	}
 }
 
-func (a *audited) id() oauth.ID {
-	id := surplusID(a.T)
-	return id
-}
+func (a *audited) id() oauth.ID { return surplusID(a.T) }
 
 func auditsPeople(t *testing.T, o Options) {
 	a := &audited{T: t}
-	o.Now, o.OwnClock, o.Serve, o.Log = a.now, true, true, slog.New(slog.DiscardHandler)
-	var err error
-	if a.store, err = Open(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := a.store.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	o.Now, o.OwnClock, o.Serve = a.now, true, true
+	a.store = opened(t, o)
 	ada := oauth.Account{ID: a.id(), Email: "ada@example.com", Username: "ada", Name: "Ada"}
 	ctx := oauth.WithActor(t.Context(), oauth.Actor{AccountID: ada.ID, Name: "Ada", Address: "192.0.2.7"})
 	a.does("signing up", func() error { return a.store.CreateAccount(ctx, ada, "hash") },

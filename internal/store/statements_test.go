@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -139,16 +137,8 @@ func (s *statements) of(f func()) []string {
 
 func countStatements(t *testing.T, o Options, want map[string]int) {
 	var seen statements
-	o.Now, o.Log, o.statement, o.Serve = time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)), seen.add, true
-	s, err := Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	o.Now, o.statement, o.Serve = time.Now, seen.add, true
+	s := opened(t, o)
 	// No sweeping and no watch while statements are counted: they would share them.
 	s.stopSweeping()
 	s.sweeping.Wait()

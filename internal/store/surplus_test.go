@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
-	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -22,24 +20,12 @@ func TestSurplusIsRevoked(t *testing.T) {
 
 func surplusID(t *testing.T) oauth.ID {
 	t.Helper()
-	id, err := oauth.NewID(rand.Reader, surplusNow)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
+	return newID(t, surplusNow)
 }
 
 func revokesSurplus(t *testing.T, o Options) {
-	o.Now, o.OwnClock, o.PerApplication, o.Log = func() time.Time { return surplusNow }, true, 3, slog.New(slog.DiscardHandler)
-	s, err := Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	o.Now, o.OwnClock, o.PerApplication = func() time.Time { return surplusNow }, true, 3
+	s := opened(t, o)
 	application, ada, bob := surplusID(t), surplusID(t), surplusID(t)
 	for _, id := range []oauth.ID{ada, bob} {
 		if err := s.CreateAccount(t.Context(), oauth.Account{ID: id, Email: id.String(), Username: id.String()}, ""); err != nil {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"log/slog"
 	"testing"
 	"time"
 
@@ -16,16 +15,8 @@ func TestUsesOfEndedConnectionsAreForgotten(t *testing.T) {
 }
 
 func forgetsUses(t *testing.T, o Options) {
-	o.Now, o.OwnClock, o.Log = func() time.Time { return surplusNow }, true, slog.New(slog.DiscardHandler)
-	s, err := Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	o.Now, o.OwnClock = func() time.Time { return surplusNow }, true
+	s := opened(t, o)
 	application := oauth.Application{ID: surplusID(t), ClientID: "client"}
 	// More than one page, and what is kept among what is not.
 	uses := map[oauth.Connection]oauth.Use{}
@@ -44,7 +35,7 @@ func forgetsUses(t *testing.T, o Options) {
 	if err := s.RegisterApplication(t.Context(), application); err != nil {
 		t.Fatal(err)
 	}
-	err = s.write(t.Context(), func(tx *transaction) error {
+	err := s.write(t.Context(), func(tx *transaction) error {
 		for _, id := range accounts {
 			if err := putConsent(tx, oauth.Consent{AccountID: id, ApplicationID: application.ID, Scope: "profile"}); err != nil {
 				return err

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,16 +14,7 @@ import (
 
 func openForTest(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), Options{Folder: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return opened(t, Options{Folder: t.TempDir(), Now: time.Now})
 }
 
 // hold keeps the writer busy until release is called.
