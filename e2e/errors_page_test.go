@@ -41,7 +41,6 @@ func TestErrorLog(t *testing.T) {
 	t.Run("refused authorization requests are explained", func(t *testing.T) { t.Parallel(); testRequestsExplained(t, s) })
 	t.Run("what is no mistake is not there", func(t *testing.T) { t.Parallel(); testNotThere(t, s) })
 	t.Run("the log has pages and a filter", func(t *testing.T) { t.Parallel(); testPages(t, s) })
-	t.Run("nobody else sees the log", func(t *testing.T) { t.Parallel(); testLogOfOthers(t, s) })
 }
 
 // testExplained makes requests one after the other, each of which is refused.
@@ -273,15 +272,6 @@ func linkTo(root *html.Node, text string) string {
 		}
 	}
 	return ""
-}
-
-func testLogOfOthers(t *testing.T, s *server) {
-	app := s.register(t, registration{})
-	mallory := s.browser(s.newAccount(t, "Mallory"))
-	mallory.signIn(t, mallory.open(t, "/sign-in"))
-	if p := mallory.open(t, errorsPath(app)); p.status != http.StatusNotFound {
-		t.Errorf("somebody else's log is answered %d", p.status)
-	}
 }
 
 // TestErrorLogOfReplicas is about what PostgreSQL answers: the rows that explain a refusal.

@@ -93,10 +93,6 @@ func testCoOwnerAsks(t *testing.T, s *server) {
 	owner.open(t, app.path()).reads(t, http.StatusOK, "An administrator will look at this application.")
 	_, path := s.found(t, "applications", app.ClientID, s.nameOf(t, app))
 	s.session.open(t, path).reads(t, http.StatusOK, "application.submitted", "application.scope_requested", cora.name)
-	stranger, _ := s.developer(t)
-	for _, path := range []string{"/submit", "/scopes"} {
-		stranger.submit(t, app.path()+path, url.Values{"scope": {"community"}}).reads(t, http.StatusNotFound)
-	}
 }
 
 // checkDraft demands that somebody else can approve nothing, is told why, and goes back

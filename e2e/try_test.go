@@ -124,16 +124,6 @@ func testTrialCallback(t *testing.T, s *server) {
 	for _, more := range []string{"/", "?x=y", "%20", "/../callback"} {
 		refused("with "+more, s.session, app.request("redirect_uri", s.trialCallback(app)+more))
 	}
-	for _, path := range []string{"/try", "/try/callback?code=x&state=y"} {
-		if p := b.open(t, app.path()+path); p.status != http.StatusNotFound {
-			t.Errorf("%s is answered %d for somebody else", path, p.status)
-		}
-	}
-	for _, step := range []string{"exchange", "call", "refresh", "revoke"} {
-		if p := b.submit(t, app.path()+"/try/"+step, url.Values{"access_token": {"x"}}); p.status != http.StatusNotFound {
-			t.Errorf("%s is answered %d for somebody else", step, p.status)
-		}
-	}
 }
 
 func testTrialSignIn(t *testing.T, s *server) {

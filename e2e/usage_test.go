@@ -8,11 +8,28 @@ import (
 	"github.com/latchkey/latchkey/e2e/postgres"
 )
 
+// TestUsage looks whether what an application does is counted.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	s := inhabited(t)
-	t.Run("what an application does is counted", func(t *testing.T) { t.Parallel(); testCounted(t, s) })
-	t.Run("what a person sees of an application of somebody else is nothing", func(t *testing.T) { t.Parallel(); testUsageOfOthers(t, s) })
+	app, api := s.register(t, registration{}), s.register(t, registration{resourceServer: true})
+	checkFigures(t, s.usage(t, app, "30"), "0", "0", "0", "0", "0")
+	first := s.grant(t, app)
+	bob := s.newAccount(t, "Bob Babbage")
+	s.redeem(t, app, s.browser(bob).authorize(t, app.request()).Query().Get("code")).tokens(t)
+	s.clientCredentials(t, app, "profile").checkStatus(t, http.StatusOK)
+	next := s.refresh(t, app, first.Refresh).tokens(t)
+	for range 3 {
+		s.me(t, next.Access).checkStatus(t, http.StatusOK)
+	}
+	s.do(t, get(checkPath+"?scope=profile", next.Access)).checkStatus(t, http.StatusOK)
+	s.do(t, get(checkPath+"?scope=events", next.Access)).checkStatus(t, http.StatusForbidden)
+	s.introspect(t, api, next.Access)
+	s.introspect(t, api, strings.Repeat("A", 43))
+	for _, days := range []string{"7", "30", "90", "nonsense"} {
+		checkFigures(t, s.usage(t, app, days), "6", "2", "3", "1", "1")
+	}
+	checkFigures(t, s.usage(t, api, "30"), "0", "0", "0", "0", "0")
 }
 
 // usage reads the figures of the page by their names.
@@ -45,36 +62,6 @@ func checkFigures(t *testing.T, got map[string]string, calls, accounts, issued, 
 		if got[name] != want {
 			t.Errorf("%s: %q, want %s", name, got[name], want)
 		}
-	}
-}
-
-func testCounted(t *testing.T, s *server) {
-	app, api := s.register(t, registration{}), s.register(t, registration{resourceServer: true})
-	checkFigures(t, s.usage(t, app, "30"), "0", "0", "0", "0", "0")
-	first := s.grant(t, app)
-	bob := s.newAccount(t, "Bob Babbage")
-	s.redeem(t, app, s.browser(bob).authorize(t, app.request()).Query().Get("code")).tokens(t)
-	s.clientCredentials(t, app, "profile").checkStatus(t, http.StatusOK)
-	next := s.refresh(t, app, first.Refresh).tokens(t)
-	for range 3 {
-		s.me(t, next.Access).checkStatus(t, http.StatusOK)
-	}
-	s.do(t, get(checkPath+"?scope=profile", next.Access)).checkStatus(t, http.StatusOK)
-	s.do(t, get(checkPath+"?scope=events", next.Access)).checkStatus(t, http.StatusForbidden)
-	s.introspect(t, api, next.Access)
-	s.introspect(t, api, strings.Repeat("A", 43))
-	for _, days := range []string{"7", "30", "90", "nonsense"} {
-		checkFigures(t, s.usage(t, app, days), "6", "2", "3", "1", "1")
-	}
-	checkFigures(t, s.usage(t, api, "30"), "0", "0", "0", "0", "0")
-}
-
-func testUsageOfOthers(t *testing.T, s *server) {
-	app := s.register(t, registration{})
-	mallory := s.browser(s.newAccount(t, "Mallory"))
-	mallory.signIn(t, mallory.open(t, "/sign-in"))
-	if p := mallory.open(t, usagePath(app)); p.status != http.StatusNotFound {
-		t.Errorf("somebody else's usage is answered %d", p.status)
 	}
 }
 
