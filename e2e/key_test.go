@@ -15,7 +15,7 @@ func TestAnotherServerKeyIsToldOnce(t *testing.T) {
 		checkKeyTold(t, s, 0) // a first start
 		restart := func() {
 			s.terminate(t)
-			s.again(t)
+			s.again(t, config)
 		}
 		restart()
 		checkKeyTold(t, s, 0)

@@ -53,7 +53,7 @@ func (l *load) catastrophe(t *testing.T, pg *postgres.Server, server, database b
 		pg.Up(t)
 	}
 	if server {
-		l.s.again(t)
+		l.s.again(t, config)
 	} else {
 		l.reach(t, 50)
 		l.end()

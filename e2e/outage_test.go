@@ -109,7 +109,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	t.Logf("%d requests acknowledged, %d refused, slowest %v", l.acknowledged.Load(), l.refused.Load(), l.worst)
 	s.terminate(t)
-	s.again(t)
+	s.again(t, config)
 	l.check(t)
 	s.checkIntegrity(t)
 }

@@ -193,17 +193,8 @@ func testStartTogether(t *testing.T, pg *postgres.Server) {
 		all = append(all, launch(t, nil, "serve", "--listen", "127.0.0.1:0", "--data", data, "--database", database, "--server-key-file", key))
 	}
 	for _, p := range all {
-		at := p.listening(t)
-		res, err := http.Get(at + "/readyz")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = res.Body.Close() // only the status matters
-		if res.StatusCode != http.StatusOK {
-			t.Errorf("readyz answers %d", res.StatusCode)
-		}
+		checkReady(t, p.listening(t))
 	}
-	http.DefaultClient.CloseIdleConnections()
 	for _, p := range all {
 		p.terminate(t)
 		checkLog(t, p.stderr.Bytes())

@@ -37,7 +37,16 @@ func testWaits(t *testing.T) {
 		t.Errorf("stdout has %q before the database is up", out)
 	}
 	pg.Up(t)
-	res, err := http.Get(p.listening(t) + "/readyz")
+	checkReady(t, p.listening(t))
+	p.terminate(t)
+	checkLog(t, p.stderr.Bytes())
+}
+
+// checkReady demands that a server can serve, and leaves no connection open.
+func checkReady(t *testing.T, at string) {
+	t.Helper()
+	defer http.DefaultClient.CloseIdleConnections()
+	res, err := http.Get(at + "/readyz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,9 +54,6 @@ func testWaits(t *testing.T) {
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("readyz answers %d", res.StatusCode)
 	}
-	http.DefaultClient.CloseIdleConnections()
-	p.terminate(t)
-	checkLog(t, p.stderr.Bytes())
 }
 
 func testRefused(t *testing.T) {
@@ -163,7 +169,7 @@ func TestOneServerOnADataFolder(t *testing.T) {
 	app := s.register(t, registration{})
 	s.checkAlive(t, s.clientCredentials(t, app, "").tokens(t).Access) // the first one is not disturbed
 	s.kill(t)
-	s.again(t) // a killed server does not keep its folder
+	s.again(t, config) // a killed server does not keep its folder
 	s.checkAlive(t, s.clientCredentials(t, app, "").tokens(t).Access)
 }
 
@@ -280,7 +286,7 @@ func TestBackup(t *testing.T) {
 	if r := run(t, "", "restore", file, "--data", other.data); r.status != 0 || !strings.Contains(r.stdout, "latchkey.db.before-") {
 		t.Errorf("restore over a database exits with %d and does not name what it kept: %s%s", r.status, r.stdout, r.stderr)
 	}
-	other.again(t)
+	other.again(t, config)
 	other.checkAlive(t, other.refresh(t, app, second.Refresh).tokens(t).Access)
 }
 

@@ -70,8 +70,8 @@ func (s *server) kill(t *testing.T) {
 	s.transport.CloseIdleConnections()
 }
 
-// again starts the server that was killed, on the same data and another port.
-func (s *server) again(t *testing.T) {
+// again serves on the same data and another port.
+func (s *server) again(t *testing.T, config string) {
 	t.Helper()
 	s.serve(t, config)
 	origin, err := url.Parse(s.url)

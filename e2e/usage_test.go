@@ -74,9 +74,7 @@ func TestUsageSurvivesARestart(t *testing.T) {
 		s.me(t, token).checkStatus(t, http.StatusOK)
 	}
 	s.terminate(t)
-	s.serve(t, config)
-	s.session = s.browser(s.ada)
-	s.session.signIn(t, s.session.open(t, "/sign-in"))
+	s.again(t, config)
 	checkFigures(t, s.usage(t, app, "7"), "20", "1", "1", "0", "0")
 }
 

@@ -62,17 +62,6 @@ func impatientServer(t *testing.T, place ...string) *server {
 	return s
 }
 
-// anew serves on the same data and another port.
-func (s *server) anew(t *testing.T) {
-	t.Helper()
-	s.serve(t, impatient)
-	origin, err := url.Parse(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.session.origin = origin // cookies know no ports
-}
-
 func webhookPage(app application) string {
 	return "/settings/applications/" + app.ClientID + "/webhook"
 }
@@ -271,7 +260,7 @@ func testWebhookKilled(t *testing.T, s *server) {
 		got := s.grant(t, app)
 		s.disconnect(t, app)
 		s.kill(t)
-		s.anew(t)
+		s.again(t, impatient)
 		// It may have been told before the server died, and again after.
 		for n := l.next(t, "authorization.revoked"); n.Data["authorization_id"] != authorizationID(t, got.Access); {
 			n = l.next(t, "authorization.revoked")
@@ -285,7 +274,7 @@ func testEndingSecret(t *testing.T, s *server) {
 	s.command(t, "", "application", "rotate-secret", app.ClientID)
 	for range 2 { // it looks when it starts
 		s.terminate(t)
-		s.anew(t)
+		s.again(t, impatient)
 	}
 	n := l.next(t, "secret.ending")
 	ends, err := time.Parse(time.RFC3339, n.Data["ends_at"])
