@@ -93,14 +93,20 @@ func (w *world) send(a oauth.Application) oauth.ID {
 // settled waits until nothing more is tried.
 func (w *world) settled(a oauth.Application, id oauth.ID) oauth.Delivery {
 	w.Helper()
+	return w.await(a, id, func(d oauth.Delivery) bool { return d.DueAt.IsZero() })
+}
+
+// await waits until a delivery is as it should be.
+func (w *world) await(a oauth.Application, id oauth.ID, reached func(oauth.Delivery) bool) oauth.Delivery {
+	w.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
 		d, err := w.store.Delivery(w.Context(), a.ID, id)
 		w.must(err)
-		if d.DueAt.IsZero() {
+		if reached(d) {
 			return d
 		}
 		if time.Now().After(deadline) {
-			w.Fatalf("still due: %+v", d)
+			w.Fatalf("it stays %+v", d)
 		}
 	}
 }
@@ -157,20 +163,10 @@ func TestWhatReceiversAnswer(t *testing.T) {
 	w := newWorld(t, Config{Loopback: true})
 	for _, row := range rows {
 		a := w.application(row.url)
-		id := w.send(a)
 		// The schedule grows too long to wait for its end.
-		var d oauth.Delivery
-		for deadline := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
-			var err error
-			d, err = w.store.Delivery(t.Context(), a.ID, id)
-			w.must(err)
-			if d.Attempts >= row.attempts && (d.Problem != "" && d.DueAt.Sub(w.store.Now()) < attemptTime/2 || !d.DeliveredAt.IsZero()) {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: %+v", row.name, d)
-			}
-		}
+		d := w.await(a, w.send(a), func(d oauth.Delivery) bool {
+			return d.Attempts >= row.attempts && (d.Problem != "" && d.DueAt.Sub(w.store.Now()) < attemptTime/2 || !d.DeliveredAt.IsZero())
+		})
 		if over := row.problem == "" || row.problem == ProblemGone; over != d.DueAt.IsZero() {
 			t.Errorf("%s: tried again: %v; want %v", row.name, !d.DueAt.IsZero(), !over)
 		}
