@@ -28,20 +28,17 @@ func TestFirstRun(t *testing.T) {
 // firstRun waits for the link that serve printed on its second line.
 func (s *server) firstRun(t *testing.T) string {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		lines := strings.Split(string(s.stdout.Bytes()), "\n")
-		if len(lines) < 3 {
-			continue
-		}
-		m := regexp.MustCompile(`^first run: open (http://\S+(/first-run\?key=([0-9a-f]{64})))$`).FindStringSubmatch(lines[1])
-		if m == nil || !strings.HasPrefix(m[1], s.url) {
-			t.Fatalf("the second line is %q", lines[1])
-		}
-		s.vault.add("key of the first run", m[3])
-		return m[2]
+	var lines []string
+	eventually(t, "a link is printed", func() bool {
+		lines = strings.Split(string(s.stdout.Bytes()), "\n")
+		return len(lines) > 2
+	})
+	m := regexp.MustCompile(`^first run: open (http://\S+(/first-run\?key=([0-9a-f]{64})))$`).FindStringSubmatch(lines[1])
+	if m == nil || !strings.HasPrefix(m[1], s.url) {
+		t.Fatalf("the second line is %q", lines[1])
 	}
-	t.Fatal("no link is printed")
-	return ""
+	s.vault.add("key of the first run", m[3])
+	return m[2]
 }
 
 func (s *server) stranger() (*browser, account) {
