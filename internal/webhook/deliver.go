@@ -280,9 +280,11 @@ func (w *Webhooks) post(ctx context.Context, d oauth.Delivery, hook oauth.Webhoo
 		return 0, problemOf(err)
 	}
 	defer answer.Body.Close()
-	// The connection can be used again when the answer was read; what it says is the
-	// receiver's own business.
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		// The connection can be used again when the answer was read; what it says is the
+		// receiver's own business. After a 101 it would be read without any limit of time.
+		_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswer))
+	}
 	switch s := answer.StatusCode; {
 	case s >= 200 && s < 300:
 		return s, ""
@@ -308,7 +310,7 @@ func problemOf(err error) string {
 		return ProblemForbidden
 	case errors.As(err, &name):
 		return ProblemUnresolved
-	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
 		return ProblemTLS
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return ProblemTimeout

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -151,6 +153,7 @@ func TestWhatReceiversAnswer(t *testing.T) {
 		{"a redirect", answering(307), 307, ProblemRedirect, 4},
 		{"nobody there", closed.URL, 0, ProblemUnreachable, 4},
 		{"an unknown certificate", secure.URL, 0, ProblemTLS, 4},
+		{"no TLS", strings.Replace(answering(204), "http:", "https:", 1), 0, ProblemTLS, 4},
 		{"a name without address", "https://nobody.invalid/", 0, ProblemUnresolved, 4},
 		{"an answer without end", receiver(t, func(w http.ResponseWriter, _ *http.Request) {
 			for range 4 * maxAnswer / 1024 {
@@ -176,6 +179,40 @@ func TestWhatReceiversAnswer(t *testing.T) {
 	}
 	if followed.Load() != 0 {
 		t.Error("a redirect was followed")
+	}
+}
+
+func TestAnotherProtocolIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t, Config{Loopback: true})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	w.must(err)
+	var open sync.WaitGroup
+	over := make(chan struct{})
+	t.Cleanup(func() {
+		listener.Close()
+		close(over)
+		open.Wait()
+	})
+	open.Go(func() {
+		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
+			open.Go(func() {
+				defer conn.Close()
+				_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n")
+				<-over
+			})
+		}
+	})
+	a := w.application("http://" + listener.Addr().String())
+	id := w.send(a)
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
+		d, err := w.store.Delivery(t.Context(), a.ID, id)
+		w.must(err)
+		if d.Status == http.StatusSwitchingProtocols && d.Problem == ProblemRefused {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the attempt goes on: %+v", d)
+		}
 	}
 }
 
