@@ -155,13 +155,20 @@ func (m *Meter) writeUses(ctx context.Context, apart time.Duration) error {
 
 func (m *Meter) writeRefusals(ctx context.Context) error {
 	p := &m.pending
-	for len(p.refusals) > 0 || len(p.more) > 0 {
-		batch := p.refusals[:min(store.UsageBatch, len(p.refusals))]
-		if err := m.store.AddRefusals(ctx, batch, p.more); err != nil {
+	for len(p.refusals) > store.UsageBatch {
+		if err := m.store.AddRefusals(ctx, p.refusals[:store.UsageBatch], nil); err != nil {
 			return err
 		}
-		p.refusals = slices.Delete(p.refusals, 0, len(batch))
-		clear(p.more)
+		p.refusals = slices.Delete(p.refusals, 0, store.UsageBatch)
 	}
+	if len(p.refusals) == 0 && len(p.more) == 0 {
+		return nil
+	}
+	// Those that were left out are counted with one that has to be written by then.
+	if err := m.store.AddRefusals(ctx, p.refusals, p.more); err != nil {
+		return err
+	}
+	p.refusals = nil
+	clear(p.more)
 	return nil
 }

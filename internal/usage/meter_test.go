@@ -376,3 +376,27 @@ func TestOnlySoManyRefusedRequestsAreWrittenDown(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatWasLeftOutIsToldOfEveryApplication(t *testing.T) {
+	b := newBench(t)
+	const applications, refused = 2 * store.UsageBatch, 2 * alike
+	var all []oauth.ID
+	for range applications {
+		id := b.id()
+		all = append(all, id)
+		for range refused {
+			b.Refused(Attempt{Application: oauth.Application{ID: id}, Place: "token", Proven: true}, oauth.NewError(oauth.InvalidGrant, "no"))
+		}
+	}
+	b.flush()
+	for _, id := range all {
+		rows, err := b.store.Refusals(t.Context(), id, store.RefusalFilter{Limit: 1000})
+		told := int64(len(rows))
+		for _, r := range rows {
+			told += r.More
+		}
+		if err != nil || told != refused {
+			t.Fatalf("%d refused requests are told in %d rows (%v); want %d", told, len(rows), err, refused)
+		}
+	}
+}
