@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/latchkey/latchkey/internal/application"
 	"github.com/latchkey/latchkey/internal/demo"
 	"github.com/latchkey/latchkey/internal/oauth"
+	"github.com/latchkey/latchkey/internal/server"
 	"github.com/latchkey/latchkey/internal/store"
 )
 
@@ -114,10 +114,7 @@ func (d *demonstration) serve(ctx context.Context, h *house, made *demoMade) err
 	}
 	set.Issuer, set.BaseURL = issuer, appURL
 	defer h.deliver(ctx)()
-	example := &http.Server{
-		Handler: demo.New(set.Config), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
-		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelWarn),
-	}
+	example := server.Limited(demo.New(set.Config), h.log)
 	exampleDone := make(chan error, 1)
 	go func() { exampleDone <- example.Serve(app) }()
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -12,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/latchkey/latchkey/internal/server"
 )
 
 // tables reports the size of each table as the sweeper last estimated it.
@@ -49,14 +50,11 @@ func (c *config) serveMetrics(h *house) (stop func(), err error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelWarn),
-	}
+	metrics := server.Limited(mux, h.log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := metrics.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			h.log.Error("metrics are served no more", "cause", err)
 		}
 	}()
@@ -64,7 +62,7 @@ func (c *config) serveMetrics(h *house) (stop func(), err error) {
 	return func() {
 		limit, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = server.Shutdown(limit)
+		_ = metrics.Shutdown(limit)
 		<-done
 	}, nil
 }
