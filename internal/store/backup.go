@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -113,8 +114,13 @@ func Restore(ctx context.Context, folder, backup string) (kept string, err error
 // checkBackup refuses a file that is no whole database of ours, of this version or an older one,
 // or that is the one to be replaced: what its log holds would be missing.
 func checkBackup(ctx context.Context, folder, file string) (err error) {
-	about, err := os.Stat(file)
+	// Of a file that may not be read SQLite would tell less.
+	f, err := os.Open(file)
 	if err != nil {
+		return fmt.Errorf("read the backup: %w", err)
+	}
+	about, err := f.Stat()
+	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("read the backup: %w", err)
 	}
 	if present, err := os.Stat(filepath.Join(folder, DatabaseFile)); err == nil && os.SameFile(about, present) {
@@ -127,7 +133,7 @@ func checkBackup(ctx context.Context, folder, file string) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var verdict string
 	if err := db.QueryRowContext(ctx, `pragma integrity_check`).Scan(&verdict); err != nil || verdict != "ok" {
-		return fmt.Errorf("%s is not a whole database: %w", file, errors.Join(err, errors.New(verdict)))
+		return fmt.Errorf("%s is not a whole database: %w", file, cmp.Or(err, errors.New(verdict)))
 	}
 	var n int
 	if err := db.QueryRowContext(ctx, `select count(*) from (select 1 from authorizations limit 1)`).Scan(&n); err != nil {

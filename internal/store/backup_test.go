@@ -17,11 +17,11 @@ import (
 	"github.com/latchkey/latchkey/internal/store"
 )
 
-// says fails unless err has the words that tell a person what is wrong.
+// says fails unless err has the words that tell a person what is wrong, on one line.
 func (w *world) says(err error, words string) {
 	w.Helper()
-	if err == nil || !strings.Contains(err.Error(), words) {
-		w.Errorf("got the error %v; want one that says %q", err, words)
+	if err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "\n") {
+		w.Errorf("got the error %q; want one that says %q", err, words)
 	}
 }
 
