@@ -181,7 +181,8 @@ func (s *Store) claimDelivery(ctx context.Context, busy []oauth.ID, lease time.D
 			return err
 		}
 		d.Attempts++
-		_, err = tx.exec(`update deliveries set attempts = $1, due_at = $2 where id = $3`, d.Attempts, toMillis(now.Add(lease)), d.ID[:])
+		// The lease begins when the turn to write has come.
+		_, err = tx.exec(`update deliveries set attempts = $1, due_at = $2 where id = $3`, d.Attempts, toMillis(tx.now.Add(lease)), d.ID[:])
 		return err
 	})
 	if err == nil && w.ApplicationID.IsZero() && left == 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -319,6 +320,47 @@ func othersAreClaimed(w *world) {
 	}
 	if _, _, err := s.ClaimDelivery(w.ctx, []oauth.ID{slow.ID, w.application.ID}, lease); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("claimed of a busy application: %v", err)
+	}
+}
+
+// TestALeaseBeginsWhenTheTurnToWriteHasCome, or an attempt would outlive it where that takes long.
+func TestALeaseBeginsWhenTheTurnToWriteHasCome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, store.Options{Folder: t.TempDir()})
+	var asked atomic.Int64
+	w.at.Now = func() time.Time {
+		asked.Add(1)
+		return w.clock.Now()
+	}
+	s := w.hooked()
+	id := w.tested(s)
+	begun, release := make(chan struct{}), make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		err := s.EditApplication(w.ctx, w.application.ID, func(a oauth.Application) (oauth.Application, error) {
+			close(begun)
+			<-release
+			return a, nil
+		})
+		if err != nil {
+			w.Error(err)
+		}
+	})
+	<-begun
+	before := asked.Load()
+	running.Go(func() {
+		if _, _, err := s.ClaimDelivery(w.ctx, nil, lease); err != nil {
+			w.Error(err)
+		}
+	})
+	for asked.Load() == before {
+		runtime.Gosched()
+	}
+	w.clock.Add(10 * time.Second)
+	close(release)
+	running.Wait()
+	if d, err := s.Delivery(w.ctx, w.application.ID, id); err != nil || !d.DueAt.Equal(w.clock.Now().Add(lease)) {
+		t.Errorf("the lease ends at %v (%v), it is %v", d.DueAt, err, w.clock.Now())
 	}
 }
 
