@@ -15,6 +15,9 @@ type misuse struct {
 	actor   oauth.Actor
 }
 
+// misuseTime is how long one may take to be written, and at the end all that wait, together.
+const misuseTime = 5 * time.Second
+
 // misuseEvery is how often the audit log tells of the same of an account, at most.
 const misuseEvery = time.Minute
 
@@ -45,24 +48,25 @@ func (s *Store) misused(ctx context.Context, m misuse) {
 	}
 }
 
-// noteMisuses writes down what misused was told, until ctx ends.
+// noteMisuses writes down what misused was told, until ctx ends, and then what waits.
 func (s *Store) noteMisuses(ctx context.Context) {
-	for {
+	whole := context.WithoutCancel(ctx)
+	for ctx.Err() == nil {
 		select {
 		case m := <-s.misuses:
-			s.noteMisuse(ctx, m)
+			s.noteMisuse(whole, m)
 		case <-ctx.Done():
-			for range len(s.misuses) {
-				s.noteMisuse(ctx, <-s.misuses)
-			}
-			return
 		}
+	}
+	limit, cancel := context.WithTimeout(whole, misuseTime)
+	defer cancel()
+	for range len(s.misuses) {
+		s.noteMisuse(limit, <-s.misuses)
 	}
 }
 
 func (s *Store) noteMisuse(ctx context.Context, m misuse) {
-	// What is known already is written also while the store is being closed.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(oauth.WithActor(ctx, m.actor)), 5*time.Second)
+	ctx, cancel := context.WithTimeout(oauth.WithActor(ctx, m.actor), misuseTime)
 	defer cancel()
 	err := s.write(ctx, func(tx *transaction) error {
 		since := firstID(tx.now.Add(-misuseEvery))

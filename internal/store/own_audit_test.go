@@ -141,6 +141,31 @@ func (a *audited) auditsFailures(ada oauth.Account) {
 	}
 }
 
+func TestWhatIsMisusedLastIsInTheAuditLog(t *testing.T) {
+	t.Parallel()
+	a := &audited{T: t}
+	var err error
+	if a.store, err = Open(t.Context(), Options{Folder: t.TempDir(), Now: a.now, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := a.store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	a.store.misuses = make(chan misuse, maxMisuses)
+	stranger := oauth.WithActor(t.Context(), oauth.Actor{Name: "somebody", Address: "203.0.113.9"})
+	for range maxMisuses {
+		a.store.SignInFailed(stranger, oauth.Account{ID: a.id(), Name: "Ada"})
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	a.store.noteMisuses(ended)
+	if got := a.log(); len(got) != maxMisuses || got[0] != "session.sign_in_failed by somebody 0 at 203.0.113.9 of 16/0 Ada: " {
+		t.Errorf("the audit log says %q", got)
+	}
+}
+
 func (a *audited) auditsApprovals(ctx context.Context, ada oauth.Account) {
 	application := oauth.Application{ID: a.id(), ClientID: "client", OwnerID: ada.ID, OwnerName: "Ada", Name: "Calendar", Scope: "profile events"}
 	if err := a.store.RegisterApplication(ctx, application); err != nil {
