@@ -91,6 +91,31 @@ func TestTextSaysWhatJSONSaysOfSuspensionsAndOldSecrets(t *testing.T) {
 	}
 }
 
+func TestAReasonStandsUntilThereIsAnother(t *testing.T) {
+	data := t.TempDir()
+	a := makeApplication(t, data)
+	for _, step := range []struct{ command, reason, want string }{
+		{"suspend", "It sends spam.", "It sends spam."},
+		{"suspend", "", "It sends spam."},
+		{"suspend", "It was sold.", "It was sold."},
+		{"resume", "", ""},
+		{"suspend", "", ""},
+	} {
+		args := []string{"application", step.command, a.ClientID, "--data", data}
+		if step.reason != "" {
+			args = append(args, "--reason", step.reason)
+		}
+		if got := call(t, nil, args...); got.status != 0 {
+			t.Fatalf("%s exits with %d: %s", step.command, got.status, got.stderr)
+		}
+		shown := call(t, nil, "application", "show", a.ClientID, "--data", data, "--json")
+		var v applicationView
+		if err := json.Unmarshal([]byte(shown.stdout), &v); err != nil || v.Reason != step.want {
+			t.Errorf("after %s for %q the reason is %q; want %q (%v)", step.command, step.reason, v.Reason, step.want, err)
+		}
+	}
+}
+
 func TestAMarkThatIsNotThereCannotBeTaken(t *testing.T) {
 	data := t.TempDir()
 	a := makeApplication(t, data)

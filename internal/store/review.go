@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -67,14 +68,15 @@ func (s *Store) decide(ctx context.Context, id oauth.ID, e decided) error {
 }
 
 // SuspendApplication switches an application off: it cannot authenticate, and none of
-// its tokens works. Its owner is shown the reason.
+// its tokens works. Its owner is shown the reason; without one, that of a suspension that
+// stands stays.
 func (s *Store) SuspendApplication(ctx context.Context, id oauth.ID, reason string) error {
 	now := s.engine.now()
 	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationSuspended, detail: reason, decide: func(a standing) standing {
 		if a.suspended.IsZero() {
 			a.suspended = now
 		}
-		a.reason = reason
+		a.reason = cmp.Or(reason, a.reason)
 		return a
 	}})
 }
