@@ -146,6 +146,9 @@ func setFlag(flags *pflag.FlagSet, f *pflag.Flag, source string, values []string
 
 // interpret checks what was configured.
 func (c *config) interpret() error {
+	if c.data == "" {
+		return c.wrong("data", " must name a folder")
+	}
 	var err error
 	if c.trusted, err = c.prefixes("trusted_proxies", c.trustedProxies); err != nil {
 		return err

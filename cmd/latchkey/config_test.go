@@ -157,6 +157,15 @@ func TestWhatIsAboutTheProgramNeedsNoConfiguration(t *testing.T) {
 	}
 }
 
+func TestADataFolderHasAName(t *testing.T) {
+	for name, args := range map[string][]string{"the command line": {"--data", ""}, "the file": {"--config", write(t, "data: \"\"\n")}} {
+		want := map[string]int{"the command line": 2, "the file": 1}[name]
+		if got := call(t, nil, append(args, "serve")...); got.status != want || !strings.Contains(got.stderr, "data must name a folder") {
+			t.Errorf("%s: exits with %d: %s", name, got.status, got.stderr)
+		}
+	}
+}
+
 func TestAConfigurationMayBeEmpty(t *testing.T) {
 	data := t.TempDir()
 	makeAccount(t, data, "ada@example.com")

@@ -136,10 +136,14 @@ func refuseUnknownTopics(root *cobra.Command) {
 	}
 }
 
-// checkText refuses what PostgreSQL cannot keep, on every engine.
+// checkText refuses an argument that names nothing, as an unset variable of a shell does, and
+// on every engine what PostgreSQL cannot keep.
 func checkText(flags *pflag.FlagSet, args []string) error {
 	isText := func(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 	for _, arg := range args {
+		if arg == "" {
+			return usageError{errors.New("an argument is empty")}
+		}
 		if !isText(arg) {
 			return usageError{fmt.Errorf("the argument %q is not UTF-8 text", arg)}
 		}

@@ -20,6 +20,8 @@ func TestWrongUsageIsSeenBeforeTheDataIs(t *testing.T) {
 		{"a limit that is no number of this machine", "must be an integer", nil, []string{"authorization", "list", "--limit", "99999999999999999999"}},
 		{"an account that is no text", `the argument "\xff" is not UTF-8 text`, nil, []string{"account", "disable", "\xff"}},
 		{"an account with a NUL", `the argument "a\x00" is not UTF-8 text`, nil, []string{"account", "disable", "a\x00"}},
+		{"a file without a name", "an argument is empty", nil, []string{"backup", ""}},
+		{"an application without a name", "an argument is empty", nil, []string{"application", "delete", ""}},
 		{"a reason that is no text", "the value of --reason is not UTF-8 text", nil, []string{"application", "suspend", "x", "--reason", "a\xff"}},
 		{"an issuer in a variable that is no text", "the value of --issuer is not UTF-8 text", map[string]string{"LATCHKEY_ISSUER": "a\xff"}, []string{"serve"}},
 		{"one of several values that is no text", "the value of --redirect-uri is not UTF-8 text", nil,
