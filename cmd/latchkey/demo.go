@@ -51,6 +51,9 @@ type demonstration struct {
 }
 
 func (d *demonstration) run(ctx context.Context, temporary bool) (err error) {
+	if d.catalogue != nil && !d.catalogue.All().Covers(oauth.ProfileScope) {
+		return d.wrong("scopes", ": %s is missing, and the example application needs it; add it, or leave the configuration out", oauth.ProfileScope)
+	}
 	if temporary {
 		if d.data, err = os.MkdirTemp("", "latchkey-demo-"); err != nil {
 			return fmt.Errorf("make a temporary data folder: %w", err)
@@ -212,12 +215,12 @@ func (made *demoMade) prepare(ctx context.Context, h *house, appURL string) (dem
 		return set, err
 	}
 	set.email = owner.Email
-	details := application.Details{Name: demoApplication, RedirectURIs: []string{appURL + "/callback"}, Scope: "profile"}
+	details := application.Details{Name: demoApplication, RedirectURIs: []string{appURL + "/callback"}, Scope: oauth.ProfileScope}
 	a, secret, err := made.application(ctx, h, owner, details)
 	if err != nil {
 		return set, err
 	}
-	set.Config = demo.Config{ClientID: a.ClientID, ClientSecret: secret, Scope: "profile", MissingScope: "community"}
+	set.Config = demo.Config{ClientID: a.ClientID, ClientSecret: secret, Scope: string(oauth.ProfileScope), MissingScope: "community"}
 	if _, known := h.grants.Catalogue().Find("community"); !known {
 		set.MissingScope = ""
 	}
@@ -241,7 +244,7 @@ func (made *demoMade) account(ctx context.Context, h *house) (owner oauth.Accoun
 func (made *demoMade) application(ctx context.Context, h *house, owner oauth.Account, details application.Details) (oauth.Application, string, error) {
 	a, err := h.applications.OwnedBy(ctx, owner.ID, made.ClientID)
 	if errors.Is(err, store.ErrNotFound) {
-		a, secret, err := h.applications.Register(ctx, application.Registration{Details: details, Owner: owner}, false)
+		a, secret, err := h.applications.Register(ctx, application.Registration{Details: details, Owner: owner}, true)
 		if err != nil {
 			return a, "", err
 		}
@@ -251,7 +254,7 @@ func (made *demoMade) application(ctx context.Context, h *house, owner oauth.Acc
 	if err != nil {
 		return a, "", err
 	}
-	_, err = h.applications.Edit(ctx, a.ID, false, func(application.Details) (application.Details, error) { return details, nil })
+	_, err = h.applications.Edit(ctx, a.ID, true, func(application.Details) (application.Details, error) { return details, nil })
 	if err != nil {
 		return a, "", err
 	}

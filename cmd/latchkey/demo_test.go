@@ -139,3 +139,21 @@ func TestTheDemoFindsWhatItMadeUnderAnyName(t *testing.T) {
 		t.Errorf("exits with %d after its application was deleted: %s", got.status, got.stderr)
 	}
 }
+
+func TestTheDemoNeedsTheScopeThatItAsksFor(t *testing.T) {
+	for _, row := range []struct {
+		name, scopes string
+		status       int
+		want         string
+	}{
+		{"which is not configured", "[{name: events, description: See your events}]", 1, "line 1: scopes: profile is missing"},
+		{"which an administrator has to allow", "[{name: profile, description: See who you are, approval: administrator}]", 0, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got := tryDemo(t, map[string]string{"LATCHKEY_CONFIG": write(t, "scopes: "+row.scopes+"\n")})
+			if got.status != row.status || (got.stdout == "") == (row.status == 0) || !strings.Contains(got.stderr, row.want) {
+				t.Errorf("exits with %d: %s%s", got.status, got.stdout, got.stderr)
+			}
+		})
+	}
+}
