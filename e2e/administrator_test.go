@@ -217,6 +217,9 @@ func testCommandsAudited(t *testing.T, s *server) {
 	id := strings.TrimPrefix(path, "/admin/applications/")
 	log := s.session.open(t, "/admin/audit?actor=command+line&application="+id)
 	log.reads(t, http.StatusOK, "application.registered", "authorization.revoked", "application.suspended", "Odd.", "application.resumed", "application.deleted", "command line")
+	// The log leads to what is gone, and that leads back.
+	s.session.open(t, path).reads(t, http.StatusOK, "Audit log", "application.registered", "application.deleted")
+	s.session.open(t, "/admin/applications/01890000-0000-7000-8000-000000000000").reads(t, http.StatusNotFound)
 }
 
 func testExport(t *testing.T, s *server) {

@@ -91,7 +91,19 @@ func (a *Admin) findApplication(ctx context.Context, reference string) (oauth.Ap
 }
 
 func (a *Admin) showApplication(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	return a.writeApplication(w, r, person, http.StatusOK, page.ReasonForm{})
+	err := a.writeApplication(w, r, person, http.StatusOK, page.ReasonForm{})
+	if id, ok := oauth.ParseID(r.PathValue("id")); ok && errors.Is(err, store.ErrNotFound) {
+		// The audit log outlives what it is about, and leads here.
+		about, err := a.recent(r, store.AuditFilter{ApplicationID: id}, 1)
+		if err != nil {
+			return err
+		}
+		if len(about) > 0 {
+			page.Redirect(w, "/admin/audit?application="+id.String())
+			return nil
+		}
+	}
+	return err
 }
 
 func (a *Admin) writeApplication(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, form page.ReasonForm) error {
