@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -106,6 +107,12 @@ func testOptionalScopes(t *testing.T, s *server) {
 	s.session.submit(t, app.path()+"/settings", app.settings("scope", "profile", "optional_scope", "events")).reads(t, http.StatusOK, "Saved.")
 	if got := show(); strings.Contains(got, "optional_scope") {
 		t.Errorf("what is not asked for can be left out: %s", got)
+	}
+	often := app.settings()
+	often["scope"], often["optional_scope"] = slices.Repeat(often["scope"], 150), []string{"events", "events"}
+	s.session.submit(t, app.path()+"/settings", often).reads(t, http.StatusOK, "Saved.")
+	if got := show(); !strings.Contains(got, `"scope": "profile events"`) || !strings.Contains(got, `"optional_scope": "events"`) {
+		t.Errorf("what came often is there often: %s", got)
 	}
 	s.session.submit(t, app.path()+"/settings", app.settings()).reads(t, http.StatusOK, "Saved.")
 	older, _ := s.session.open(t, app.path()+"/settings").button("Save")
@@ -211,6 +218,7 @@ func testWrongSettings(t *testing.T, s *server) {
 		{"redirect_uris", "nowhere", "nowhere: It is not an absolute URL"},
 		{"scope", "everything", "Unknown scope"},
 		{"scope", "", "Choose at least one scope."},
+		{"scope", "profile\tevents", "Choose at least one scope."},
 	} {
 		if wrong.field != "site" && wrong.field != "privacy" && wrong.field != "terms" {
 			s.session.submit(t, "/settings/applications/new", app.settings(wrong.field, wrong.value)).reads(t, http.StatusUnprocessableEntity, wrong.want)

@@ -90,13 +90,12 @@ func (p *Portal) posted(r *http.Request, has oauth.Scope, person *signin.Person)
 		Privacy: r.PostFormValue("privacy"), Terms: r.PostFormValue("terms"),
 		RedirectURIs: strings.Fields(r.PostFormValue("redirect_uris")),
 	}
-	// A scope that cannot be read is none of the configured ones, and refused as that.
-	d.Scope = oauth.Scope(strings.TrimSpace(strings.Join(r.PostForm["scope"], " ")))
-	if parsed, refusal := oauth.ParseScope(string(d.Scope)); refusal == nil {
-		d.Scope = parsed
-	}
+	// A configured scope is there once, however often it came. Any other is refused as unknown.
+	configured := p.Grants.Configured()
+	ticked := func(boxes string) oauth.Scope { return oauth.Scope(strings.Join(r.PostForm[boxes], " ")) }
+	d.Scope = configured.Within(ticked("scope")).With(ticked("scope").Without(configured))
 	// What is not asked for cannot be left out.
-	d.OptionalScope = oauth.Scope(strings.Join(r.PostForm["optional_scope"], " ")).Within(d.Scope)
+	d.OptionalScope = configured.Within(ticked("optional_scope")).Within(d.Scope)
 	form := p.formOf(d, r.PostFormValue("seen"), has, person)
 	form.RedirectURIs, form.Public = r.PostFormValue("redirect_uris"), r.PostFormValue("kind") == "public"
 	return d, form
