@@ -2,9 +2,14 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image/color"
+	"io"
+	"mime/multipart"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,6 +32,7 @@ func TestDeveloper(t *testing.T) {
 		{"a page from before a replacement ends no other secret", testEndedBefore},
 		{"nothing is submitted where nothing is reviewed", testNoReview},
 		{"what others change meanwhile stays", testMeanwhile},
+		{"who is removed while a logo comes changes none", testRemovedMeanwhile},
 		{"what cannot be is said beside the field", testWrongSettings},
 		{"applications are found among many", testManyApplications},
 		{"an account owns only so many applications", testFullAccount},
@@ -204,6 +210,51 @@ func testMeanwhile(t *testing.T, s *server) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is lost:\n%s", want, got)
 		}
+	}
+}
+
+// testRemovedMeanwhile has a co-owner begin to send a logo, and send the rest as somebody who is none any more.
+func testRemovedMeanwhile(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	cora, b := s.signedIn(t, "Cora Coowner")
+	people := s.session.press(t, s.session.open(t, app.path()+"/people"), "Add co-owner", "co-owner", cora.email)
+	rest, form := io.Pipe()
+	begun, answered := make(chan struct{}), make(chan error, 1)
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
+		close(begun)
+		return nil
+	}})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+app.path()+"/logo", rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := multipart.NewWriter(form)
+	req.Header.Set("Content-Type", w.FormDataContentType())
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	// The server asks for the form when it begins to read it.
+	req.Header.Set("Expect", "100-continue")
+	go func() {
+		res, err := b.client.Do(req)
+		if err == nil {
+			err = res.Body.Close()
+		}
+		answered <- err
+	}()
+	select {
+	case <-begun:
+	case err := <-answered:
+		t.Fatalf("the form is answered before it is read: %v", err)
+	}
+	s.session.press(t, people, "Remove")
+	part, err := w.CreateFormFile("logo", "logo.png")
+	if err == nil {
+		_, err = part.Write(dotted(t, color.Black, 0))
+	}
+	if err := errors.Join(err, w.Close(), form.Close(), <-answered); err != nil {
+		t.Fatal(err)
+	}
+	if logo := s.session.open(t, app.path()+"/settings").image("emblem"); logo != "" {
+		t.Errorf("the logo is %s", logo)
 	}
 }
 
