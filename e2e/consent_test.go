@@ -212,6 +212,25 @@ func testBinding(t *testing.T, s *server, bob account) {
 		b.press(t, p, "Allow").checkNoCode(t)
 		checkAsked(t, b.visit(t, app.request()), true)
 	})
+	t.Run("a consent page is of no use when what it shows of the application has changed", func(t *testing.T) {
+		t.Parallel()
+		for _, change := range [][]string{
+			{"--name", "Another"}, {"--site", "https://client.example"}, {"--privacy", "https://client.example"}, {"--terms", "https://client.example"},
+			{"--redirect-uri", callback, "--redirect-uri", callback + "2"},
+		} {
+			app := s.register(t, registration{})
+			p := s.session.visit(t, app.request())
+			s.command(t, "", append([]string{"application", "update", app.ClientID}, change...)...)
+			checkOutOfDate(t, s.session.press(t, p, "Allow"))
+		}
+	})
+	t.Run("a consent page counts although the application may ask for something else meanwhile", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{})
+		p := s.session.visit(t, app.request())
+		s.command(t, "", "application", "update", app.ClientID, "--scope", "profile")
+		checkAsked(t, s.session.press(t, p, "Allow"), false)
+	})
 	t.Run("nothing that a consent page posts can be changed", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})

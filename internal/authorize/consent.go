@@ -118,7 +118,7 @@ func (h *Handler) seal(id oauth.ID, q *request) [32]byte {
 	a, identity := q.Application, q.Application.Identity()
 	shown := []string{
 		string(id[:]), string(q.person.Session.ID[:]), string(q.person.Account.ID[:]), string(a.ID[:]), string(identity[:]),
-		a.Logo, a.Privacy, a.Terms, string(a.Scope), string(a.OptionalScope), q.parameters.Encode(),
+		a.Privacy, a.Terms, string(a.OptionalScope), q.parameters.Encode(),
 	}
 	for _, p := range h.permissions(q) {
 		shown = append(shown, p.Name, p.Description)
