@@ -35,6 +35,10 @@ func testDraft(t *testing.T, s *server) {
 	settings := "/settings/applications/" + app.ClientID
 	b.open(t, settings).reads(t, http.StatusOK, "Only you, co-owners and test accounts can authorize this application.")
 	checkDraft(t, s, app, name)
+	// Whether the person is shown it or not.
+	if n := strings.Count(b.open(t, errorsPath(app)).text(), "Name the account among the test accounts"); n != 2 {
+		t.Errorf("%d refused requests are told, want 2", n)
+	}
 
 	// What the owner may do.
 	s.clientCredentials(t, app, "").tokens(t)

@@ -15,6 +15,7 @@ func (h *Handler) mayAuthorize(w http.ResponseWriter, r *http.Request, q *reques
 	case err != nil:
 		h.door.Fail(w, r, err)
 	case !may && q.prompts("none"):
+		h.note(r, q, errNotReviewed())
 		h.redirectError(w, r, q, errNotReviewed())
 	case !may:
 		h.showDraft(w, r, q)
