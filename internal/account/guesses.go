@@ -9,7 +9,7 @@ import (
 	"github.com/latchkey/latchkey/internal/throttle"
 )
 
-// guesses counts wrong passwords for an email address, whether there is an account or not:
+// guesses counts passwords that let nobody in, for an email address, whether there is an account or not:
 // strictly those of one network, and loosely all of them, so that a stranger keeps nobody out.
 type guesses struct {
 	fromNetwork, fromAll *throttle.Throttle

@@ -54,9 +54,6 @@ func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser
 	if unknown {
 		stored = a.hasher.decoy
 	}
-	if len(password) > 4*maxPassword {
-		password = ""
-	}
 	matches, err := a.hasher.verify(ctx, password, stored)
 	if err != nil {
 		return Entry{}, err
@@ -67,13 +64,17 @@ func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser
 		}
 		return Entry{}, errWrongPassword()
 	}
-	a.signInsByAddress.Return(byAddress, from)
-	a.guesses.giveBack(email, from)
 	if found.Disabled {
 		a.store.SignInFailed(ctx, found)
 		return Entry{}, &Problem{Message: oauth.Say("This account is disabled. Ask those who run this platform.")}
 	}
-	return a.enter(ctx, found, stored, b)
+	entry, err := a.enter(ctx, found, stored, b)
+	if err == nil {
+		// Who is not let in had the password looked at all the same, which is dear.
+		a.signInsByAddress.Return(byAddress, from)
+		a.guesses.giveBack(email, from)
+	}
+	return entry, err
 }
 
 func errWrongPassword() *Problem {

@@ -123,3 +123,67 @@ func TestAStrangerKeepsNobodyOut(t *testing.T) {
 		t.Errorf("after ten wrong ones it is %v", err)
 	}
 }
+
+func TestAPasswordThatLetsNobodyInIsCounted(t *testing.T) {
+	a, s := newAccounts(t, rand.Reader)
+	home := netip.MustParseAddr("192.0.2.7")
+	for name, shut := range map[string]func(oauth.Account) error{
+		"disabled": func(who oauth.Account) error { return s.DisableAccount(t.Context(), who.ID) },
+		"busy": func(who oauth.Account) error {
+			for a.TakeAct(who.ID, home) == nil {
+			}
+			return nil
+		},
+	} {
+		who, err := a.Create(t.Context(), Registration{Email: name + "@example.com", Name: "Ada", Password: old})
+		if err == nil {
+			err = shut(who)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			if _, err := a.SignIn(t.Context(), who.Email, old, Browser{Address: home}); err == nil {
+				t.Fatalf("%s, and signed in", name)
+			}
+		}
+		if _, ok := a.guesses.fromNetwork.Take(here(who.Email, home), home); ok {
+			t.Errorf("%s: after ten passwords there may be another", name)
+		}
+	}
+}
+
+func TestASessionLivesAsLongAsItIsUsed(t *testing.T) {
+	a, _ := newAccounts(t, rand.Reader)
+	at := a.now()
+	a.now = func() time.Time { return at }
+	home := Browser{Address: netip.MustParseAddr("192.0.2.7")}
+	if _, err := a.Create(t.Context(), Registration{Email: "ada@example.com", Name: "Ada", Password: old}); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := a.SignIn(t.Context(), "ada@example.com", old, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	another, err := oauth.NewToken(rand.Reader, entry.Session.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lifetime = time.Hour
+	for _, use := range []struct {
+		of     string
+		after  time.Duration
+		cookie string
+		lives  bool
+	}{
+		{"a cookie that was made up", time.Minute, another.String(), false},
+		{"one that has not ended", lifetime - 2*time.Minute, entry.Cookie, true},
+		{"one that was used since", lifetime - time.Millisecond, entry.Cookie, true},
+		{"one that nobody used any more", lifetime, entry.Cookie, false},
+	} {
+		at = at.Add(use.after)
+		if _, _, err := a.Session(t.Context(), use.cookie); (err == nil) != use.lives {
+			t.Errorf("%s: %v", use.of, err)
+		}
+	}
+}
