@@ -84,7 +84,7 @@ func errWrongPassword() *Problem {
 // enter starts the session of an account whose password, by its stored hash, was
 // proved.
 func (a *Accounts) enter(ctx context.Context, account oauth.Account, password string, b Browser) (Entry, error) {
-	if tooMuch := a.TakeAct(account.ID, b.Address); tooMuch != nil {
+	if tooMuch := a.takeEntry(account.ID, b.Address); tooMuch != nil {
 		return Entry{}, tooMuch
 	}
 	now := a.now().UTC()
@@ -108,10 +108,16 @@ func (a *Accounts) enter(ctx context.Context, account oauth.Account, password st
 	return Entry{Session: s, Account: account, Cookie: token.String()}, err
 }
 
-// TakeAct counts something that an account does, such as sending a form or signing in. It is
-// a problem where that is too much.
-func (a *Accounts) TakeAct(account oauth.ID, from netip.Addr) *Problem {
-	return take(a.acts, account.String(), from)
+// TakeAct counts something that an account does, such as sending a form, or a session where its
+// id is given. It is a problem where that is too much.
+func (a *Accounts) TakeAct(of oauth.ID, from netip.Addr) *Problem {
+	return take(a.acts, of.String(), from)
+}
+
+// takeEntry counts a sign-in that succeeds, apart from other acts: those, somebody may use up who
+// has a cookie of the account and not its password.
+func (a *Accounts) takeEntry(account oauth.ID, from netip.Addr) *Problem {
+	return take(a.acts, "sign-in "+account.String(), from)
 }
 
 // seenEvery is how often the use of a session is written down, at most.

@@ -130,7 +130,7 @@ func TestAPasswordThatLetsNobodyInIsCounted(t *testing.T) {
 	for name, shut := range map[string]func(oauth.Account) error{
 		"disabled": func(who oauth.Account) error { return s.DisableAccount(t.Context(), who.ID) },
 		"busy": func(who oauth.Account) error {
-			for a.TakeAct(who.ID, home) == nil {
+			for a.takeEntry(who.ID, home) == nil {
 			}
 			return nil
 		},

@@ -11,7 +11,7 @@ import (
 
 // step does what a form on one of the pages of a request asks for.
 func (h *Handler) step(w http.ResponseWriter, r *http.Request, q *request) {
-	if q.person != nil && !h.door.MayAct(w, r, q.person) {
+	if q.person != nil && !h.door.MayAct(w, r, q.person, q.person.Account.ID) {
 		return
 	}
 	switch r.PostFormValue("step") {

@@ -59,6 +59,13 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 			mux.Handle(pattern, p.signedIn(h))
 		}
 	}
+	// Somebody who has another session of the account cannot use up that it may be ended.
+	for pattern, h := range map[string]handler{
+		"POST /settings/security/sessions/{id}/end":   p.endSession,
+		"POST /settings/security/sessions/end-others": p.endOtherSessions,
+	} {
+		mux.Handle(pattern, p.counted(h, func(person *signin.Person) oauth.ID { return person.Session.ID }))
+	}
 }
 
 // personRoutes are the pages that everybody has.
@@ -67,16 +74,14 @@ func (p *Portal) personRoutes() map[string]handler {
 		"GET /{$}":                  p.home,
 		"GET /settings":             p.home,
 		"GET /settings/connections": p.listConnections,
-		"POST /settings/connections/{id}/disconnect":  p.disconnect,
-		"POST /settings/connections/disconnect-all":   p.disconnectAll,
-		"GET /settings/profile":                       p.showProfile,
-		"POST /settings/profile":                      p.changeProfile,
-		"POST /settings/profile/picture":              p.changePicture,
-		"POST /settings/profile/picture/remove":       p.removePicture,
-		"GET /settings/security":                      p.showSecurity,
-		"POST /settings/security/password":            p.changePassword,
-		"POST /settings/security/sessions/{id}/end":   p.endSession,
-		"POST /settings/security/sessions/end-others": p.endOtherSessions,
+		"POST /settings/connections/{id}/disconnect": p.disconnect,
+		"POST /settings/connections/disconnect-all":  p.disconnectAll,
+		"GET /settings/profile":                      p.showProfile,
+		"POST /settings/profile":                     p.changeProfile,
+		"POST /settings/profile/picture":             p.changePicture,
+		"POST /settings/profile/picture/remove":      p.removePicture,
+		"GET /settings/security":                     p.showSecurity,
+		"POST /settings/security/password":           p.changePassword,
 	}
 }
 
@@ -84,8 +89,13 @@ func (p *Portal) personRoutes() map[string]handler {
 // or application.ErrNotFound for what is not there or somebody else's.
 type handler func(http.ResponseWriter, *http.Request, *signin.Person) error
 
-// signedIn lets nobody in who is not, and shows what went wrong.
+// signedIn lets nobody in who is not, counts what the account does, and shows what went wrong.
 func (p *Portal) signedIn(h handler) http.Handler {
+	return p.counted(h, func(person *signin.Person) oauth.ID { return person.Account.ID })
+}
+
+// counted is signedIn, and counts by another id.
+func (p *Portal) counted(h handler, by func(*signin.Person) oauth.ID) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		person, err := p.Door.Person(r)
 		switch {
@@ -95,7 +105,7 @@ func (p *Portal) signedIn(h handler) http.Handler {
 		case person == nil:
 			p.Door.AskFirst(w, r)
 			return
-		case !p.Door.MayAct(w, r, person):
+		case !p.Door.MayAct(w, r, person, by(person)):
 			return
 		}
 		err = h(w, person.Acting(r), person)

@@ -275,12 +275,13 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
 	page.Redirect(w, "/sign-in")
 }
 
-// MayAct counts what the person sends. Where that is too much it answers, and reports false.
-func (d *Door) MayAct(w http.ResponseWriter, r *http.Request, person *Person) bool {
+// MayAct counts what the person sends, by the id of their account, or of their session. Where that
+// is too much it answers, and reports false.
+func (d *Door) MayAct(w http.ResponseWriter, r *http.Request, person *Person, by oauth.ID) bool {
 	if r.Method != http.MethodPost {
 		return true
 	}
-	problem := d.accounts.TakeAct(person.Account.ID, throttle.Client(r.RemoteAddr))
+	problem := d.accounts.TakeAct(by, throttle.Client(r.RemoteAddr))
 	if problem == nil {
 		return true
 	}
