@@ -31,7 +31,7 @@ var templates embed.FS
 //go:embed assets
 var assets embed.FS
 
-// styles are one stylesheet, base.css first, in files by what they are for.
+// styles are one stylesheet, in files by what they are for, in the order of their names.
 //
 //go:embed styles/*.css
 var styles embed.FS
