@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"image/color"
 	"net/http"
 	"os"
@@ -33,6 +34,17 @@ func (b *tab) colour(t *testing.T) string {
 		x.drawImage(shown, 0, 0, 1, 1);
 		return [...x.getImageData(0, 0, 1, 1).data].slice(0, 3).join();
 	})()`))
+}
+
+// testAddress signs in with addresses that Chromium refuses, or sends in another form, where a
+// field has the type email.
+func testAddress(t *testing.T, c *chromium, s *server) {
+	for _, email := range []string{"jörg." + strings.ToLower(rand.Text()) + "@people.example", "ada." + strings.ToLower(rand.Text()) + "@bücher.example"} {
+		person := account{email, "pass phrase " + rand.Text(), "Jörg Bücher"}
+		s.vault.add("password", person.password)
+		s.command(t, person.password+"\n", "account", "create", "--email", person.email, "--name", person.name, "--password-stdin")
+		c.signedIn(t, s, person)
+	}
 }
 
 func testPicture(t *testing.T, c *chromium, s *server) {

@@ -46,6 +46,7 @@ func TestBrowser(t *testing.T) {
 		{"a person chooses with the keys alone", testChoosing},
 		{"the keyboard alone is enough", testKeys},
 		{"sessions elsewhere are ended", testSessions},
+		{"an address signs in as it is written", testAddress},
 		{"a person shows a picture", testPicture},
 		{"a person sees what applications do, and ends it", testConnections},
 		{"a developer sets up a webhook", testWebhookTab},

@@ -17,6 +17,7 @@ func TestPhonesLeaveWhatIsNoProseAsItIsTyped(t *testing.T) {
 		"heir":          People{Frame: Frame{Account: account}, Owner: true},
 		"redirect_uris": NewApplication{Frame: Frame{Account: account}},
 		"scope-2":       FirstRun{Rows: []ScopeRow{{Number: 2}}},
+		"email":         SignUp{},
 	} {
 		input := regexp.MustCompile(`<(input|textarea) id="` + name + `"[^>]*>`).FindString(rendered(t, c))
 		if !strings.Contains(input, `autocapitalize="none"`) {

@@ -231,7 +231,12 @@ func (p *Pages) functions(l *Language) template.FuncMap {
 			return template.HTML(`<span lang="en">` + html.EscapeString(s) + `</span>`)
 		},
 		"field": func(name string, label any, kind, value string, problems map[string]oauth.Sentence) Field {
-			return Field{Name: name, Label: label, Kind: kind, Value: value, Problem: problems[name]}
+			f := Field{Name: name, Label: label, Kind: kind, Value: value, Problem: problems[name]}
+			if kind == "email" {
+				// In an input of this type browsers refuse some addresses, and send others not as typed.
+				f.Kind, f.Keyboard, f.Literal = "text", "email", true
+			}
+			return f
 		},
 		"member": func(clientID string, m oauth.Member) any {
 			return struct {
@@ -281,6 +286,8 @@ type Field struct {
 	Problem     oauth.Sentence
 	// Autocomplete is a token of HTML, section 4.10.18.7.
 	Autocomplete string
+	// Keyboard is the one that phones show (inputmode), empty for that of the Kind.
+	Keyboard string
 	// Literal is for what is no prose: phones neither capitalise nor correct it.
 	Literal bool
 }
