@@ -93,6 +93,10 @@ func strangers(t *testing.T, b *tab, s *server, app application) {
 	b.fill(t, "Email address", unbroken+"@people.example", "Password", "x")
 	b.press(t, "Sign in")
 	b.begins(t, "#password")
+	// A script that comes late leaves the keyboard to whoever types by then.
+	b.do(t, chromedp.Focus(chromedp.ID("email")))
+	obtain(t, b, chromedp.Evaluate[bool](`import("/assets/page.js?late").then(() => true)`, chromedp.EvalAwaitPromise))
+	b.begins(t, "#email")
 	b.ask(t, s, app)
 	b.reads(t, "to continue to "+unbroken)
 	b.press(t, "Sign up")
