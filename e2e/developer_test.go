@@ -24,6 +24,7 @@ func TestDeveloper(t *testing.T) {
 		name string
 		test func(*testing.T, *server)
 	}{
+		{"each page about an application has a title of its own", testTitles},
 		{"an application shows its logo and its links where people are asked", testLooks},
 		{"the code for an application that asks nobody asks for what needs nobody", testCodeAlone},
 		{"what people may leave out is chosen in the settings", testOptionalScopes},
@@ -51,6 +52,19 @@ func (a application) settings(pairs ...string) url.Values {
 		v.Set(pairs[i], pairs[i+1])
 	}
 	return v
+}
+
+func testTitles(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	where := map[string]string{}
+	for _, tab := range []string{"", "/settings", "/try", "/usage", "/errors", "/webhook", "/people"} {
+		for title := range descendants(s.session.open(t, app.path()+tab).root, "title") {
+			if other, known := where[words(title)]; known {
+				t.Errorf("%q is the title of %q and of %q", words(title), other, tab)
+			}
+			where[words(title)] = tab
+		}
+	}
 }
 
 func testCodeAlone(t *testing.T, s *server) {

@@ -96,7 +96,13 @@ func TestGuide(t *testing.T) {
 	t.Run("a search finds, and says when it finds nothing", func(t *testing.T) {
 		t.Parallel()
 		b := s.browser(account{})
-		b.open(t, "/docs?q=invalid_gr").reads(t, http.StatusOK, "invalid_grant")
+		found := b.open(t, "/docs?q=invalid_gr")
+		found.reads(t, http.StatusOK, "invalid_grant")
+		for title := range descendants(found.root, "title") {
+			if !strings.HasPrefix(words(title), "Search: invalid_gr") {
+				t.Errorf("the title of what was found is %q", words(title))
+			}
+		}
 		b.open(t, "/docs?q=zebra").reads(t, http.StatusOK, "Nothing was found.")
 		b.open(t, "/docs?q="+url.QueryEscape(`"><script>alert(1)</script>`)).reads(t, http.StatusOK, "<script>")
 		b.open(t, "/docs/nowhere").reads(t, http.StatusNotFound, "There is no such page")

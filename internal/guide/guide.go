@@ -92,6 +92,7 @@ func (g *Guide) show(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if content.Query != "" {
+		content.Frame.Title = oauth.Say("Search: %s", content.Query)
 		content.Results = search(sections, content.Query)
 		for i, found := range content.Results {
 			content.Results[i].Address = about.address(found.Slug, found.Anchor)

@@ -41,7 +41,7 @@ func (p *Portal) writePeople(w http.ResponseWriter, r *http.Request, person *sig
 			content.Heir = &m
 		}
 	}
-	content.Frame = frame(r, person, "applications", oauth.Say("%s", a.Name))
+	content.Frame = frame(r, person, "applications", oauth.Say("People of %s", a.Name))
 	content.Tabs, content.Application, content.Owner = page.TabsOf(a, "people"), a, a.OwnerID == person.Account.ID
 	p.Pages.Write(w, r, status, content)
 	return nil

@@ -16,7 +16,7 @@ func (p *Portal) showSettings(w http.ResponseWriter, r *http.Request, person *si
 
 func (p *Portal) writeSettings(w http.ResponseWriter, r *http.Request, person *signin.Person, status int, a oauth.Application, form page.ApplicationForm) {
 	form.Public = a.Public
-	framed := frame(r, person, "applications", oauth.Say("%s", a.Name))
+	framed := frame(r, person, "applications", oauth.Say("Settings of %s", a.Name))
 	framed.Self = applicationPath(a.ClientID) + "/settings"
 	p.Pages.Write(w, r, status, page.ApplicationSettings{
 		Frame: framed, Tabs: page.TabsOf(a, "settings"), Form: form, Application: a, Owner: a.OwnerID == person.Account.ID,
