@@ -251,6 +251,11 @@ func testWebhookForm(t *testing.T, s *server) {
 	if p.status != http.StatusUnprocessableEntity || !strings.Contains(p.text(), "Choose at least one event.") {
 		t.Errorf("no event: %d %s", p.status, p.text())
 	}
+	for _, told := range []string{"Enter the URL that is to be told.", "Choose at least one event."} {
+		if p := s.session.submitEvents(t, empty, "Create webhook", ""); !strings.Contains(p.text(), told) {
+			t.Errorf("with both wrong the form does not say %q: %s", told, p.text())
+		}
+	}
 }
 
 func testWebhookKilled(t *testing.T, s *server) {

@@ -174,8 +174,12 @@ func (p *Portal) setWebhook(w http.ResponseWriter, r *http.Request, person *sign
 		for _, name := range r.PostForm["event"] {
 			chosen = append(chosen, oauth.WebhookEvent(name))
 		}
+		problems := map[string]oauth.Sentence{problem.Field: problem.Message}
+		for _, other := range problem.More {
+			problems[other.Field] = other.Message
+		}
 		return p.writeWebhook(w, r, person, http.StatusUnprocessableEntity, a, page.WebhookForm{
-			URL: r.PostFormValue("url"), Events: webhookChoices(chosen), Problems: map[string]oauth.Sentence{problem.Field: problem.Message},
+			URL: r.PostFormValue("url"), Events: webhookChoices(chosen), Problems: problems,
 		})
 	}
 	if err != nil {

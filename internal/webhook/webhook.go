@@ -76,6 +76,8 @@ type Problem struct {
 	// Field names the input; empty when the problem is not one input's.
 	Field   string
 	Message oauth.Sentence
+	// More are those of other inputs.
+	More []*Problem
 	// RetryAfter is set when there were too many attempts.
 	RetryAfter time.Duration
 }
@@ -92,8 +94,9 @@ func (w *Webhooks) Of(ctx context.Context, application oauth.ID) (oauth.Webhook,
 // developer can mend it.
 func (w *Webhooks) Set(ctx context.Context, a oauth.Application, address string, events []string) error {
 	address = strings.TrimSpace(address)
-	if wrong := w.guard.checkURL(address); !wrong.IsZero() {
-		return &Problem{Field: "url", Message: wrong}
+	var wrong []*Problem
+	if ofURL := w.guard.checkURL(address); !ofURL.IsZero() {
+		wrong = append(wrong, &Problem{Field: "url", Message: ofURL})
 	}
 	var chosen []oauth.WebhookEvent
 	for _, e := range oauth.WebhookEvents() {
@@ -102,7 +105,11 @@ func (w *Webhooks) Set(ctx context.Context, a oauth.Application, address string,
 		}
 	}
 	if len(chosen) == 0 {
-		return &Problem{Field: "event", Message: oauth.Say("Choose at least one event.")}
+		wrong = append(wrong, &Problem{Field: "event", Message: oauth.Say("Choose at least one event.")})
+	}
+	if len(wrong) > 0 {
+		wrong[0].More = wrong[1:]
+		return wrong[0]
 	}
 	return w.store.SetWebhook(ctx, a, address, chosen, describe(address, chosen))
 }
