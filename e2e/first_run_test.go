@@ -76,6 +76,7 @@ func testFirstRun(t *testing.T) {
 		"Use one word":              firstRunForm(person, "scope-2", "two words"),
 		"This scope is there":       firstRunForm(person, "scope-2", "profile"),
 		"Write what an application": firstRunForm(person, "sentence-2", ""),
+		"then, in at most 80":       firstRunForm(person, "sentence-2", strings.Repeat("x", 100)),
 	} {
 		b.submit(t, "/first-run", form).reads(t, http.StatusUnprocessableEntity, name)
 	}

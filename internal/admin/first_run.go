@@ -180,7 +180,7 @@ func postedScope(name, sentence, nameField, sentenceField string, problems map[s
 	}
 	clean, wrong := oauth.CleanName(sentence)
 	if !wrong.IsZero() {
-		problems[sentenceField] = oauth.Say("Write what an application may do then, in a few words.")
+		problems[sentenceField] = oauth.Say("Write what an application may do then, in at most %d characters.", oauth.MaxName)
 	}
 	return oauth.Permission{Name: name, Description: clean}
 }
