@@ -111,8 +111,12 @@ func (b *tab) inspect(t *testing.T) []string {
 	return b.examine(t)
 }
 
-// colours are the rules of axe-core that a colour scheme decides.
-const colours = `runOnly: ["color-contrast", "link-in-text-block"]`
+// colours are the rules of axe-core that a colour scheme decides. What is for fingers (WCAG 2.2,
+// 2.5.8) it looks at only when it is told to.
+const (
+	colours = `runOnly: ["color-contrast", "link-in-text-block"]`
+	fingers = `rules: {"target-size": {enabled: true}}`
+)
 
 // examine weighs the page, runs axe-core on it in both windows and both colour schemes, and
 // looks whether it fits a large window.
@@ -126,7 +130,7 @@ func (b *tab) examine(t *testing.T) []string {
 	for _, view := range []struct {
 		window        window
 		scheme, rules string
-	}{{phone, "light", ""}, {phone, "dark", colours}, {desk, "light", colours}, {desk, "dark", ""}} {
+	}{{phone, "light", fingers}, {phone, "dark", colours}, {desk, "light", colours}, {desk, "dark", fingers}} {
 		b.look(t, view.window, view.scheme)
 		for _, violation := range obtain(t, b, chromedp.Evaluate[[]string](fmt.Sprintf(runAxe, view.rules), chromedp.EvalAwaitPromise)) {
 			complaints = append(complaints, fmt.Sprintf("axe, %s, %s: %s", view.window.name, view.scheme, violation))
