@@ -144,15 +144,7 @@ func (a *audited) auditsFailures(ada oauth.Account) {
 func TestWhatIsMisusedLastIsInTheAuditLog(t *testing.T) {
 	t.Parallel()
 	a := &audited{T: t}
-	var err error
-	if a.store, err = Open(t.Context(), Options{Folder: t.TempDir(), Now: a.now, Log: slog.New(slog.DiscardHandler)}); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := a.store.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	a.store = opened(t, Options{Folder: t.TempDir(), Now: a.now})
 	a.store.misuses = make(chan misuse, maxMisuses)
 	stranger := oauth.WithActor(t.Context(), oauth.Actor{Name: "somebody", Address: "203.0.113.9"})
 	for range maxMisuses {
