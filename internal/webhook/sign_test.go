@@ -59,3 +59,30 @@ func TestTheJavaScriptOfTheDocumentationVerifies(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSecretBeforeSignsForADay(t *testing.T) {
+	w := newWorld(t, Config{}).hooks
+	now := w.store.Now()
+	const id, body, day = "a", "{}", 24 * time.Hour
+	by := func(generation int64) string {
+		return w.signatures(oauth.Webhook{Generation: generation}, id, now, body)
+	}
+	for _, row := range []struct {
+		name    string
+		rotated time.Time
+		want    string
+	}{
+		{"a secret that replaced none", time.Time{}, by(2)},
+		{"one that replaced another just now", now, by(2) + " " + by(1)},
+		{"one that did nearly a day ago", now.Add(time.Hour - day), by(2) + " " + by(1)},
+		{"one that did a day ago", now.Add(-day), by(2)},
+	} {
+		hook := oauth.Webhook{Generation: 2, RotatedAt: row.rotated}
+		if got := w.signatures(hook, id, now, body); got != row.want {
+			t.Errorf("%s: signed %s; want %s", row.name, got, row.want)
+		}
+		if until := w.Overlap(hook); until.IsZero() == strings.Contains(row.want, " ") || !until.IsZero() && !until.Equal(row.rotated.Add(day)) {
+			t.Errorf("%s: the one before signs until %v", row.name, until)
+		}
+	}
+}
