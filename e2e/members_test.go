@@ -76,6 +76,29 @@ func TestPeopleOfAnApplication(t *testing.T) {
 			t.Errorf("who left is answered %d", p.status)
 		}
 	})
+	t.Run("to a stranger it is not there", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{})
+		tester, stranger := s.newAccount(t, "Tess Tester"), in(t, grace)
+		tested := in(t, tester)
+		add(t, in(t, s.ada), app, "Add test account", "tester", tester.email).reads(t, http.StatusOK, tester.name)
+		for _, b := range []*browser{stranger, tested} {
+			for _, path := range []string{"", "/settings", "/usage", "/errors", "/webhook", "/people", "/try", "/try/callback"} {
+				b.open(t, settings(app, path)).reads(t, http.StatusNotFound, "There is nothing here")
+			}
+			for path, values := range map[string]url.Values{
+				"/secret": nil, "/secret/end": nil, "/settings": app.settings("name", "Taken"), "/logo": nil, "/logo/remove": nil, "/delete": nil,
+				"/try/exchange": nil, "/try/call": nil, "/try/refresh": nil, "/try/revoke": nil, "/submit": nil, "/scopes": {"scope": {"community"}},
+				"/people/add": {"role": {"tester"}, "tester": {grace.email}}, "/people/remove": {"role": {"tester"}, "account": {"x"}},
+				"/people/leave": nil, "/transfer/accept": nil, "/transfer/decline": nil,
+				"/webhook": {"url": {"https://client.example"}}, "/webhook/test": nil, "/webhook/secret": nil, "/webhook/delete": nil,
+				"/webhook/deliveries/00000000-0000-0000-0000-000000000000": nil,
+			} {
+				b.submit(t, settings(app, path), values).reads(t, http.StatusNotFound, "There is nothing here")
+			}
+		}
+		s.clientCredentials(t, app, "").tokens(t)
+	})
 	t.Run("whoever removes a co-owner is told what that one still knows", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -20,6 +21,29 @@ func TestAddressesThatAreRefused(t *testing.T) {
 		if _, err := cleanEmail(address); (err != nil) != refused {
 			t.Errorf("%+q: %v", address, err)
 		}
+	}
+}
+
+func TestSigningUp(t *testing.T) {
+	a, _ := newAccounts(t, rand.Reader)
+	home := Browser{Address: netip.MustParseAddr("192.0.2.7")}
+	signUp := func(r Registration) (Entry, error) { return a.SignUp(t.Context(), r, home) }
+	ada := Registration{Email: "ada@example.com", Name: "Ada", Password: old, Administrator: true}
+	if _, err := signUp(ada); !errors.Is(err, ErrSignUpClosed) {
+		t.Errorf("where the operator creates the accounts it is %v", err)
+	}
+	a.config.SignUp = true
+	if entry, err := signUp(ada); err != nil || entry.Account.Administrator {
+		t.Errorf("who signs up is an administrator: %v, %v", entry.Account.Administrator, err)
+	}
+	var problem *Problem
+	for range 19 {
+		if _, err := signUp(Registration{}); !errors.As(err, &problem) || problem.RetryAfter > 0 {
+			t.Fatalf("an empty form is answered %v", err)
+		}
+	}
+	if _, err := signUp(Registration{}); !errors.As(err, &problem) || problem.RetryAfter != 3*time.Minute {
+		t.Errorf("the twenty-first form from one network is answered %v", err)
 	}
 }
 
