@@ -24,6 +24,39 @@ func TestAddressesThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestUsernamesThatAreRefused(t *testing.T) {
+	for username, refused := range map[string]bool{
+		"ab": false, "9z": false, "a_": false, "a-b.c": false, strings.Repeat("z", 32): false,
+		"": true, "a": true, "_a": true, "-a": true, ".a": true, "aB": true, "a b": true, "zo\u00eb": true, strings.Repeat("z", 33): true,
+	} {
+		if wrong := checkUsername(username); (wrong != nil) != refused {
+			t.Errorf("%q: %v", username, wrong)
+		}
+	}
+}
+
+func TestAUsernameIsMadeOfTheName(t *testing.T) {
+	id, ok := oauth.ParseID("019a22da-0fb3-79a1-880d-c643f819ec82")
+	if !ok {
+		t.Fatal("it is no id")
+	}
+	for name, want := range map[string][3]string{
+		"Ada Lovelace": {"adalovelace", "adalovelace-ec82", "adalovelace-f819ec82"},
+		"Al":           {"al", "al-ec82", "al-f819ec82"},
+		"\u00c6":       {"user-ec82", "user-ec82", "user-f819ec82"},
+		strings.Repeat("Zoe ", 20): {
+			strings.Repeat("zoe", 7) + "zo", strings.Repeat("zoe", 7) + "zo-ec82", strings.Repeat("zoe", 7) + "zo-f819ec82",
+		},
+	} {
+		for attempt, want := range want {
+			got := usernameFrom(oauth.Account{ID: id, Name: name}, attempt)
+			if wrong := checkUsername(got); got != want || wrong != nil {
+				t.Errorf("of %q, for the %d. time, it is %q, want %q: %v", name, attempt+1, got, want, wrong)
+			}
+		}
+	}
+}
+
 func TestSigningUp(t *testing.T) {
 	a, _ := newAccounts(t, rand.Reader)
 	home := Browser{Address: netip.MustParseAddr("192.0.2.7")}
