@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -294,5 +295,56 @@ func TestARememberedAccountIsWhole(t *testing.T) {
 	}
 	if disabled, known := m.knownDisabled(want.ID); !disabled || !known {
 		t.Error("it is not known to be disabled")
+	}
+}
+
+// A client may write one scope in very many orders.
+func TestScopesThatNobodyUsesMakeWay(t *testing.T) {
+	m := newMemory(cachedOnSQLite, nil, func() bool { return true })
+	scope := func(n int) oauth.Scope { return oauth.Scope(fmt.Sprint("profile s", n)) }
+	learn := func(n int) {
+		t.Helper()
+		_, err := m.learn(numbered(n), func() (checked, error) {
+			return checked{check: oauth.Check{AccountID: numbered(n), Status: oauth.StatusRevoked, GrantType: oauth.GrantClientCredentials, Access: oauth.AccessToken{Scope: scope(n)}}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := func(n int) bool {
+		t.Helper()
+		c, ok := m.recall(numbered(n))
+		if ok && (c.check.Access.Scope != scope(n) || c.check.Status != oauth.StatusRevoked || c.check.GrantType != oauth.GrantClientCredentials || c.disabled) {
+			t.Fatalf("what was learnt with %q is recalled as %+v", scope(n), c)
+		}
+		return ok
+	}
+	const used, unused = 0, 1
+	for n := range 3 * maxScopes {
+		learn(n)
+		if !known(used) {
+			t.Fatalf("after %d scopes the one in use has made way", n)
+		}
+		if n != unused && n != used && !known(n) {
+			t.Fatalf("with %d scopes before, nothing is remembered", n)
+		}
+	}
+	if known(unused) {
+		t.Error("what nobody used has a scope still")
+	}
+	if kept := len(m.scopes.numbers); kept > maxScopes {
+		t.Errorf("%d scopes are kept", kept)
+	}
+	learn(unused)
+	if !known(unused) {
+		t.Error("a scope that made way does not come back")
+	}
+
+	m = newMemory(cachedOnSQLite, nil, func() bool { return true })
+	m.scopes.last = maxNumber - 1
+	learn(used)
+	learn(unused)
+	if !known(used) || known(unused) {
+		t.Error("the last number is not given, or another one behind it")
 	}
 }

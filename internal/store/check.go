@@ -46,91 +46,115 @@ type checkRecord struct {
 	issued, expires int64
 	// changes is how often the account had changed when it was read whether it is disabled.
 	changes uint32
-	scope   scopeNumber
-	status  oauth.Status
-	flags   checkFlags
+	// bits are flags, the status and the number of the scope.
+	bits uint32
 }
 
-// scopeNumber stands for a scope.
-type scopeNumber uint16
-
-// checkFlags are in one byte, so that a record has 88.
-type checkFlags uint8
-
+// The bits of a record, from the lowest.
 const (
 	// forItself tells the grants apart: an application's own, or a person's.
-	forItself checkFlags = 1 << iota
+	forItself = 1 << iota
 	ofDisabledAccount
+
+	statusShift = 2
+	statusMask  = 3
+	numberShift = 4
 )
 
-// scopeNumbers gives scopes numbers, by which records name them. It is safe for
-// concurrent use.
+// scopeNumbers gives scopes numbers, by which records name them. Each number is given once. A
+// scope that nobody used since the search for a place last came by makes way for a new one, and
+// what is remembered by its number counts no more. It is safe for concurrent use.
 type scopeNumbers struct {
 	mu      sync.Mutex
-	numbers map[oauth.Scope]scopeNumber
-	// scopes by their numbers; what is in it never changes.
-	scopes atomic.Pointer[[]oauth.Scope]
+	numbers map[oauth.Scope]uint32
+	// last is the number that was given or passed over last.
+	last uint32
+	// places are by the remainder of the number.
+	places [maxScopes]atomic.Pointer[numberedScope]
 }
 
-// maxScopes bounds how many scopes have numbers: clients may write one scope in many
-// orders.
-const maxScopes = 4096
+type numberedScope struct {
+	scope  oauth.Scope
+	number uint32
+	used   atomic.Bool
+}
 
-// number returns false for a scope that has no number and gets none.
-func (n *scopeNumbers) number(s oauth.Scope) (scopeNumber, bool) {
+const (
+	// maxScopes bounds how many scopes have numbers: clients may write one scope in many
+	// orders.
+	maxScopes = 4096
+	// maxNumber is what fits into a record.
+	maxNumber = 1<<(32-numberShift) - 1
+)
+
+// number returns false where all numbers were given.
+func (n *scopeNumbers) number(s oauth.Scope) (uint32, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if number, ok := n.numbers[s]; ok {
 		return number, true
 	}
-	var scopes []oauth.Scope
-	if old := n.scopes.Load(); old != nil {
-		scopes = *old
-	}
-	if len(scopes) == maxScopes {
-		return 0, false
-	}
 	if n.numbers == nil {
-		n.numbers = map[oauth.Scope]scopeNumber{}
+		n.numbers = map[oauth.Scope]uint32{}
 	}
-	number := scopeNumber(len(scopes))
-	n.numbers[s] = number
-	// Readers of the old slice end before what is appended.
-	scopes = append(scopes, s)
-	n.scopes.Store(&scopes)
-	return number, true
+	for n.last < maxNumber {
+		n.last++
+		place := &n.places[n.last%maxScopes]
+		if before := place.Load(); before != nil {
+			if before.used.Swap(false) {
+				continue
+			}
+			delete(n.numbers, before.scope)
+		}
+		n.numbers[s] = n.last
+		place.Store(&numberedScope{scope: s, number: n.last})
+		return n.last, true
+	}
+	return 0, false
+}
+
+// scope is what has a number, unless it made way.
+func (n *scopeNumbers) scope(number uint32) (oauth.Scope, bool) {
+	named := n.places[number%maxScopes].Load()
+	if named.number != number {
+		return "", false
+	}
+	if !named.used.Load() {
+		named.used.Store(true)
+	}
+	return named.scope, true
 }
 
 // seal makes the record of a check, without the previous token; false where it cannot be kept.
 func (n *scopeNumbers) seal(c checked, changes uint32) (checkRecord, bool) {
 	access := c.check.Access
-	scope, ok := n.number(access.Scope)
+	number, ok := n.number(access.Scope)
 	r := checkRecord{
 		application: c.check.ApplicationID, account: c.check.AccountID, access: access.Hash,
 		issued: toMillis(access.IssuedAt), expires: toMillis(access.ExpiresAt),
-		changes: changes, scope: scope, status: c.check.Status,
+		changes: changes, bits: number<<numberShift | uint32(c.check.Status)<<statusShift,
 	}
 	if c.check.GrantType == oauth.GrantClientCredentials {
-		r.flags |= forItself
+		r.bits |= forItself
 	}
 	if c.disabled {
-		r.flags |= ofDisabledAccount
+		r.bits |= ofDisabledAccount
 	}
 	return r, ok
 }
 
-// open is the check of a record that seal made.
-func (n *scopeNumbers) open(r *checkRecord) checked {
-	c := checked{disabled: r.flags&ofDisabledAccount != 0, check: oauth.Check{
-		ApplicationID: r.application, AccountID: r.account, GrantType: oauth.GrantAuthorizationCode, Status: r.status,
-		Access: oauth.AccessToken{
-			Hash: r.access, Scope: (*n.scopes.Load())[r.scope], IssuedAt: fromMillis(r.issued), ExpiresAt: fromMillis(r.expires),
-		},
+// open is the check of a record that seal made; false where its scope made way.
+func (n *scopeNumbers) open(r *checkRecord) (c checked, ok bool) {
+	scope, ok := n.scope(r.bits >> numberShift)
+	c = checked{disabled: r.bits&ofDisabledAccount != 0, check: oauth.Check{
+		ApplicationID: r.application, AccountID: r.account, GrantType: oauth.GrantAuthorizationCode,
+		Status: oauth.Status(r.bits >> statusShift & statusMask),
+		Access: oauth.AccessToken{Hash: r.access, Scope: scope, IssuedAt: fromMillis(r.issued), ExpiresAt: fromMillis(r.expires)},
 	}}
-	if r.flags&forItself != 0 {
+	if r.bits&forItself != 0 {
 		c.check.GrantType = oauth.GrantClientCredentials
 	}
-	return c
+	return c, ok
 }
 
 // accountChanges counts how often accounts were changed, many of them together: so a

@@ -100,7 +100,8 @@ func (m *memory) recall(id oauth.ID) (c checked, ok bool) {
 	if !ok {
 		return c, false
 	}
-	return m.scopes.open(&r), r.changes == m.accountChanges.at(r.account).Load()
+	c, ok = m.scopes.open(&r)
+	return c, ok && r.changes == m.accountChanges.at(r.account).Load()
 }
 
 // account returns what is remembered of an account, or reads it.
