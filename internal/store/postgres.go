@@ -32,6 +32,8 @@ type postgres struct {
 	batches int
 	log     *slog.Logger
 	clock   func() time.Time
+	// schema tells apart what several schemas of one database would share: locks and channels.
+	schema uint32
 	// skew is how far the database's clock is ahead of ours.
 	skew atomic.Int64
 	// left is when all connections were ended, as the bell counts time.
@@ -272,22 +274,34 @@ func uniqueness(err error) error {
 	return err
 }
 
-// sweepLock is the key of the advisory lock that one sweeper holds.
-const sweepLock = 7_302_461_905
+// The classes of the advisory locks: of the process that brings the schema up to date, of the one
+// that sweeps, and those by which replicas know of each other: every connection of a replica shares
+// the lock of its number. They differ in bits that the numbers of two schemas have in common.
+const (
+	migrationLock = 0x1c617064
+	sweepLock     = 0x2c617064
+	presence      = 0x4c617064
+)
+
+// class is that of a lock in our schema: PostgreSQL has one of a key for a whole database.
+func (p *postgres) class(of uint32) int32 { return int32(of ^ p.schema) }
+
+// channel is the name of a channel of our schema.
+func (p *postgres) channel(name string) string { return fmt.Sprintf("%s_%d", name, p.schema) }
 
 func (p *postgres) sweeper(ctx context.Context) (release func(), ok bool, err error) {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	if err = conn.QueryRow(ctx, `select pg_try_advisory_lock($1)`, int64(sweepLock)).Scan(&ok); err != nil || !ok {
+	if err = conn.QueryRow(ctx, `select pg_try_advisory_lock($1, 0)`, p.class(sweepLock)).Scan(&ok); err != nil || !ok {
 		conn.Release()
 		return nil, false, err
 	}
 	return func() {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		if _, err := conn.Exec(limit, `select pg_advisory_unlock($1)`, int64(sweepLock)); err != nil {
+		if _, err := conn.Exec(limit, `select pg_advisory_unlock($1, 0)`, p.class(sweepLock)); err != nil {
 			// The lock goes with its session.
 			_ = conn.Conn().Close(limit)
 		}

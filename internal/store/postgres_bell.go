@@ -16,7 +16,7 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// The channel on which replicas tell each other what changed, and the limits of
+// The channel on which the replicas of a schema tell each other what changed, and the limits of
 // the conversation.
 const (
 	bellChannel = "latchkey"
@@ -164,7 +164,7 @@ func (b *bell) tell(changes []change) {
 	for _, payload := range payloads(changes) {
 		for {
 			attempt, stop := context.WithTimeout(limit, attemptPatience)
-			_, err := b.p.pool.Exec(attempt, `select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`, bellChannel, payload)
+			_, err := b.p.pool.Exec(attempt, `select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`, b.p.channel(bellChannel), payload)
 			stop()
 			if err == nil {
 				break
@@ -210,16 +210,12 @@ func parsePayload(payload string) []change {
 	return changes
 }
 
-// presence is the class of the advisory locks by which replicas know of each other: every
-// connection of a replica shares the lock of its number.
-const presence = 1_281_454_180
-
 // bePresent is done on every connection before it is used, but for the one on which the schema is
 // brought up to date: it shares the lock of the replica, and says so. Whoever is alone hears of a
 // process before that has changed anything, however short it lives.
 func (b *bell) bePresent(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, `select pg_advisory_lock_shared($1, $2), set_config('synchronous_commit', 'off', true),
-		case when not pg_is_in_recovery() then pg_notify($3, $4)::text end`, presence, b.number, arrivalChannel, b.own)
+		case when not pg_is_in_recovery() then pg_notify($3, $4)::text end`, b.p.class(presence), b.number, b.p.channel(arrivalChannel), b.own)
 	if err != nil {
 		return fmt.Errorf("tell other replicas of a connection: %w", err)
 	}
@@ -232,7 +228,7 @@ func (b *bell) notAlone() { b.alone.Store(int64(-silence - b.elapsed())) }
 
 // countOthers counts the connections of other replicas, and of commands.
 const countOthers = `(select count(*) from pg_locks where locktype = 'advisory' and objsubid = 2
-	and database = (select oid from pg_database where datname = current_database()) and classid::bigint = $1 and objid::bigint <> $2)`
+	and database = (select oid from pg_database where datname = current_database()) and classid::bigint::bit(32)::int = $1 and objid::bigint <> $2)`
 
 // beat makes this replica's heartbeat, looks for others, and measures the database's clock.
 func (b *bell) beat() {
@@ -259,7 +255,7 @@ func (b *bell) beat() {
 // lookAround makes a heartbeat and counts the others.
 func (b *bell) lookAround(ctx context.Context) error {
 	before, asked, others := b.alone.Load(), b.elapsed(), 0
-	err := b.p.pool.QueryRow(ctx, `select `+countOthers+`, pg_notify($3, '')`, presence, b.number, b.own).Scan(&others, nil)
+	err := b.p.pool.QueryRow(ctx, `select `+countOthers+`, pg_notify($3, '')`, b.p.class(presence), b.number, b.own).Scan(&others, nil)
 	if err != nil || others > 0 {
 		b.notAlone()
 		return err
@@ -313,7 +309,8 @@ func (b *bell) hear(ctx context.Context) error {
 	if err := b.bePresent(limit, conn); err != nil {
 		return err
 	}
-	if _, err := conn.Exec(limit, `listen `+bellChannel+`; listen `+arrivalChannel+`; listen `+b.own); err != nil {
+	arrivals := b.p.channel(arrivalChannel)
+	if _, err := conn.Exec(limit, `listen `+b.p.channel(bellChannel)+`; listen `+arrivals+`; listen `+b.own); err != nil {
 		return err
 	}
 	b.listening.Store(int64(b.elapsed()))
@@ -341,7 +338,7 @@ func (b *bell) hear(ctx context.Context) error {
 				b.p.log.Info("the connection that hears of revocations is back")
 				b.lost = false
 			}
-		case arrivalChannel:
+		case arrivals:
 			if n.Payload != b.own {
 				b.notAlone()
 			}

@@ -102,3 +102,36 @@ func TestAVisitBetweenTwoBeatsEndsWhatIsRemembered(t *testing.T) {
 	})
 	await(t, "the replica is alone again", func() bool { return one.isAlone(one.elapsed()) })
 }
+
+func TestSchemasOfOneDatabaseKnowNothingOfEachOther(t *testing.T) {
+	t.Parallel()
+	database := realpostgres.Start(t).Database(t)
+	conn, err := pgx.Connect(t.Context(), database)
+	must(t, err)
+	_, err = conn.Exec(t.Context(), `create schema other`)
+	must(t, errors.Join(err, conn.Close(t.Context())))
+	first, one, _ := replica(t, database, true)
+	await(t, "the replica of the first schema trusts its memory", one.trusted)
+	account := oauth.ID{1}
+	_, err = first.memory.account(account, func() (oauth.Account, error) { return oauth.Account{ID: account}, nil })
+	must(t, err)
+	// Each server sweeps now and then by itself.
+	sweeps := func(s *Store) func() bool {
+		return func() bool {
+			release, ok, err := s.engine.sweeper(t.Context())
+			must(t, err)
+			if ok {
+				t.Cleanup(release)
+			}
+			return ok
+		}
+	}
+	await(t, "somebody sweeps the first schema", sweeps(first))
+
+	second, other, _ := replica(t, database+"&search_path=other", true)
+	await(t, "the replica of the other schema is alone in it", func() bool { return other.trusted() && other.isAlone(other.elapsed()) })
+	await(t, "somebody sweeps the other schema meanwhile", sweeps(second))
+	if _, remembered := first.memory.accounts.get(account); !remembered || !one.isAlone(one.elapsed()) {
+		t.Error("the replica of the first schema was disturbed")
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 // How long Open waits.
@@ -39,6 +38,11 @@ func (p *postgres) start(ctx context.Context, config *pgx.ConnConfig, existing b
 	if err := p.await(ctx, db); err != nil {
 		return err
 	}
+	// Where there is none, whatever needs one says so.
+	err := db.QueryRowContext(ctx, `select coalesce((select oid::bigint from pg_namespace where nspname = current_schema()), 0)`).Scan(&p.schema)
+	if err != nil {
+		return fmt.Errorf("look for the schema: %w", err)
+	}
 	if existing {
 		var missing bool
 		if err := db.QueryRowContext(ctx, `select to_regclass('authorizations') is null`).Scan(&missing); err != nil {
@@ -60,7 +64,7 @@ func (p *postgres) start(ctx context.Context, config *pgx.ConnConfig, existing b
 func (p *postgres) prepare(ctx context.Context, db *sql.DB) error {
 	limit, cancel := context.WithTimeout(ctx, migrationPatience)
 	defer cancel()
-	if _, err := db.ExecContext(limit, `select pg_advisory_lock($1)`, lock.DefaultLockID); err != nil {
+	if _, err := db.ExecContext(limit, `select pg_advisory_lock($1, 0)`, p.class(migrationLock)); err != nil {
 		return fmt.Errorf("wait for another process that brings the database up to date: %w", err)
 	}
 	pending, err := pendingMigrations(ctx, goose.DialectPostgres, db, "postgres")
@@ -85,7 +89,7 @@ func (p *postgres) prepare(ctx context.Context, db *sql.DB) error {
 func (p *postgres) awaitDeparture(ctx context.Context, db *sql.DB) error {
 	for deadline := time.Now().Add(departure); ; {
 		var others int
-		if err := db.QueryRowContext(ctx, `select `+countOthers, presence, p.bell.number).Scan(&others); err != nil {
+		if err := db.QueryRowContext(ctx, `select `+countOthers, p.class(presence), p.bell.number).Scan(&others); err != nil {
 			return fmt.Errorf("look for other processes: %w", err)
 		}
 		if others == 0 {
