@@ -72,12 +72,13 @@ func (s *Store) CountApplications(ctx context.Context, owner oauth.ID) (n int, e
 
 // EditApplication lets edit decide on the application as it is now, and writes the
 // name, links, logo, redirect URIs, scopes and the state of review that it returns. Its
-// error is returned, and nothing is changed then.
+// error is returned, and nothing is changed then. ErrNotFound: the actor does not manage it, or
+// no more.
 func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oauth.Application) (oauth.Application, error)) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		before, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
-		if err != nil {
-			return tx.absent(err)
+		before, err := tx.managed(id)
+		if err != nil || tx.refusal != nil {
+			return err
 		}
 		a, err := edit(before)
 		if err != nil {
@@ -101,12 +102,16 @@ func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oaut
 // DeleteApplication removes an application. With it all its tokens die, and the consents
 // to it end: none counts without its application. The sweeper removes them, the
 // authorizations and what its webhook left behind, which may be too many for one transaction.
+// ErrNotFound: the actor does not own it, or no more.
 func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		// No approval may come in between.
 		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
 		if err != nil {
 			return tx.absent(err)
+		}
+		if !tx.owns(a) {
+			return tx.refuse(ErrNotFound)
 		}
 		if _, err := tx.exec(`insert into deleted_applications (application_id) values ($1)`, id[:]); err != nil {
 			return err

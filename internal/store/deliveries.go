@@ -212,7 +212,11 @@ func (s *Store) ReleaseDelivery(ctx context.Context, d oauth.Delivery) error {
 // Redeliver makes a delivery of an application due now, and forgets what became of it.
 func (s *Store) Redeliver(ctx context.Context, a oauth.Application, id oauth.ID) error {
 	return s.write(ctx, func(tx *transaction) error {
-		err := tx.oneRow(`update deliveries set due_at = $1, delivered_at = 0, status = 0, problem = '' where id = $2 and application_id = $3
+		a, err := tx.managed(a.ID)
+		if err != nil || tx.refusal != nil {
+			return err
+		}
+		err = tx.oneRow(`update deliveries set due_at = $1, delivered_at = 0, status = 0, problem = '' where id = $2 and application_id = $3
 			and exists (select 1 from webhooks where webhooks.application_id = deliveries.application_id and created_at = webhook)`, toMillis(tx.now), id[:], a.ID[:])
 		if err != nil || tx.refusal != nil {
 			return err

@@ -40,13 +40,13 @@ func (s *Store) EndPreviousSecret(ctx context.Context, id oauth.ID, made time.Ti
 	})
 }
 
-// changeApplication does something to an application that is there, and writes down
+// changeApplication does something to an application whose actor manages it, and writes down
 // that it was done.
 func (s *Store) changeApplication(ctx context.Context, id oauth.ID, kind oauth.AuditKind, f func(*transaction, oauth.Application) error) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
-		if err != nil {
-			return tx.absent(err)
+		a, err := tx.managed(id)
+		if err != nil || tx.refusal != nil {
+			return err
 		}
 		if err := f(tx, a); err != nil || tx.refusal != nil {
 			return err

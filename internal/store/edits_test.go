@@ -22,6 +22,7 @@ func TestEdits(t *testing.T) {
 		"an old secret is ended":                         oldSecretsEnd,
 		"managed applications are found and paged":       managedAreListed,
 		"who is a member already is not added again":     membersAreAddedOnce,
+		"whoever manages it decides when it is written":  managersDecide,
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		for name, test := range tests {

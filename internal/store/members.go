@@ -64,13 +64,54 @@ const managedApplications = selectApplication + ` where applications.id in (
 		union all select application_id from application_members where account_id = $1 and role = $2)
 	and lower(applications.name) like lower($3) escape '!' and applications.id < $4 order by applications.id desc limit $5`
 
+// owns reports whether the actor owns an application, as it is now. A command has no account, and
+// may do what owners may.
+func (t *transaction) owns(a oauth.Application) bool {
+	return t.actor.AccountID.IsZero() || t.actor.AccountID == a.OwnerID
+}
+
+// manages reports whether the actor owns an application, alone or with others.
+func (t *transaction) manages(a oauth.Application) (may bool, err error) {
+	if t.owns(a) {
+		return true, nil
+	}
+	err = t.queryRow(hasRole, a.ID[:], t.actor.AccountID[:], string(oauth.RoleCoOwner)).Scan(&may)
+	return may, err
+}
+
+// mayName reports whether the actor may give and take a role: co-owners decide about testers alone.
+func (t *transaction) mayName(a oauth.Application, role oauth.Role) (bool, error) {
+	if role == oauth.RoleTester {
+		return t.manages(a)
+	}
+	return t.owns(a), nil
+}
+
+// managed reads an application for a change by those who manage it, and locks it. It refuses
+// where the actor does so no more: the page with the form knew only what was before.
+func (t *transaction) managed(id oauth.ID) (oauth.Application, error) {
+	a, err := scanApplication(t.queryRow(selectApplication+` where applications.id = $1`+t.lockOf("applications"), id[:]))
+	if err != nil {
+		return a, t.absent(err)
+	}
+	may, err := t.manages(a)
+	if err == nil && !may {
+		err = t.refuse(ErrNotFound)
+	}
+	return a, err
+}
+
 // AddMember gives an account a role in an application, which may have it already. There is
 // one heir: a new one takes the place of the one before. ErrFull: MaxMembers have the role.
-// ErrNotFound: the application does not belong to owner any more.
+// ErrNotFound: the application does not belong to owner any more, or the actor may not name anybody.
 func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, account oauth.Account, role oauth.Role) error {
 	return s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction, a oauth.Application) (bool, error) {
 		// Who gave the application away meanwhile names nobody any more.
-		if a.OwnerID != owner {
+		may, err := tx.mayName(a, role)
+		if err != nil {
+			return false, err
+		}
+		if !may || a.OwnerID != owner {
 			return false, tx.refuse(ErrNotFound)
 		}
 		var has bool
@@ -83,7 +124,7 @@ func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, acco
 			}
 		}
 		var members int
-		err := tx.queryRow(`select count(*) from application_members where application_id = $1 and role = $2`, application[:], string(role)).Scan(&members)
+		err = tx.queryRow(`select count(*) from application_members where application_id = $1 and role = $2`, application[:], string(role)).Scan(&members)
 		if err != nil {
 			return false, err
 		}
@@ -98,11 +139,19 @@ func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, acco
 
 // RemoveMember takes a role from an account. Where a review is required, a draft is
 // disconnected from the account, unless another role lets it stay; an heir never approved
-// as one. ErrNotFound: it does not have the role.
+// as one. ErrNotFound: it does not have the role, or the actor, who may always take its own, may
+// not take it.
 func (s *Store) RemoveMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role, review bool) error {
 	var ended []change
 	err := s.onMember(ctx, application, oauth.AuditMemberRemoved, account, role, func(tx *transaction, a oauth.Application) (bool, error) {
-		err := tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
+		may, err := tx.mayName(a, role)
+		if err != nil {
+			return false, err
+		}
+		if !may && tx.actor.AccountID != account.ID {
+			return false, tx.refuse(ErrNotFound)
+		}
+		err = tx.oneRow(`delete from application_members where application_id = $1 and account_id = $2 and role = $3`,
 			application[:], account.ID[:], string(role))
 		if err != nil || tx.refusal != nil || role == oauth.RoleHeir {
 			return true, err

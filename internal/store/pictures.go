@@ -44,12 +44,12 @@ func (s *Store) PutPortrait(ctx context.Context, account oauth.ID, p *oauth.Pict
 }
 
 // PutLogo gives an application a logo, or takes its logo away when p is nil. The one
-// before it is deleted.
+// before it is deleted. ErrNotFound: the actor does not manage it, or no more.
 func (s *Store) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Picture) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), application[:]))
-		if err != nil {
-			return tx.absent(err)
+		a, err := tx.managed(application)
+		if err != nil || tx.refusal != nil {
+			return err
 		}
 		if p == nil && a.Logo == "" {
 			return nil

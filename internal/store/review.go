@@ -29,6 +29,8 @@ type decided struct {
 	// seen is the identity of the application that was decided about; empty where that
 	// makes no difference.
 	seen string
+	// asking: it is those who manage the application that decided.
+	asking bool
 	// answer: without a question that it answers, or a mark that it takes, it is refused.
 	answer bool
 }
@@ -37,8 +39,14 @@ type decided struct {
 // not written down.
 func (s *Store) decide(ctx context.Context, id oauth.ID, e decided) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
-		if err != nil {
+		var a oauth.Application
+		var err error
+		if e.asking {
+			a, err = tx.managed(id)
+		} else {
+			a, err = scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
+		}
+		if err != nil || tx.refusal != nil {
 			return tx.absent(err)
 		}
 		if e.seen != "" && a.Identity().String() != e.seen {
@@ -92,7 +100,7 @@ func (s *Store) ResumeApplication(ctx context.Context, id oauth.ID) error {
 // SubmitApplication asks for a review. It changes nothing where one is under way or over.
 func (s *Store) SubmitApplication(ctx context.Context, id oauth.ID) error {
 	now := s.engine.now()
-	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationSubmitted, detail: "", decide: func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationSubmitted, asking: true, decide: func(a standing) standing {
 		if a.submitted.IsZero() && a.verified.IsZero() {
 			a.submitted, a.note = now, ""
 		}
@@ -168,7 +176,7 @@ func (t *transaction) unmarkOwned(owner oauth.ID) error {
 
 // RequestScope asks for scopes that an administrator has to allow.
 func (s *Store) RequestScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
-	return s.decide(ctx, id, decided{kind: oauth.AuditScopeRequested, detail: string(scope), decide: func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditScopeRequested, detail: string(scope), asking: true, decide: func(a standing) standing {
 		a.requested = a.requested.With(scope).Without(a.scope)
 		return a
 	}})

@@ -27,13 +27,18 @@ func (s *Store) Webhook(ctx context.Context, application oauth.ID) (oauth.Webhoo
 }
 
 // SetWebhook makes or changes the webhook of an application. What waits goes to the new
-// URL. The detail is for the audit log.
+// URL. The detail is for the audit log. ErrNotFound, here and below: the actor does not manage the
+// application, or no more.
 func (s *Store) SetWebhook(ctx context.Context, a oauth.Application, url string, events []oauth.WebhookEvent, detail string) error {
 	names := make([]string, len(events))
 	for i, e := range events {
 		names[i] = string(e)
 	}
 	return s.write(ctx, func(tx *transaction) error {
+		a, err := tx.managed(a.ID)
+		if err != nil || tx.refusal != nil {
+			return err
+		}
 		is, err := scanWebhook(tx.queryRow(selectWebhook+tx.lock, a.ID[:]))
 		if err == nil && is.URL == url && slices.Equal(is.Events, events) {
 			return nil
@@ -55,7 +60,11 @@ func (s *Store) SetWebhook(ctx context.Context, a oauth.Application, url string,
 // ErrNotFound: it has none of this generation any more.
 func (s *Store) RotateWebhook(ctx context.Context, a oauth.Application, generation int64) error {
 	return s.write(ctx, func(tx *transaction) error {
-		err := tx.oneRow(`update webhooks set generation = generation + 1, rotated_at = $1 where application_id = $2 and generation = $3`,
+		a, err := tx.managed(a.ID)
+		if err != nil || tx.refusal != nil {
+			return err
+		}
+		err = tx.oneRow(`update webhooks set generation = generation + 1, rotated_at = $1 where application_id = $2 and generation = $3`,
 			toMillis(tx.now), a.ID[:], generation)
 		if err != nil || tx.refusal != nil {
 			return err
@@ -67,6 +76,10 @@ func (s *Store) RotateWebhook(ctx context.Context, a oauth.Application, generati
 // DeleteWebhook removes the webhook of an application, what waits for it, and its log.
 func (s *Store) DeleteWebhook(ctx context.Context, a oauth.Application) error {
 	return s.write(ctx, func(tx *transaction) error {
+		a, err := tx.managed(a.ID)
+		if err != nil || tx.refusal != nil {
+			return err
+		}
 		had, err := tx.dropWebhook(a)
 		if err == nil && !had {
 			return tx.refuse(ErrNotFound)
@@ -92,6 +105,9 @@ func (t *transaction) dropWebhook(a oauth.Application) (had bool, err error) {
 func (s *Store) TestWebhook(ctx context.Context, application oauth.ID) (oauth.ID, error) {
 	var id oauth.ID
 	err := s.write(ctx, func(tx *transaction) error {
+		if _, err := tx.managed(application); err != nil || tx.refusal != nil {
+			return err
+		}
 		var told bool
 		var err error
 		id, told, err = tx.tell(oauth.Occurrence{Event: oauth.EventTest, At: tx.now, ApplicationID: application})

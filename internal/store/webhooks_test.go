@@ -424,7 +424,8 @@ func claimedAgain(w *world) {
 	if d, _, err = s.ClaimDelivery(w.ctx, nil, lease); err != nil || d.ID != id {
 		w.Errorf("claimed %v (%v)", d, err)
 	}
-	if err := s.Redeliver(w.ctx, oauth.Application{ID: w.id()}, id); !errors.Is(err, store.ErrNotFound) {
+	w.populate(s, 0)
+	if err := s.Redeliver(w.ctx, w.application, id); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("another application's: %v", err)
 	}
 }
