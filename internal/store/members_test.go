@@ -109,7 +109,9 @@ func TestChangesThatMeet(t *testing.T) {
 	t.Parallel()
 	server := realpostgres.Start(t)
 	for name, test := range map[string]func(*testing.T, *meeting){
-		"who was removed meanwhile changes nothing": removedMeanwhile,
+		"who was removed meanwhile changes nothing":          removedMeanwhile,
+		"a mark is given to the name that was seen":          markedMeanwhile,
+		"what works again is told so, however it came about": resumedMeanwhile,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, &meeting{openAt(t, Options{Database: server.Database(t)})}) })
 	}
@@ -150,5 +152,51 @@ func removedMeanwhile(t *testing.T, m *meeting) {
 	must(t, err)
 	if !errors.Is(edited, ErrNotFound) || read.Name != a.Name {
 		t.Errorf("it is called %q after an edit that ended with %v", read.Name, edited)
+	}
+}
+
+func markedMeanwhile(t *testing.T, m *meeting) {
+	ada := adaOf(t, m.Store)
+	for _, renamedFirst := range []bool{true, false} {
+		a, err := m.Application(t.Context(), newApplication(t, m.Store, ada, "App").ID)
+		must(t, err)
+		ada.Name += "!"
+		rename := func() error { return m.ChangeProfile(t.Context(), ada) }
+		mark := func() error { return m.VerifySeen(t.Context(), a.ID, a.Identity().String()) }
+		var renamed, marked error
+		if renamedFirst {
+			renamed, marked = m.of(t, rename, mark)
+		} else {
+			marked, renamed = m.of(t, mark, rename)
+		}
+		must(t, renamed)
+		read, err := m.Application(t.Context(), a.ID)
+		must(t, err)
+		if read.Verified() || read.OwnerName != ada.Name || errors.Is(marked, ErrChanged) != renamedFirst {
+			t.Errorf("renamed first: %v: an application of %s is verified: %v (%v)", renamedFirst, read.OwnerName, read.Verified(), marked)
+		}
+	}
+}
+
+func resumedMeanwhile(t *testing.T, m *meeting) {
+	ada := adaOf(t, m.Store)
+	for _, enabledFirst := range []bool{true, false} {
+		a := newApplication(t, m.Store, ada, "App")
+		must(t, m.SetWebhook(t.Context(), a, "https://app.example/hook", []oauth.WebhookEvent{oauth.EventApplicationResumed}, ""))
+		must(t, m.SuspendApplication(t.Context(), a.ID, "a reason"))
+		must(t, m.DisableAccount(t.Context(), ada.ID))
+		enable := func() error { return m.EnableAccount(t.Context(), ada.ID) }
+		resume := func() error { return m.ResumeApplication(t.Context(), a.ID) }
+		first, second := enable, resume
+		if !enabledFirst {
+			first, second = resume, enable
+		}
+		one, other := m.of(t, first, second)
+		must(t, errors.Join(one, other))
+		sent, err := m.Deliveries(t.Context(), a.ID, oauth.ID{}, 10)
+		must(t, err)
+		if len(sent) != 1 || sent[0].Event != oauth.EventApplicationResumed {
+			t.Errorf("enabled first: %v: the application is told %v", enabledFirst, sent)
+		}
 	}
 }

@@ -44,7 +44,8 @@ func (s *Store) decide(ctx context.Context, id oauth.ID, e decided) error {
 		if e.asking {
 			a, err = tx.managed(id)
 		} else {
-			a, err = scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
+			// Nor may its owner get another name meanwhile, or be disabled or enabled.
+			a, err = scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.shareOf("accounts")+tx.lockOf("applications"), id[:]))
 		}
 		if err != nil || tx.refusal != nil {
 			return tx.absent(err)
