@@ -13,7 +13,8 @@ var ErrLastAdministrator = errors.New("the account is the last administrator")
 
 // onAccount makes something happen to an account and writes it down. act hears whether
 // another account that is not disabled administers the platform, and reports whether it
-// changed anything.
+// changed anything. ErrNotFound: there is no such account, or the actor, unless it is a command,
+// is no administrator any more.
 func (s *Store) onAccount(ctx context.Context, id oauth.ID, kind oauth.AuditKind, act func(tx *transaction, a oauth.Account, others bool) (bool, error)) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		// All administrators are locked, in the order of their ids as everywhere, so that two
@@ -24,7 +25,10 @@ func (s *Store) onAccount(ctx context.Context, id oauth.ID, kind oauth.AuditKind
 			return err
 		}
 		self := slices.IndexFunc(all, func(a oauth.Account) bool { return a.ID == id })
-		if self < 0 {
+		may := tx.actor.AccountID.IsZero() || slices.ContainsFunc(all, func(a oauth.Account) bool {
+			return a.ID == tx.actor.AccountID && a.Administrator && !a.Disabled
+		})
+		if self < 0 || !may {
 			return tx.refuse(ErrNotFound)
 		}
 		others := slices.ContainsFunc(all, func(a oauth.Account) bool { return a.Administrator && !a.Disabled && a.ID != id })

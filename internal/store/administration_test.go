@@ -41,6 +41,7 @@ func TestAdministration(t *testing.T) {
 		{"another name takes the mark from the applications of an account", anotherNameTakesTheMark},
 		{"the last administrator stays", lastAdministratorStays},
 		{"administrators who disable each other leave one", administratorsDisableEachOther},
+		{"who is no administrator any more decides nothing", formerAdministratorsDecideNothing},
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -59,7 +60,7 @@ func administratorsDisableEachOther(t *testing.T, s *Store) {
 		for i, a := range admins {
 			done.Go(func() {
 				by := oauth.WithActor(ctx, oauth.Actor{AccountID: admins[(i+1)%len(admins)].ID, Name: "an administrator"})
-				if err := s.DisableAccount(by, a.ID); err != nil && !errors.Is(err, ErrLastAdministrator) {
+				if err := s.DisableAccount(by, a.ID); err != nil && !errors.Is(err, ErrLastAdministrator) && !errors.Is(err, ErrNotFound) {
 					t.Error(err)
 				}
 			})
@@ -79,6 +80,29 @@ func administratorsDisableEachOther(t *testing.T, s *Store) {
 		// Whoever runs the platform may do what its administrators may not.
 		for _, a := range admins {
 			must(t, s.DisableAccount(ctx, a.ID))
+		}
+	}
+}
+
+func formerAdministratorsDecideNothing(t *testing.T, s *Store) {
+	admins := newAdministrators(t, s, 0)
+	one, unmade, disabled := admins[0], admins[1], admins[2]
+	must(t, s.UnmakeAdministrator(by(t, one), unmade.ID))
+	must(t, s.DisableAccount(by(t, one), disabled.ID))
+	guest := newAccount(t, s, "guest@x.example", "guest", "Guest", false)
+	for _, c := range []struct {
+		who  oauth.Account
+		want error
+	}{{unmade, ErrNotFound}, {disabled, ErrNotFound}, {guest, ErrNotFound}, {one, nil}} {
+		for what, act := range map[string]func(ctx context.Context, id oauth.ID) error{
+			"made an administrator": s.MakeAdministrator, "unmade": s.UnmakeAdministrator, "disabled": s.DisableAccount, "enabled": s.EnableAccount,
+		} {
+			if err := act(by(t, c.who), guest.ID); !errors.Is(err, c.want) {
+				t.Errorf("somebody is %s by %s: %v", what, c.who.Name, err)
+			}
+		}
+		if read, err := s.Account(t.Context(), guest.ID); err != nil || c.want != nil && read != guest {
+			t.Errorf("after what %s did it is %+v (%v)", c.who.Name, read, err)
 		}
 	}
 }
