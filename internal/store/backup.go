@@ -112,7 +112,7 @@ func Restore(ctx context.Context, folder, backup string) (kept string, err error
 }
 
 // checkBackup refuses a file that is no whole database of ours, of this version or an older one,
-// or that is the one to be replaced: what its log holds would be missing.
+// or that is the one to be replaced, or has a log: what that holds would be missing.
 func checkBackup(ctx context.Context, folder, file string) (err error) {
 	// Of a file that may not be read SQLite would tell less.
 	f, err := os.Open(file)
@@ -125,6 +125,9 @@ func checkBackup(ctx context.Context, folder, file string) (err error) {
 	}
 	if present, err := os.Stat(filepath.Join(folder, DatabaseFile)); err == nil && os.SameFile(about, present) {
 		return fmt.Errorf("%s is the database that is there, not a backup of it", file)
+	}
+	if log, err := os.Stat(file + "-wal"); err == nil && log.Size() > 0 {
+		return fmt.Errorf("%s is not all of a database: the rest is in the log beside it; make a backup of its folder, and restore that", file)
 	}
 	db, err := sql.Open("sqlite", databaseURL(file)+"?mode=ro&immutable=1")
 	if err != nil {

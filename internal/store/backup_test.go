@@ -276,6 +276,9 @@ func TestRestoreRefuses(t *testing.T) {
 		{"a backup of a newer version", "made by a newer version of latchkey", func(w *world, backup string) {
 			w.exec(backup, `insert into goose_db_version (version_id, is_applied) values (1000, true)`)
 		}},
+		{"what a server left that was killed", "not all of a database", func(w *world, backup string) {
+			w.must(os.WriteFile(backup+"-wal", []byte("a log"), 0o600))
+		}},
 		{"the database that is there", "the database that is there", func(w *world, backup string) {
 			w.must(os.Remove(backup))
 			w.must(os.Symlink(filepath.Join(w.at.Folder, store.DatabaseFile), backup))
