@@ -103,21 +103,21 @@ func (w *work) expire(now time.Time, cause error) (left bool) {
 		if now.Before(op.until) {
 			kept = append(kept, op)
 		} else {
-			op.done <- outcome{err: w.gone(cause)}
+			op.done <- outcome{err: w.gone(errDown(cause))}
 		}
 	}
 	w.waiters = kept
 	return len(kept) > 0
 }
 
-// gone is the answer to those who have waited long enough. A redemption that may have happened
-// must not be sent again: it would count as a replay.
-func (w *work) gone(cause error) error {
+// gone is the answer to those for whom nothing more is tried: err, unless it is a redemption that
+// may have happened. That must not be sent again: it would count as a replay.
+func (w *work) gone(err error) error {
 	if w.tried == nil || w.event.Repeatable() {
-		return errDown(cause)
+		return err
 	}
 	unknown := oauth.NewError(oauth.Unavailable, "the server lost its database while it redeemed the code, which may be used now; send the person to the authorize page again")
-	unknown.Cause = cause
+	unknown.Cause = err
 	return unknown
 }
 

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
@@ -51,6 +53,11 @@ func TestACommitOfUnknownOutcomeIsFoundByWhatItWrote(t *testing.T) {
 
 // TestARedemptionThatMayHaveHappenedIsNotToBeSentAgain: everything else may be.
 func TestARedemptionThatMayHaveHappenedIsNotToBeSentAgain(t *testing.T) {
+	nowhere, err := pgxpool.New(t.Context(), "postgres://latchkey@127.0.0.1:1/none")
+	must(t, err)
+	t.Cleanup(nowhere.Close)
+	ending := &postgres{closing: make(chan struct{}), writes: nowhere}
+	close(ending.closing)
 	for name, c := range map[string]struct {
 		event oauth.Event
 		tried bool
@@ -61,15 +68,23 @@ func TestARedemptionThatMayHaveHappenedIsNotToBeSentAgain(t *testing.T) {
 		"a rotation that was tried":       {oauth.Rotation{}, true, true},
 		"a revocation that was tried":     {oauth.Revocation{}, true, true},
 	} {
-		op := &operation{done: make(chan outcome, 1)}
-		w := &work{event: c.event, waiters: []*operation{op}}
-		if c.tried {
-			w.tried = &oauth.Authorization{}
-		}
-		w.expire(time.Now(), errClosed)
-		known := oauth.ErrorOf((<-op.done).err)
-		if again := known.RetryAfter > 0 && strings.Contains(known.Description, "try again"); known.Code != oauth.Unavailable || again != c.again {
-			t.Errorf("%s: %v", name, known)
+		for why, end := range map[string]func(*work){
+			"who waited long enough": func(w *work) { w.expire(time.Now(), errClosed) },
+			"when the server ends": func(w *work) {
+				w.waiters[0].until = time.Now().Add(time.Hour)
+				ending.persist([]*work{w})
+			},
+		} {
+			op := &operation{done: make(chan outcome, 1)}
+			w := &work{event: c.event, waiters: []*operation{op}}
+			if c.tried {
+				w.tried = &oauth.Authorization{}
+			}
+			end(w)
+			known := oauth.ErrorOf((<-op.done).err)
+			if again := known.RetryAfter > 0 && strings.Contains(known.Description, "try again"); known.Code != oauth.Unavailable || again != c.again {
+				t.Errorf("%s, %s: %v", name, why, known)
+			}
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (p *postgres) persist(batch []*work) {
 	}, func(ctx context.Context) error { return p.commit(ctx, batch) })
 	if err != nil {
 		for _, w := range batch {
-			w.answer(nil, fault(err))
+			w.answer(nil, w.gone(fault(err)))
 		}
 	}
 }
