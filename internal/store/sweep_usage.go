@@ -77,8 +77,9 @@ func (s *Store) sweepUses(ctx context.Context) error {
 		s.usesFrom = last
 	}
 	return s.write(ctx, func(tx *transaction) error {
-		_, err := tx.exec(`delete from uses where (account_id, application_id) > ($1, $2) and (account_id, application_id) <= ($3, $4)
-			and not exists (select 1 from consents where consents.account_id = uses.account_id and consents.application_id = uses.application_id)`,
+		_, err := tx.exec(`delete from uses where (account_id, application_id) in (
+			select account_id, application_id from uses where (account_id, application_id) > ($1, $2) and (account_id, application_id) <= ($3, $4)
+				and not exists (select 1 from consents where consents.account_id = uses.account_id and consents.application_id = uses.application_id)`+tx.skipLocked()+`)`,
 			from.AccountID[:], from.ApplicationID[:], last.AccountID[:], last.ApplicationID[:])
 		return err
 	})

@@ -64,3 +64,52 @@ func forgetsUses(t *testing.T, o Options) {
 		}
 	}
 }
+
+// TestAUseThatSomebodyKeepsIsForgottenLater: the sweeper waits for nobody.
+func TestAUseThatSomebodyKeepsIsForgottenLater(t *testing.T) {
+	t.Parallel()
+	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	kept, free := oauth.Connection{AccountID: newID(t, s.Now())}, oauth.Connection{AccountID: newID(t, s.Now())}
+	must(t, s.AddUses(t.Context(), map[oauth.Connection]oauth.Use{kept: {At: s.Now()}, free: {At: s.Now()}}))
+	inTheWay, err := s.engine.(*postgres).pool.Begin(t.Context())
+	must(t, err)
+	_, err = inTheWay.Exec(t.Context(), `select from uses where account_id = $1 for update`, kept.AccountID[:])
+	must(t, err)
+	for _, left := range []int{1, 0} {
+		if err := s.sweepUses(t.Context()); err != nil {
+			t.Errorf("with %d in the way: %v", left, err)
+		}
+		for c, want := range map[oauth.Connection]int{kept: left, free: 0} {
+			if uses, err := s.Uses(t.Context(), c.AccountID); err != nil || len(uses) != want {
+				t.Errorf("with %d in the way there are %d uses (%v); want %d", left, len(uses), err, want)
+			}
+		}
+		_ = inTheWay.Rollback(t.Context())
+	}
+}
+
+func TestARoundSweepsAllThatIsDue(t *testing.T) {
+	t.Parallel()
+	s := openAt(t, Options{Folder: t.TempDir()})
+	for range 2 { // one leaves nothing behind that would stop the next
+		must(t, s.write(t.Context(), func(tx *transaction) error {
+			for range 2*sweepBatch + 1 {
+				id := newID(t, s.Now())
+				if _, err := insertAuthorization(tx, oauth.Authorization{ID: id, GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusActive}); err != nil {
+					return err
+				}
+				if _, err := tx.exec(`insert into usage_days (day, application_id, accounts) values (0, $1, $2)`, id[:], []byte{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		must(t, s.sweepRound(t.Context()))
+		for _, table := range []string{"authorizations", "usage_days"} {
+			var n int
+			if err := s.engine.db().QueryRowContext(t.Context(), `select count(*) from `+table).Scan(&n); err != nil || n != 0 {
+				t.Errorf("%d rows of %s are left: %v", n, table, err)
+			}
+		}
+	}
+}
