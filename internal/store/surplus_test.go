@@ -73,6 +73,50 @@ func revokesSurplus(t *testing.T, o Options) {
 	}
 }
 
+// TestSurplusIsFoundBehindAPage: one pair begins at the end of a page, one fills pages alone, and
+// one comes behind it.
+func TestSurplusIsFoundBehindAPage(t *testing.T) {
+	t.Parallel()
+	s := openAt(t, Options{Folder: t.TempDir()})
+	ended, split, large, last := oauth.ID{1}, oauth.ID{2}, oauth.ID{3}, oauth.ID{4}
+	must(t, s.write(t.Context(), func(tx *transaction) error {
+		for _, of := range []struct {
+			application oauth.ID
+			status      oauth.Status
+			rows        int
+		}{{ended, oauth.StatusRevoked, surplusPage - 2}, {split, oauth.StatusActive, 4}, {large, oauth.StatusActive, surplusPage + 1}, {last, oauth.StatusActive, 4}} {
+			for range of.rows {
+				a := oauth.Authorization{ID: newID(t, s.Now()), ApplicationID: of.application, GrantType: oauth.GrantAuthorizationCode, Status: of.status}
+				if _, err := insertAuthorization(tx, a); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
+	for _, c := range []struct{ limit, few, many int }{{surplusPage, 4, surplusPage}, {3, 3, 0}} {
+		s.perApplication = c.limit
+		for range 4 { // pages
+			must(t, s.revokeSurplus(t.Context()))
+		}
+		if s.surplusFrom != (pair{}) {
+			t.Errorf("with a limit of %d it does not begin anew", c.limit)
+		}
+		for application, active := range map[oauth.ID]int{split: c.few, large: c.many, last: c.few} {
+			var n int
+			must(t, s.engine.db().QueryRowContext(t.Context(), `select count(*) from authorizations where status = 2 and application_id = $1`, application[:]).Scan(&n))
+			if n != active {
+				t.Errorf("with a limit of %d an application has %d; want %d", c.limit, n, active)
+			}
+		}
+		// To end each of them would take long.
+		must(t, s.write(t.Context(), func(tx *transaction) error {
+			_, err := tx.exec(`update authorizations set status = 3 where application_id = $1`, large[:])
+			return err
+		}))
+	}
+}
+
 func checkSurplus(t *testing.T, s *Store, surplus, kept []oauth.ID) {
 	t.Helper()
 	for _, id := range slices.Concat(surplus, kept) {
