@@ -156,6 +156,7 @@ func testErrorPages(t *testing.T, s *server) {
 	private := s.register(t, registration{public: true, redirects: []string{"com.example.app:/callback"}})
 	rows := map[string]string{
 		"for an unknown client_id":              app.request("client_id", strings.Repeat("A", 43)).Encode(),
+		"for a client_id that is right in half": app.request("client_id", app.ClientID[:22]+strings.Repeat("A", 21)).Encode(),
 		"for a client_id of another form":       app.request("client_id", "☃<script>").Encode(),
 		"for no client_id":                      app.request("client_id", "").Encode(),
 		"for two client_ids":                    app.request().Encode() + "&client_id=x",

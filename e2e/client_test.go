@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -66,11 +67,19 @@ func (s *server) send(m message) (answer, error) {
 	return answer{m, res.StatusCode, res.Header, got}, err
 }
 
+// do demands of every answer of the protocol that nobody stores it, nor takes it for a page.
 func (s *server) do(t *testing.T, m message) answer {
 	t.Helper()
 	a, err := s.send(m)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if path, _, _ := strings.Cut(m.path, "?"); slices.Contains([]string{tokenPath, revokePath, introspectPath, checkPath, mePath}, path) {
+		for name, want := range map[string]string{"Cache-Control": "no-store", "Pragma": "no-cache", "X-Content-Type-Options": "nosniff"} {
+			if got := a.header.Get(name); got != want {
+				t.Errorf("%s %s: %s is %q, want %s", m.method, m.path, name, got, want)
+			}
+		}
 	}
 	return a
 }
@@ -282,9 +291,6 @@ func (a answer) checkRefusedWith(t *testing.T, status int, code string) {
 	}
 	if kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type")); kind != jsonType {
 		t.Errorf("Content-Type is %q, want JSON", a.header.Get("Content-Type"))
-	}
-	if a.to.path == tokenPath && a.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("Cache-Control is %q, want no-store", a.header.Get("Cache-Control"))
 	}
 	fields := a.object(t)
 	if fields["error"] != code {

@@ -63,18 +63,22 @@ func testCORS(t *testing.T, s *server, app application) {
 		})
 	}
 
-	for _, method := range []string{http.MethodGet, http.MethodOptions, http.MethodPost} {
-		t.Run(method+" of a browser page cannot be read from another origin", func(t *testing.T) {
-			t.Parallel()
-			a := s.do(t, message{method: method, path: "/auth/authorize?" + app.request().Encode(), header: http.Header{
-				"Origin": {"https://client.example"}, "Access-Control-Request-Method": {http.MethodGet},
-			}})
-			for name := range a.header {
-				if strings.HasPrefix(name, "Access-Control-") {
-					t.Errorf("%s: %s", name, a.header.Get(name))
+	for name, path := range map[string]string{
+		"a browser page": "/auth/authorize?" + app.request().Encode(), "introspection": introspectPath, "check": checkPath + "?scope=profile",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodOptions, http.MethodPost} {
+			t.Run(method+" of "+name+" cannot be read from another origin", func(t *testing.T) {
+				t.Parallel()
+				a := s.do(t, message{method: method, path: path, header: http.Header{
+					"Origin": {"https://client.example"}, "Access-Control-Request-Method": {http.MethodGet},
+				}})
+				for name := range a.header {
+					if strings.HasPrefix(name, "Access-Control-") {
+						t.Errorf("%s: %s", name, a.header.Get(name))
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
@@ -85,5 +89,8 @@ func checkOpen(t *testing.T, a answer) {
 	}
 	if a.header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Error("credentials are allowed to other origins")
+	}
+	if got := a.header.Get("Access-Control-Expose-Headers"); got != "WWW-Authenticate, Retry-After" {
+		t.Errorf("Access-Control-Expose-Headers is %q", got)
 	}
 }

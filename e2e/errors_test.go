@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -142,6 +143,16 @@ func malformed(app application) []spoiled {
 			m.header.Set("Content-Encoding", "gzip")
 			return m
 		}, bad, "invalid_request"},
+		{"two Content-Type headers", func(g target, v url.Values) message {
+			m := post(g.path, formType, app.identify(v).Encode())
+			m.header.Add("Content-Type", formType)
+			return m
+		}, bad, "invalid_request"},
+		{"two Authorization headers", func(g target, v url.Values) message {
+			m := post(g.path, formType, v.Encode()).basic(app.ClientID, app.ClientSecret)
+			m.header.Add("Authorization", m.header.Get("Authorization"))
+			return m
+		}, bad, "invalid_request"},
 		{"bad percent encoding", form(func(_ target, b string) string { return b + "&x=%zz" }), bad, "invalid_request"},
 		{"a form over 64 KiB", form(func(_ target, b string) string { return pad(b, bodyLimit+1) }), http.StatusRequestEntityTooLarge, "invalid_request"},
 		{"JSON over 64 KiB", object(func(_ target, b string) string {
@@ -172,6 +183,7 @@ func malformed(app application) []spoiled {
 		{"a wrong secret", client(func(v url.Values) { v.Set("client_secret", strings.Repeat("0", 64)) }), unknown, "invalid_client"},
 		{"a secret with a character too many", client(func(v url.Values) { v.Set("client_secret", v.Get("client_secret")+"0") }), unknown, "invalid_client"},
 		{"an unknown client", client(func(v url.Values) { v.Set("client_id", strings.Repeat("A", 43)) }), unknown, "invalid_client"},
+		{"a client_id of which the first half is right", client(func(v url.Values) { v.Set("client_id", app.ClientID[:22]+strings.Repeat("A", 21)) }), unknown, "invalid_client"},
 		{"a client_id of another form", client(func(v url.Values) { v.Set("client_id", "☃\"\\\x00") }), unknown, "invalid_client"},
 		{"Basic with a wrong secret", header("Basic " + encode([]byte(app.ClientID+":nope"))), unknown, "invalid_client"},
 		{"Basic with an unknown client", header("Basic " + encode([]byte("nobody:"+app.ClientSecret))), unknown, "invalid_client"},
@@ -279,18 +291,31 @@ func testRefusedTokens(t *testing.T, s *server) {
 }
 
 func testMethods(t *testing.T, s *server) {
-	for _, path := range []string{tokenPath, revokePath, introspectPath} {
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete} {
+	// A gateway that asks check with its caller's method must not take the answer to a preflight for a yes.
+	for path, allow := range map[string]string{
+		tokenPath: "POST, OPTIONS", revokePath: "POST, OPTIONS", introspectPath: "POST",
+		checkPath: "GET, HEAD", mePath: "GET, OPTIONS, HEAD", discoveryPath: "GET, OPTIONS, HEAD",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
+			if slices.Contains(strings.Split(allow, ", "), method) {
+				continue
+			}
 			t.Run(method+" "+path, func(t *testing.T) {
 				t.Parallel()
 				a := s.do(t, message{method: method, path: path, header: http.Header{}})
 				a.checkStatus(t, http.StatusMethodNotAllowed)
-				if !strings.Contains(a.header.Get("Allow"), http.MethodPost) {
-					t.Errorf("Allow is %q, want POST in it", a.header.Get("Allow"))
+				if got := a.header.Get("Allow"); got != allow {
+					t.Errorf("Allow is %q, want %q", got, allow)
 				}
 			})
 		}
 	}
+	t.Run("HEAD is answered as GET", func(t *testing.T) {
+		t.Parallel()
+		for path, status := range map[string]int{discoveryPath: 200, mePath: 401, checkPath: 400, checkPath + "?scope=profile": 401} {
+			s.do(t, message{method: http.MethodHead, path: path, header: http.Header{}}).checkStatus(t, status)
+		}
+	})
 }
 
 // testUncleanPaths: a redirect of a form would have it sent again.

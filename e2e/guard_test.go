@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -37,9 +38,7 @@ func testUse(t *testing.T, s *server) {
 			t.Parallel()
 			a := s.me(t, token)
 			a.checkStatus(t, http.StatusUnauthorized)
-			if challenge := a.header.Get("WWW-Authenticate"); !strings.HasPrefix(challenge, "Bearer ") || !strings.Contains(challenge, `error="invalid_token"`) {
-				t.Errorf("WWW-Authenticate is %q", challenge)
-			}
+			a.checkChallenge(t, deadToken)
 		})
 	}
 	t.Run("me asks for a token where none is", func(t *testing.T) {
@@ -48,21 +47,24 @@ func testUse(t *testing.T, s *server) {
 		for _, m := range []message{get(mePath, ""), get(mePath+"?access_token="+got.Access, ""), basic} {
 			a := s.do(t, m)
 			a.checkStatus(t, http.StatusUnauthorized)
-			if challenge := a.header.Get("WWW-Authenticate"); !strings.HasPrefix(challenge, "Bearer") {
-				t.Errorf("WWW-Authenticate is %q", challenge)
-			}
+			a.checkChallenge(t, "")
 		}
 	})
 	t.Run("me is forbidden without the scope profile", func(t *testing.T) {
 		t.Parallel()
 		a := s.me(t, s.grant(t, app, "scope", "events").Access)
 		a.checkStatus(t, http.StatusForbidden)
-		challenge := a.header.Get("WWW-Authenticate")
-		if !strings.HasPrefix(challenge, "Bearer ") || !strings.Contains(challenge, `error="insufficient_scope"`) {
-			t.Errorf("WWW-Authenticate is %q", challenge)
-		}
+		a.checkChallenge(t, narrowToken+`, scope="profile"`)
 		if bytes.Contains(a.body, []byte(s.ada.email)) {
 			t.Error("the refusal tells what it refuses")
+		}
+	})
+	t.Run("me and check refuse two Authorization headers", func(t *testing.T) {
+		t.Parallel()
+		for _, path := range []string{mePath, checkPath + "?scope=profile"} {
+			m := get(path, got.Access)
+			m.header.Add("Authorization", "Bearer "+got.Access)
+			s.do(t, m).checkRefused(t, "invalid_request")
 		}
 	})
 	t.Run("me reads the scheme in any case", func(t *testing.T) {
@@ -71,6 +73,21 @@ func testUse(t *testing.T, s *server) {
 		m.header.Set("Authorization", "bearer "+got.Access)
 		s.do(t, m).checkStatus(t, http.StatusOK)
 	})
+}
+
+// What a challenge says of a token, as patterns.
+const (
+	deadToken   = `, error="invalid_token", error_description="[ !#-\[\]-~]{10,}"`
+	narrowToken = `, error="insufficient_scope", error_description="[ !#-\[\]-~]{10,}"`
+)
+
+// checkChallenge demands the header of RFC 6750, section 3, with these attributes behind the realm.
+func (a answer) checkChallenge(t *testing.T, attributes string) {
+	t.Helper()
+	want := regexp.MustCompile(`^Bearer realm="latchkey"` + attributes + `$`)
+	if got := a.header.Values("WWW-Authenticate"); len(got) != 1 || !want.MatchString(got[0]) {
+		t.Errorf("WWW-Authenticate is %q, want %s", got, want)
+	}
 }
 
 // stray sets the bits of the last character that carry nothing, which strict reading refuses.
@@ -226,12 +243,12 @@ func testCheck(t *testing.T, s *server) {
 		status             int
 		challenge          string
 	}{
-		{"a token without the scope", "scope=profile", narrow.Access, http.StatusForbidden, `error="insufficient_scope"`},
-		{"a token with only one of the scopes", "scope=events+profile", narrow.Access, http.StatusForbidden, `error="insufficient_scope"`},
-		{"a known scope that the token lacks", "scope=community", both.Access, http.StatusForbidden, `error="insufficient_scope"`},
-		{"a revoked token", "scope=profile", ended.Access, http.StatusUnauthorized, `error="invalid_token"`},
-		{"a refresh token", "scope=profile", both.Refresh, http.StatusUnauthorized, `error="invalid_token"`},
-		{"an unknown token", "scope=profile", strings.Repeat("A", 43), http.StatusUnauthorized, `error="invalid_token"`},
+		{"a token without the scope", "scope=profile", narrow.Access, http.StatusForbidden, narrowToken + `, scope="profile"`},
+		{"a token with only one of the scopes", "scope=events+profile", narrow.Access, http.StatusForbidden, narrowToken + `, scope="events profile"`},
+		{"a known scope that the token lacks", "scope=community", both.Access, http.StatusForbidden, narrowToken + `, scope="community"`},
+		{"a revoked token", "scope=profile", ended.Access, http.StatusUnauthorized, deadToken},
+		{"a refresh token", "scope=profile", both.Refresh, http.StatusUnauthorized, deadToken},
+		{"an unknown token", "scope=profile", strings.Repeat("A", 43), http.StatusUnauthorized, deadToken},
 		{"no token", "scope=profile", "", http.StatusUnauthorized, ""},
 		{"no scope", "", both.Access, http.StatusBadRequest, ""},
 		{"an empty scope", "scope=", both.Access, http.StatusBadRequest, ""},
@@ -248,9 +265,10 @@ func testCheck(t *testing.T, s *server) {
 			t.Parallel()
 			a := s.do(t, get(checkPath+"?"+row.query, row.token))
 			a.checkStatus(t, row.status)
-			challenge := a.header.Get("WWW-Authenticate")
-			if !strings.Contains(challenge, row.challenge) || (row.status == http.StatusBadRequest) != (challenge == "") {
-				t.Errorf("WWW-Authenticate is %q, want %s", challenge, row.challenge)
+			if row.status != http.StatusBadRequest {
+				a.checkChallenge(t, row.challenge)
+			} else if got := a.header.Values("WWW-Authenticate"); got != nil {
+				t.Errorf("WWW-Authenticate is %q, want none", got)
 			}
 			if a.header.Get("X-Account-Id") != "" || a.header.Get("X-Scope") != "" {
 				t.Error("the refusal tells whose token it is")
@@ -262,13 +280,19 @@ func testCheck(t *testing.T, s *server) {
 func testDiscovery(t *testing.T, s *server) {
 	a := s.do(t, get(discoveryPath, ""))
 	a.checkStatus(t, http.StatusOK)
+	if got := a.header.Get("Cache-Control"); got != "public, max-age=300" || a.header.Get("Pragma") != "" {
+		t.Errorf("Cache-Control is %q, Pragma %q", got, a.header.Get("Pragma"))
+	}
 	fields := a.object(t)
 	want := map[string]any{
-		"issuer":                 s.url,
-		"authorization_endpoint": s.url + "/auth/authorize",
-		"token_endpoint":         s.url + tokenPath,
-		"revocation_endpoint":    s.url + revokePath,
-		"introspection_endpoint": s.url + introspectPath,
+		"issuer":                                         s.url,
+		"authorization_endpoint":                         s.url + "/auth/authorize",
+		"token_endpoint":                                 s.url + tokenPath,
+		"revocation_endpoint":                            s.url + revokePath,
+		"introspection_endpoint":                         s.url + introspectPath,
+		"latchkey_check_endpoint":                        s.url + checkPath,
+		"latchkey_me_endpoint":                           s.url + mePath,
+		"service_documentation":                          s.url + "/docs",
 		"authorization_response_iss_parameter_supported": true,
 	}
 	for name, value := range want {
@@ -277,11 +301,15 @@ func testDiscovery(t *testing.T, s *server) {
 		}
 	}
 	lists := map[string][]string{
-		"response_types_supported":              {"code"},
-		"grant_types_supported":                 {"authorization_code", "client_credentials", "refresh_token"},
-		"code_challenge_methods_supported":      {"S256"},
-		"token_endpoint_auth_methods_supported": {"client_secret_basic", "client_secret_post", "none"},
-		"scopes_supported":                      {"community", "events", "profile"},
+		"response_types_supported":                      {"code"},
+		"response_modes_supported":                      {"query"},
+		"prompt_values_supported":                       {"consent", "login", "none"},
+		"revocation_endpoint_auth_methods_supported":    {"client_secret_basic", "client_secret_post", "none"},
+		"introspection_endpoint_auth_methods_supported": {"client_secret_basic", "client_secret_post"},
+		"grant_types_supported":                         {"authorization_code", "client_credentials", "refresh_token"},
+		"code_challenge_methods_supported":              {"S256"},
+		"token_endpoint_auth_methods_supported":         {"client_secret_basic", "client_secret_post", "none"},
+		"scopes_supported":                              {"community", "events", "profile"},
 	}
 	for name, want := range lists {
 		var got []string
@@ -293,5 +321,8 @@ func testDiscovery(t *testing.T, s *server) {
 		if slices.Sort(got); !slices.Equal(got, want) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
+	}
+	if len(fields) != len(want)+len(lists) {
+		t.Errorf("the members are %q", slices.Sorted(maps.Keys(fields)))
 	}
 }
