@@ -156,6 +156,16 @@ func TestADisabledAccountRedeemsNothing(t *testing.T) {
 	}
 }
 
+func TestACodeIsNotRedeemedForNothing(t *testing.T) {
+	l := pending(t)
+	before := l.row
+	l.redemption.Allowed = "events"
+	l.apply(l.redemption, "invalid_scope")
+	if l.row != before {
+		t.Error("a refused redemption changed the row")
+	}
+}
+
 func TestRedirectURIMayBeLeftOutWhenTheRequestHadNone(t *testing.T) {
 	l := pending(t)
 	l.row.RedirectURISent = false
@@ -190,6 +200,29 @@ func TestARefreshIsIdempotent(t *testing.T) {
 		}
 		if l.row.RotatedAt != rotated.RotatedAt || l.row.ReplayedAt != l.now {
 			t.Errorf("public=%v: the replay restarted the idle clock or was not recorded", public)
+		}
+	}
+}
+
+func TestARefreshTokenCountsOnlyWhereItMay(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil    func(*life, *oauth.Rotation)
+		disabled bool
+		want     oauth.Code
+	}{
+		"another application":         {spoil: func(_ *life, e *oauth.Rotation) { e.ApplicationID = oauth.ID{9} }, want: oauth.InvalidGrant},
+		"a pending authorization":     {spoil: func(l *life, _ *oauth.Rotation) { l.row.Status = oauth.StatusPending }, want: oauth.InvalidGrant},
+		"a revoked authorization":     {spoil: func(l *life, _ *oauth.Rotation) { l.row.Status = oauth.StatusRevoked }, want: oauth.InvalidGrant},
+		"a disabled account":          {spoil: func(*life, *oauth.Rotation) {}, disabled: true, want: oauth.InvalidGrant},
+		"nothing that is allowed":     {spoil: func(_ *life, e *oauth.Rotation) { e.Allowed = "events" }, want: oauth.InvalidScope},
+		"a scope that was taken away": {spoil: func(_ *life, e *oauth.Rotation) { e.Scope, e.Allowed = "community", "profile" }, want: oauth.InvalidScope},
+	} {
+		l := active(t)
+		rotation := l.rotation(l.refresh)
+		c.spoil(l, &rotation)
+		row, err := rotation.Decide(l.row, c.disabled, l.now)
+		if oauth.ErrorOf(err).Code != c.want || row != l.row {
+			t.Errorf("%s: %v; want %s, the row changed: %v", name, err, c.want.Wire, row != l.row)
 		}
 	}
 }
@@ -326,6 +359,21 @@ func TestTheOldAccessTokenIsNotProlonged(t *testing.T) {
 	l.now = l.now.Add(5 * time.Second)
 	if l.accepts(old) {
 		t.Error("the rotation prolonged the old access token")
+	}
+}
+
+func TestARefreshKeepsTheRefreshTokenAlive(t *testing.T) {
+	l := active(t)
+	for range 3 {
+		l.now = l.now.Add(limits.Idle - time.Second)
+		presented := l.rotate()
+		l.apply(l.rotation(presented), "")
+		if !l.row.RotatedAt.Equal(l.now) || !l.row.ReplayedAt.Equal(l.now) {
+			t.Fatalf("rotated at %v, repeated at %v; it is %v", l.row.RotatedAt, l.row.ReplayedAt, l.now)
+		}
+	}
+	if l.rotate(); !l.row.ReplayedAt.IsZero() {
+		t.Errorf("the new generation was repeated at %v", l.row.ReplayedAt)
 	}
 }
 
