@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestTheCallersClientIsUsedWithoutItsCookies(t *testing.T) {
@@ -34,6 +35,29 @@ type counted struct{ atomic.Int32 }
 
 func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.Add(1)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestAClientWithoutATimeoutGetsFiveSeconds(t *testing.T) {
+	for timeout, want := range map[time.Duration]time.Duration{0: 5 * time.Second, -1: 5 * time.Second, time.Minute: time.Minute} {
+		asked := time.Now()
+		seen := deadline(func(until time.Time, limited bool) {
+			if earliest, latest := asked.Add(want), time.Now().Add(want); !limited || until.Before(earliest) || until.After(latest) {
+				t.Errorf("a client with the Timeout %v waits until %v (%v), want %v to %v", timeout, until, limited, earliest, latest)
+			}
+		})
+		check := newCheckEndpoint(t, asContract)
+		if resp, got := through(t, check.URL, &http.Client{Transport: seen, Timeout: timeout}, request("Bearer "+live)); got == nil {
+			t.Errorf("a client with the Timeout %v: status %d", timeout, resp.StatusCode)
+		}
+	}
+}
+
+// deadline is the Transport of everybody, and tells until when a request waits.
+type deadline func(until time.Time, limited bool)
+
+func (d deadline) RoundTrip(r *http.Request) (*http.Response, error) {
+	d(r.Context().Deadline())
 	return http.DefaultTransport.RoundTrip(r)
 }
 
