@@ -1,19 +1,37 @@
 package oauth_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 func FuzzParseParameters(f *testing.F) {
-	for _, seed := range []string{"", "a=1&b=2", "a=1&a=2", "a=%zz", "a", "=", "&&", "a=b;c", "%61=1&a=2", "a=+%20", "a=&a=1", "a&a"} {
+	for _, seed := range []string{"", "a=1&b=2", "a=1&a=2", "a=%zz", "a", "=", "&&", "a=b;c", "%61=1&a=2", "a=+%20", "a=&a=1", "a&a", "%zz=a"} {
+		f.Add(seed)
+	}
+	many := ""
+	for i := range 40 {
+		many += fmt.Sprintf("&p%d=%d", i, i)
+	}
+	for _, seed := range []string{many, many + "&p0=x", many + "&p39=x&p20=y"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, encoded string) {
 		p, err := oauth.ParseParameters(encoded)
+		// The standard library refuses semicolons, which are characters like others here.
+		values, wrong := url.ParseQuery(strings.ReplaceAll(encoded, ";", "%3B"))
+		if (err == nil) != (wrong == nil) {
+			t.Errorf("%q: %v; the standard library says %v", encoded, err, wrong)
+		}
 		if err != nil {
 			return
 		}
@@ -21,27 +39,64 @@ func FuzzParseParameters(f *testing.F) {
 		if err != nil || again.Encode() != p.Encode() {
 			t.Errorf("%q is not stable: %q, %v", encoded, p.Encode(), err)
 		}
-		if was, is := p.RefuseRepeated(), again.RefuseRepeated(); (was == nil) != (is == nil) || was != nil && was.Description != is.Description {
+		if read, err := url.ParseQuery(p.Encode()); err != nil || !maps.EqualFunc(read, values, slices.Equal) {
+			t.Errorf("%q is encoded as %q, %v", encoded, p.Encode(), err)
+		}
+		was, is := p.RefuseRepeated(), again.RefuseRepeated()
+		if (was == nil) != (is == nil) || was != nil && was.Description != is.Description {
 			t.Errorf("%q is refused with %v, and encoded as %q with %v", encoded, was, p.Encode(), is)
 		}
-		if values, err := url.ParseQuery(encoded); err == nil {
-			for name, all := range values {
-				if len(all) == 1 && p.Get(name) != all[0] || len(all) > 1 && (p.Get(name) != "" || !p.Repeated(name)) {
-					t.Errorf("%q: %s is %q; the standard library reads %q", encoded, name, p.Get(name), all)
-				}
+		repeated := false
+		for name, all := range values {
+			one := len(all) == 1
+			repeated = repeated || !one
+			if one && p.Get(name) != all[0] || !one && p.Get(name) != "" || p.Repeated(name) == one {
+				t.Errorf("%q: %s is %q; the standard library reads %q", encoded, name, p.Get(name), all)
 			}
+		}
+		if repeated != (was != nil) {
+			t.Errorf("%q is refused with %v", encoded, was)
+		}
+		const absent = "absent"
+		if !values.Has(absent) && (p.Get(absent) != "" || p.Repeated(absent)) {
+			t.Errorf("%q has what it has not: %q", encoded, p.Get(absent))
 		}
 	})
 }
 
 func FuzzParseJSONParameters(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"a":"b"}`, `{"a":"b","a":"c"}`, `{"a":1}`, `{"a":{}}`, `[]`, `{"a":"b"} x`, `{"a":null}`, "{\"a\":\"\xff\"}", `{"a":"b"`} {
+	for _, seed := range []string{
+		`{}`, `{"a":"b"}`, `{"a":"b","a":"c"}`, `{"a":1}`, `{"a":{}}`, `[]`, `{"a":"b"} x`, `{"a":null}`, "{\"a\":\"\xff\"}", `{"a":"b"`,
+		" {\t\"a\" : \"b\" ,\r\n\"c\":\"\" } ", `{"a":"b",}`, `{"a":"b" "c":"d"}`, `{"a" "b"}`, `{"a","b"}`, `{a":"b"}`, `{"a":b}`, `{"a":"b"}}`, `{"a":"b"}{}`,
+		`{"a\n":"\u0062\""}`, `{"ä":"ö"}`, "{\"a\":\"\x1f\"}", "{\"a\":\"\x7f ~\"}", `{"a":"\u0062"}`, `{"a":}`, `"a"`, `null`, ``, `{`, `{"`, `{"a"`, `{"a":`, `{"a":"`, "\v{}", `{"a":"b","c":true,"c":"d"}`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p, err := oauth.ParseJSONParameters(body)
-		if err == nil && !strings.HasPrefix(strings.TrimLeft(string(body), " \t\r\n"), "{") {
-			t.Errorf("%q was read as an object: %v", body, p)
+		var object map[string]any
+		wrong := json.Unmarshal(body, &object)
+		texts := map[string]string{}
+		for name, value := range object {
+			if text, ok := value.(string); ok {
+				texts[name] = text
+			}
+		}
+		read := wrong == nil && object != nil && len(texts) == len(object) && utf8.Valid(body)
+		switch {
+		case err == nil && !read, err != nil && read && bytes.Count(body, []byte(":")) == len(object): // What is overwritten need not be a string.
+			t.Fatalf("%q: %v; the standard library says %v and reads %v", body, err, wrong, object)
+		case err != nil:
+			return
+		}
+		for name, text := range texts {
+			if p.Get(name) != text && !p.Repeated(name) {
+				t.Errorf("%q: %q is %q; the standard library reads %q", body, name, p.Get(name), text)
+			}
+		}
+		all, err := url.ParseQuery(p.Encode())
+		if err != nil || len(all) != len(texts) {
+			t.Errorf("%q is encoded as %q, %v", body, p.Encode(), err)
 		}
 	})
 }
