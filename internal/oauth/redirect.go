@@ -54,7 +54,7 @@ func CheckRedirectURI(uri string, public bool) (wrong Sentence) {
 	if err != nil || u.Scheme == "" {
 		return Say("It is not an absolute URL, such as https://app.example/callback.")
 	}
-	if u.User != nil || strings.Contains(u.Host, "@") {
+	if u.User != nil {
 		return Say("A redirect URL must have no user name or password in it.")
 	}
 	if name := responseParameterIn(u.RawQuery); name != "" {
