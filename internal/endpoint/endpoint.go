@@ -73,8 +73,6 @@ type rules struct {
 	method string
 	// open lets pages of every origin call it, without credentials of the browser.
 	open bool
-	// bearer endpoints are called with an access token, the others by applications.
-	bearer bool
 }
 
 func (e *Endpoints) serve(r rules, h handler) http.Handler {
@@ -139,10 +137,8 @@ func (e *Endpoints) fail(w http.ResponseWriter, q *http.Request, r rules, err er
 		e.log.Error("request failed", "path", q.URL.Path, "code", known.Code.Wire, "cause", known.Cause)
 	}
 	header := w.Header()
-	if r.bearer {
-		if challenge := bearerChallenge(q, known); challenge != "" {
-			header.Set("WWW-Authenticate", challenge)
-		}
+	if challenge := bearerChallenge(q, known); challenge != "" {
+		header.Set("WWW-Authenticate", challenge)
 	}
 	if known.RetryAfter > 0 {
 		header.Set("Retry-After", oauth.RetryAfter(known.RetryAfter))

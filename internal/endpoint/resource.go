@@ -64,7 +64,7 @@ func bearerChallenge(r *http.Request, err *oauth.Error) string {
 
 // Me is the API's first resource: who the access token's account is.
 func (e *Endpoints) Me() http.Handler {
-	return e.serve(rules{place: "me", method: http.MethodGet, open: true, bearer: true}, func(w http.ResponseWriter, r *http.Request) error {
+	return e.serve(rules{place: "me", method: http.MethodGet, open: true}, func(w http.ResponseWriter, r *http.Request) error {
 		access, err := e.bearer(r, oauth.ProfileScope)
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ type user struct {
 // Authorization header must have every scope of the query. The answer is in
 // headers, which gateways can hand on.
 func (e *Endpoints) Check() http.Handler {
-	return e.serve(rules{place: "check", method: http.MethodGet, bearer: true}, func(w http.ResponseWriter, r *http.Request) error {
+	return e.serve(rules{place: "check", method: http.MethodGet}, func(w http.ResponseWriter, r *http.Request) error {
 		scope, err := e.checkedScope(r)
 		if err != nil {
 			return err
