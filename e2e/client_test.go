@@ -296,6 +296,9 @@ func (a answer) checkRefusedWith(t *testing.T, status int, code string) {
 	if fields["error"] != code {
 		t.Errorf("error is %v, want %s; answer: %s", fields["error"], code, a.body)
 	}
+	if uri, _ := fields["error_uri"].(string); !strings.HasSuffix(uri, "/docs/errors#"+code) {
+		t.Errorf("error_uri is %q", uri)
+	}
 	description, _ := fields["error_description"].(string)
 	if err := describes(description); err != nil {
 		t.Error(err)
