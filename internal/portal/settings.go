@@ -76,11 +76,6 @@ func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *sign
 		p.writeSettings(w, r, person, status, a, form)
 		return nil
 	}
-	// Whoever sends it takes their time, and may have been removed meanwhile.
-	a, err := p.Applications.ManagedBy(r.Context(), person.Account.ID, a.ClientID)
-	if err != nil {
-		return err
-	}
 	if err := p.Applications.PutLogo(r.Context(), a.ID, made); err != nil {
 		return err
 	}
