@@ -277,7 +277,7 @@ func linkTo(root *html.Node, text string) string {
 // TestErrorLogOfReplicas is about what PostgreSQL answers: the rows that explain a refusal.
 func TestErrorLogOfReplicas(t *testing.T) {
 	t.Parallel()
-	database := postgres.Start(t).Database(t)
+	database := postgres.Database(t)
 	all := replicas(t, database, database)
 	here, there := all[0], all[1]
 	app := here.register(t, registration{})

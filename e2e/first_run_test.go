@@ -182,7 +182,7 @@ func testFirstRunRace(t *testing.T) {
 
 func testFirstRunReplicas(t *testing.T) {
 	t.Parallel()
-	database := postgres.Start(t).Database(t)
+	database := postgres.Database(t)
 	first, second := newServer(t, "--database", database), newServer(t, "--database", database)
 	second.data = first.data
 	first.serve(t, exempt)

@@ -5,13 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/latchkey/latchkey/e2e/postgres"
 )
 
 func TestAnotherServerKeyIsToldOnce(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, s *server, pg *postgres.Server) {
+	engines(t, func(t *testing.T, s *server) {
 		checkKeyTold(t, s, 0) // a first start
 		restart := func() {
 			s.terminate(t)
@@ -27,7 +25,7 @@ func TestAnotherServerKeyIsToldOnce(t *testing.T) {
 		checkKeyTold(t, s, 1)
 		restart()
 		checkKeyTold(t, s, 0)
-		if pg != nil {
+		if s.place != nil {
 			other := newServer(t, s.place...) // whose data folder gets a key of its own
 			other.serve(t, config)
 			checkKeyTold(t, other, 1)

@@ -13,27 +13,37 @@ var killRounds = flag.Int("kill-rounds", 20, "how often the server, or PostgreSQ
 
 func TestKilledUnderLoad(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, s *server, pg *postgres.Server) {
-		l := newLoad(t, s)
-		var acknowledged int64
-		for round := range *killRounds {
-			server, database := pg == nil || round%4 != 1, pg != nil && round%2 == 1
-			l.catastrophe(t, pg, server, database)
-			l.check(t)
-			if pg == nil {
-				s.checkIntegrity(t)
-			}
-			if t.Failed() {
-				t.Fatalf("round %d (server killed: %v, PostgreSQL killed: %v)", round+1, server, database)
-			}
-			acknowledged = l.acknowledged.Load()
-		}
-		for _, c := range l.chains {
-			c.finish(t, l)
-		}
-		t.Logf("%d rounds, %d requests acknowledged, %d answers lost, %d refused, slowest %v",
-			*killRounds, acknowledged, l.lost.Load(), l.refused.Load(), l.worst)
+	t.Run("on SQLite", func(t *testing.T) {
+		t.Parallel()
+		testKilled(t, settleOn(t), nil)
 	})
+	t.Run("on PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		pg := postgres.Start(t)
+		testKilled(t, settleOn(t, "--database", pg.Database(t)), pg)
+	})
+}
+
+func testKilled(t *testing.T, s *server, pg *postgres.Server) {
+	l := newLoad(t, s)
+	var acknowledged int64
+	for round := range *killRounds {
+		server, database := pg == nil || round%4 != 1, pg != nil && round%2 == 1
+		l.catastrophe(t, pg, server, database)
+		l.check(t)
+		if pg == nil {
+			s.checkIntegrity(t)
+		}
+		if t.Failed() {
+			t.Fatalf("round %d (server killed: %v, PostgreSQL killed: %v)", round+1, server, database)
+		}
+		acknowledged = l.acknowledged.Load()
+	}
+	for _, c := range l.chains {
+		c.finish(t, l)
+	}
+	t.Logf("%d rounds, %d requests acknowledged, %d answers lost, %d refused, slowest %v",
+		*killRounds, acknowledged, l.lost.Load(), l.refused.Load(), l.worst)
 }
 
 // catastrophe kills the server, PostgreSQL or both under load, and brings them back.

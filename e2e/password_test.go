@@ -6,13 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/latchkey/latchkey/e2e/postgres"
 )
 
 func TestAPasswordCanBeSetByACommandBesideServe(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, s *server, _ *postgres.Server) {
+	engines(t, func(t *testing.T, s *server) {
 		bob, open := s.signedIn(t, "Bob Example", "--username", "bob")
 		if open.open(t, "/settings").offers("Sign in") {
 			t.Fatal("Bob is not signed in")
@@ -56,7 +54,7 @@ func TestAPasswordCanBeSetByACommandBesideServe(t *testing.T) {
 
 func TestAnotherPasswordEndsACookieThatSomebodyCopied(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, s *server, _ *postgres.Server) {
+	engines(t, func(t *testing.T, s *server) {
 		bob, open := s.signedIn(t, "Bob Example")
 		thief := s.browser(bob)
 		thief.client.Jar.SetCookies(thief.origin, open.client.Jar.Cookies(open.origin))

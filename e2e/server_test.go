@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/latchkey/latchkey/e2e/postgres"
 )
 
 // patience bounds every wait for a process; nothing healthy comes near it.
@@ -62,7 +64,7 @@ func buildAndRun(m *testing.M) int {
 	if !built {
 		return 1
 	}
-	return m.Run()
+	return postgres.Run(m)
 }
 
 // build makes the command and reports whether that went well.

@@ -111,8 +111,7 @@ func testRefused(t *testing.T) {
 
 func TestCommandsWantDataThatIsThere(t *testing.T) {
 	t.Parallel()
-	pg := postgres.Start(t)
-	database := pg.Database(t)
+	database := postgres.Database(t)
 	rows := []struct {
 		name  string
 		place []string
@@ -199,7 +198,7 @@ func TestMetrics(t *testing.T) {
 		place []string
 	}{
 		{"on SQLite", nil},
-		{"on PostgreSQL", []string{"--database", postgres.Start(t).Database(t)}},
+		{"on PostgreSQL", []string{"--database", postgres.Database(t)}},
 	}
 	for _, row := range rows {
 		s := newServer(t, row.place...)

@@ -158,14 +158,13 @@ func (s *server) issue(t *testing.T, app application, n int) []string {
 }
 
 // engines are what every promise of the storage is tested on.
-func engines(t *testing.T, test func(t *testing.T, s *server, pg *postgres.Server)) {
+func engines(t *testing.T, test func(t *testing.T, s *server)) {
 	t.Run("on SQLite", func(t *testing.T) {
 		t.Parallel()
-		test(t, settleOn(t), nil)
+		test(t, settleOn(t))
 	})
 	t.Run("on PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		pg := postgres.Start(t)
-		test(t, settleOn(t, "--database", pg.Database(t)), pg)
+		test(t, settleOn(t, "--database", postgres.Database(t)))
 	})
 }

@@ -21,7 +21,7 @@ func TestTextsThatCannotBeStoredAreNoFault(t *testing.T) {
 		place func(t *testing.T) []string
 	}{
 		{"on SQLite", func(*testing.T) []string { return nil }},
-		{"on PostgreSQL", func(t *testing.T) []string { return []string{"--database", postgres.Start(t).Database(t)} }},
+		{"on PostgreSQL", func(t *testing.T) []string { return []string{"--database", postgres.Database(t)} }},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -80,7 +80,7 @@ func TestUsageSurvivesARestart(t *testing.T) {
 
 func TestUsageOfReplicasAddsUp(t *testing.T) {
 	t.Parallel()
-	database := postgres.Start(t).Database(t)
+	database := postgres.Database(t)
 	all := replicas(t, database, database)
 	app := all[0].register(t, registration{})
 	token := all[0].grant(t, app).Access

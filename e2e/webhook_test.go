@@ -39,8 +39,10 @@ func TestWebhooks(t *testing.T) {
 	})
 	t.Run("on PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		pg, key := postgres.Start(t), writeKey(t)
-		place := func(t *testing.T) []string { return []string{"--database", pg.Database(t), "--server-key-file", key} }
+		key := writeKey(t)
+		place := func(t *testing.T) []string {
+			return []string{"--database", postgres.Database(t), "--server-key-file", key}
+		}
 		all(t, func(t *testing.T) *server { return impatientServer(t, place(t)...) })
 		t.Run("two servers deliver each event once", func(t *testing.T) {
 			shared := place(t)

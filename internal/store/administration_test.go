@@ -51,9 +51,8 @@ func TestAdministration(t *testing.T) {
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		server := realpostgres.Start(t)
 		for _, c := range tests {
-			t.Run(c.name, func(t *testing.T) { c.test(t, openAt(t, Options{Database: server.Database(t)})) })
+			t.Run(c.name, func(t *testing.T) { c.test(t, openAt(t, Options{Database: realpostgres.Database(t)})) })
 		}
 	})
 }

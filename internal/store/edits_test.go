@@ -30,9 +30,8 @@ func TestEdits(t *testing.T) {
 		}
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		server := realpostgres.Start(t)
 		for name, test := range tests {
-			t.Run(name, func(t *testing.T) { test(t, openAt(t, Options{Database: server.Database(t)})) })
+			t.Run(name, func(t *testing.T) { test(t, openAt(t, Options{Database: realpostgres.Database(t)})) })
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 // a table that somebody keeps; whatever isolation the database has for those who say nothing.
 func TestADisconnectionEndsWhatItWaitedFor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t) + "&default_transaction_isolation=repeatable%20read"})
+	w := newWorld(t, store.Options{Database: postgres.Database(t) + "&default_transaction_isolation=repeatable%20read"})
 	s, conn := w.open(false), w.connect()
 	w.populate(s, 1)
 	w.approved(s)

@@ -33,7 +33,7 @@ func (l *logged) count(words string) int {
 
 func TestThatNobodyHearsOfRevocationsIsToldOnceAndSoIsItsEnd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w := newWorld(t, store.Options{Database: postgres.Database(t)})
 	w.populate(w.open(false), 1)
 	p, through := startProxy(t, w.at.Database)
 	var log logged

@@ -31,7 +31,7 @@ func TestListsUseIndexes(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) { readLists(t, openAt(t, Options{Folder: t.TempDir()}), sqliteFill(), sqliteScan) })
 	t.Run("PostgreSQL", func(t *testing.T) {
-		readLists(t, openAt(t, Options{Database: realpostgres.Start(t).Database(t)}), postgresFill(), postgresScan)
+		readLists(t, openAt(t, Options{Database: realpostgres.Database(t)}), postgresFill(), postgresScan)
 	})
 }
 

@@ -152,12 +152,11 @@ func (w *world) answered(row oauth.Authorization, err error, access oauth.Token)
 // replay.
 func TestCommitsWithUnknownOutcome(t *testing.T) {
 	t.Parallel()
-	server := postgres.Start(t)
 	for _, e := range unluckyEvents {
 		for name, fate := range map[string]accident{"never arrives": lostBefore, "is done": lostAfter, "arrives late": late} {
 			t.Run(fmt.Sprintf("%s whose commit %s", e.name, name), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, store.Options{Database: server.Database(t)})
+				w := newWorld(t, store.Options{Database: postgres.Database(t)})
 				calm := w.open(false)
 				w.populate(calm, 1)
 				p, through := startProxy(t, w.at.Database)
@@ -173,7 +172,7 @@ func TestCommitsWithUnknownOutcome(t *testing.T) {
 // behindProxy opens a store on a PostgreSQL that it reaches through a proxy.
 func behindProxy(t *testing.T) (*world, *proxy, *store.Store) {
 	t.Helper()
-	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w := newWorld(t, store.Options{Database: postgres.Database(t)})
 	w.populate(w.open(false), 1)
 	p, through := startProxy(t, w.at.Database)
 	w.at.Database = through
@@ -307,7 +306,7 @@ func (w *world) checkAnswer(s *store.Store, e unlucky, l life, answer error) {
 // refreshed: every answer is right or 503, and nothing is revoked by our retries.
 func TestBackendsAreTerminated(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w := newWorld(t, store.Options{Database: postgres.Database(t)})
 	s := w.open(false)
 	w.populate(s, 1)
 	stop, ended, due := make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)

@@ -15,7 +15,7 @@ import (
 func TestWhatPeopleDoIsInTheAuditLog(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) { auditsPeople(t, Options{Folder: t.TempDir()}) })
-	t.Run("PostgreSQL", func(t *testing.T) { auditsPeople(t, Options{Database: realpostgres.Start(t).Database(t)}) })
+	t.Run("PostgreSQL", func(t *testing.T) { auditsPeople(t, Options{Database: realpostgres.Database(t)}) })
 }
 
 // audited is a store whose clock a test moves, and what it wrote into the audit log.

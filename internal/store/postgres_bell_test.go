@@ -34,7 +34,7 @@ func await(t *testing.T, what string, reached func() bool) {
 }
 
 func TestAReplicaKnowsWhetherItIsAlone(t *testing.T) {
-	database := realpostgres.Start(t).Database(t)
+	database := realpostgres.Database(t)
 	first, one, _ := replica(t, database, true)
 	alone := func(b *bell) func() bool { return func() bool { return b.isAlone(b.elapsed()) } }
 	await(t, "the only replica trusts its memory", one.trusted)
@@ -64,7 +64,7 @@ func TestAReplicaKnowsWhetherItIsAlone(t *testing.T) {
 }
 
 func TestACommandBesideAReplica(t *testing.T) {
-	database := realpostgres.Start(t).Database(t)
+	database := realpostgres.Database(t)
 	server, one, _ := replica(t, database, true)
 	await(t, "the only replica trusts its memory", one.trusted)
 	client, command, _ := replica(t, database, false)
@@ -84,7 +84,7 @@ func TestACommandBesideAReplica(t *testing.T) {
 // A process may be killed between a commit and its announcement, before anybody has counted it.
 func TestAVisitBetweenTwoBeatsEndsWhatIsRemembered(t *testing.T) {
 	t.Parallel()
-	database := realpostgres.Start(t).Database(t)
+	database := realpostgres.Database(t)
 	s, one, _ := replica(t, database, true)
 	await(t, "the only replica trusts its memory", one.trusted)
 	account := oauth.ID{1}

@@ -18,7 +18,7 @@ import (
 // they are kept.
 func TestReadsAreNeverPlannedAsScans(t *testing.T) {
 	t.Parallel()
-	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	s := openAt(t, Options{Database: realpostgres.Database(t)})
 	for _, query := range []string{selectCheckByID, selectAccountByID} {
 		if plan := lines(t, s.engine.(*postgres).reads, `explain `+query, [][]byte{make([]byte, 16)}); !strings.Contains(plan, "Index Cond: (id = ANY (") {
 			t.Errorf("%s is planned as\n%s", query, plan)
@@ -30,7 +30,7 @@ func TestReadsAreNeverPlannedAsScans(t *testing.T) {
 // table and on one of which nobody but its size says how much is in it.
 func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
 	t.Parallel()
-	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	s := openAt(t, Options{Database: realpostgres.Database(t)})
 	p := s.engine.(*postgres)
 	mode := func() string {
 		t.Helper()
@@ -86,7 +86,7 @@ func lines(t *testing.T, on *pgxpool.Pool, query string, args ...any) string {
 // join the two would be cheaper than to look each of them up, but find them in an order of its own.
 func TestRowsOfABatchAreNotJoined(t *testing.T) {
 	t.Parallel()
-	p := openAt(t, Options{Database: realpostgres.Start(t).Database(t)}).engine.(*postgres)
+	p := openAt(t, Options{Database: realpostgres.Database(t)}).engine.(*postgres)
 	fillForPlans(t, p, 1, 300)
 	_, err := p.pool.Exec(t.Context(), `analyze authorizations`)
 	must(t, err)
@@ -119,7 +119,7 @@ func fillForPlans(t *testing.T, p *postgres, from, to int) {
 // and once when it knows how few rows it has.
 func TestRowsAreLockedInTheOrderOfTheirIDs(t *testing.T) {
 	t.Parallel()
-	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	s := openAt(t, Options{Database: realpostgres.Database(t)})
 	rotation := func(refresh oauth.Token) oauth.Event {
 		return oauth.Rotation{Refresh: refresh, Allowed: "profile", AccessHash: oauth.Hash{1}, Limits: oauth.RefreshLimits{Idle: time.Hour}}
 	}

@@ -13,7 +13,7 @@ import (
 // another server did something to it.
 func TestARowThatIsRememberedMayBeAnotherByNow(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w := newWorld(t, store.Options{Database: postgres.Database(t)})
 	here, there := w.open(true), w.open(true)
 	w.populate(here, 1)
 	w.trusting(here)

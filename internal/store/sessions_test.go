@@ -13,7 +13,7 @@ import (
 // has added its session and not yet ended the one before, which somebody keeps locked.
 func TestNoSessionOutlivesThePasswordItBeganWith(t *testing.T) {
 	t.Parallel()
-	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	s := openAt(t, Options{Database: realpostgres.Database(t)})
 	p, now := s.engine.(*postgres), s.Now()
 	begin := func(a oauth.Account, before oauth.ID) (oauth.ID, error) {
 		token, err := oauth.NewToken(rand.Reader, newID(t, now))

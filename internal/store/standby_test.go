@@ -13,7 +13,7 @@ import (
 // now leads to the one that writes.
 func TestAStandbyIsLeft(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w := newWorld(t, store.Options{Database: postgres.Database(t)})
 	w.populate(w.open(false), 1)
 	conn := w.connect()
 	alter := func(to string) {

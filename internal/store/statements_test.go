@@ -24,7 +24,7 @@ func TestAnOperationNeedsFewStatements(t *testing.T) {
 		})
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		countStatements(t, Options{Database: realpostgres.Start(t).Database(t)}, map[string]int{
+		countStatements(t, Options{Database: realpostgres.Database(t)}, map[string]int{
 			// begin, load, update, commit; a revocation by the only replica is not announced.
 			// What was written last is not loaded. An account that is not remembered is read with
 			// the check.
@@ -96,7 +96,7 @@ func TestAClaimThatFindsNothingIsNoWrite(t *testing.T) {
 func whileCounting(t *testing.T, test func(*testing.T, *Store, *statements)) {
 	t.Helper()
 	for name, at := range map[string]Options{
-		"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Start(t).Database(t)},
+		"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Database(t)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen statements

@@ -41,7 +41,7 @@ func TestPostgreSQL(t *testing.T) {
 }
 
 func TestReplicasGoByTheDatabasesClock(t *testing.T) {
-	url := postgres.Start(t).Database(t)
+	url := postgres.Database(t)
 	replica := func(ahead time.Duration) *store.Store {
 		t.Helper()
 		return open(t, store.Options{Database: url, Now: func() time.Time { return time.Now().Add(ahead) }})

@@ -15,7 +15,7 @@ var surplusNow = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 func TestSurplusIsRevoked(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) { revokesSurplus(t, Options{Folder: t.TempDir()}) })
-	t.Run("PostgreSQL", func(t *testing.T) { revokesSurplus(t, Options{Database: realpostgres.Start(t).Database(t)}) })
+	t.Run("PostgreSQL", func(t *testing.T) { revokesSurplus(t, Options{Database: realpostgres.Database(t)}) })
 }
 
 func surplusID(t *testing.T) oauth.ID {

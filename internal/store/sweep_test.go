@@ -230,7 +230,7 @@ func (w *world) count(query string) (n int) {
 // TestTheSweeperWaitsForNobody: what somebody else has locked is passed over, and swept later.
 func TestTheSweeperWaitsForNobody(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w := newWorld(t, store.Options{Database: postgres.Database(t)})
 	s := w.open(false)
 	w.populate(s, 1)
 	var locked [][]byte
@@ -265,7 +265,7 @@ func TestTheSweeperWaitsForNobody(t *testing.T) {
 func TestTheCodesOfAnHourAreSweptOneByOne(t *testing.T) {
 	t.Parallel()
 	const codes = 2000
-	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w := newWorld(t, store.Options{Database: postgres.Database(t)})
 	s, err := store.Open(w.ctx, w.at)
 	w.must(err)
 	conn := w.connect()

@@ -11,7 +11,7 @@ import (
 func TestUsesOfEndedConnectionsAreForgotten(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) { forgetsUses(t, Options{Folder: t.TempDir()}) })
-	t.Run("PostgreSQL", func(t *testing.T) { forgetsUses(t, Options{Database: realpostgres.Start(t).Database(t)}) })
+	t.Run("PostgreSQL", func(t *testing.T) { forgetsUses(t, Options{Database: realpostgres.Database(t)}) })
 }
 
 func forgetsUses(t *testing.T, o Options) {

@@ -41,9 +41,8 @@ func TestOutbox(t *testing.T) {
 		}
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
-		server := postgres.Start(t)
 		for _, c := range tests {
-			t.Run(c.name, func(t *testing.T) { c.test(newWorld(t, store.Options{Database: server.Database(t)})) })
+			t.Run(c.name, func(t *testing.T) { c.test(newWorld(t, store.Options{Database: postgres.Database(t)})) })
 		}
 	})
 }

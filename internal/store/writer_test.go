@@ -100,7 +100,7 @@ func TestAWriteThatFailsDoesNotHarmItsBatch(t *testing.T) {
 
 func TestARefusalIsFinal(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]Options{"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Start(t).Database(t)}} {
+	for name, o := range map[string]Options{"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Database(t)}} {
 		s, runs, refusal := openAt(t, o), 0, errors.New("refused")
 		err := s.write(t.Context(), func(tx *transaction) error {
 			runs++
@@ -142,7 +142,7 @@ func TestFormBatch(t *testing.T) {
 // two batches have room for, and then somebody who wants another row.
 func TestManyEventsOnOneRowKeepNobodyOut(t *testing.T) {
 	t.Parallel()
-	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	s := openAt(t, Options{Database: realpostgres.Database(t)})
 	p, hot := s.engine.(*postgres), newID(t, s.Now())
 	issue := func(id oauth.ID) error {
 		return s.Issue(t.Context(), oauth.Authorization{ID: id, GrantType: oauth.GrantClientCredentials, SweepAfter: s.Now().Add(time.Hour)})
