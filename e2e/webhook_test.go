@@ -1,10 +1,13 @@
 package e2e_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -29,6 +32,7 @@ func TestWebhooks(t *testing.T) {
 		t.Run("what the application did itself is not told", func(t *testing.T) { testOwnRevocation(t, s) })
 		t.Run("a command and a theft are told", func(t *testing.T) { testOtherEnds(t, s) })
 		t.Run("a developer sends, sends again and replaces the secret", func(t *testing.T) { testDeveloper(t, s) })
+		t.Run("a receiver that says too much writes no line of its own into the log", func(t *testing.T) { testTalkative(t, s) })
 		t.Run("what is wrong with a form is said beside it", func(t *testing.T) { testWebhookForm(t, s) })
 		t.Run("a server that is killed loses nothing", func(t *testing.T) { testWebhookKilled(t, fresh(t)) })
 		t.Run("the end of a secret is told once", func(t *testing.T) { testEndingSecret(t, fresh(t)) })
@@ -234,6 +238,26 @@ func testDeveloper(t *testing.T, s *server) {
 	if l := s.hook(t, app); l.secret == old {
 		t.Error("a new webhook has the secret of one that was deleted")
 	}
+}
+
+// testTalkative leaves it to the end of the server to look at the form of what was logged.
+func testTalkative(t *testing.T, s *server) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "HTTP/1.1 204 No Content\r\n\r\nmore")
+		_, _ = io.Copy(io.Discard, conn) // until the server has had enough
+	}))
+	t.Cleanup(receiver.Close)
+	app := s.register(t, registration{})
+	p := s.session.submitEvents(t, s.session.open(t, webhookPage(app)), "Create webhook", receiver.URL, everyEvent()...)
+	s.session.press(t, p, "Send a test event").reads(t, http.StatusOK, "delivered")
+	eventually(t, "the log tells of the receiver", func() bool { return bytes.Contains(s.stderr.Bytes(), []byte("Unsolicited response")) })
 }
 
 func testWebhookForm(t *testing.T, s *server) {

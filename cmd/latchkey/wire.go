@@ -60,6 +60,10 @@ type house struct {
 // takes those that the last server on this data was configured with.
 func (c *config) open(ctx context.Context) (*house, error) {
 	h := &house{log: c.logger()}
+	if c.serving {
+		// The standard library's HTTP client tells the default logger of receivers of webhooks.
+		slog.SetDefault(h.log)
+	}
 	var err error
 	h.store, err = store.Open(ctx, store.Options{
 		Folder: c.data, Database: c.database, Now: time.Now, Serve: c.serving, PerApplication: c.perApplication, Log: h.log,

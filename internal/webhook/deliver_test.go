@@ -401,3 +401,19 @@ func TestAnAttemptUnderWayIsFinishedAtTheEnd(t *testing.T) {
 		t.Errorf("%+v (%v)", d, err)
 	}
 }
+
+func TestAnAttemptThatIsCutOffAtTheEndCountsForNothing(t *testing.T) {
+	w := newWorld(t, Config{Loopback: true})
+	a := w.application(receiver(t, func(http.ResponseWriter, *http.Request) {}))
+	w.stop()
+	id := w.send(a)
+	claimed, hook, err := w.store.ClaimDelivery(t.Context(), nil, lease)
+	w.must(err)
+	cut, end := context.WithCancel(t.Context())
+	end()
+	w.hooks.attempt(cut, claimed, hook)
+	d, err := w.store.Delivery(t.Context(), a.ID, id)
+	if err != nil || claimed.ID != id || d.Attempts != 0 || d.Problem != "" || d.DueAt.IsZero() || d.DueAt.After(w.store.Now()) {
+		t.Errorf("%+v (%v)", d, err)
+	}
+}
