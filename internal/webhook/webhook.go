@@ -33,8 +33,8 @@ type Config struct {
 	Exempt throttle.Exempt
 }
 
-// DefaultFirstRetry is how long after a failure a delivery is tried again; with MaxFirstRetry
-// the last pause is 360 days.
+// DefaultFirstRetry is how long after a failure a delivery is tried again. With more than two
+// minutes the last retries would come after the days that deliveries are kept.
 const (
 	DefaultFirstRetry = 10 * time.Second
 	MaxFirstRetry     = time.Hour
