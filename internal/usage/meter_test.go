@@ -121,9 +121,9 @@ func TestNothingIsLostWhenTheStoreFails(t *testing.T) {
 	application, ada := b.id(), b.id()
 	c := oauth.Connection{AccountID: ada, ApplicationID: application}
 	b.store = broken
-	for range 3 {
-		b.Called(application, ada)
-		b.Used(c, "profile", "192.0.2.1:1")
+	for _, scope := range []oauth.Scope{"profile", "events", "tides"} {
+		b.Called(application, b.id())
+		b.Used(c, scope, "192.0.2.1:1")
 		b.Refused(Attempt{Application: oauth.Application{ID: application}, Place: "token"}, oauth.NewError(oauth.InvalidGrant, "no"))
 		if err := b.Flush(t.Context()); err == nil {
 			t.Fatal("a store that is closed can be written to")
@@ -133,10 +133,10 @@ func TestNothingIsLostWhenTheStoreFails(t *testing.T) {
 	b.store = whole
 	b.flush()
 	days := b.days(application)
-	if len(days) != 1 || days[0].Calls != 3 || days[0].Errors != 3 || days[0].Accounts.Estimate() != 1 {
+	if len(days) != 1 || days[0].Calls != 3 || days[0].Errors != 3 || days[0].Accounts.Estimate() != 3 {
 		t.Errorf("written was %+v", days)
 	}
-	if uses, err := b.store.Uses(t.Context(), ada); err != nil || len(uses) != 1 {
+	if uses, err := b.store.Uses(t.Context(), ada); err != nil || len(uses) != 1 || !uses[application].Scope.Equal("profile events tides") {
 		t.Errorf("the uses are %v: %v", uses, err)
 	}
 	if refusals, err := b.store.Refusals(t.Context(), application, store.RefusalFilter{Limit: 10}); err != nil || len(refusals) != 3 {
@@ -183,6 +183,32 @@ func TestMemoryIsBounded(t *testing.T) {
 	b.flush()
 	if !strings.Contains(b.log.String(), "room to count") {
 		t.Error("the log does not tell that something was not counted")
+	}
+}
+
+func TestMemoryIsBoundedWhileTheStoreFails(t *testing.T) {
+	b := newBench(t)
+	broken := b.open()
+	if err := broken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.store = broken
+	for range 3 {
+		b.at = b.at.Add(time.Minute)
+		for range maxApplications {
+			id := b.id()
+			b.Used(oauth.Connection{AccountID: id, ApplicationID: id}, "profile", "192.0.2.1:1")
+			for range alike + 1 {
+				b.Refused(Attempt{Application: oauth.Application{ID: id}, Place: "token", Proven: true}, oauth.NewError(oauth.InvalidGrant, "no"))
+			}
+		}
+		if err := b.Flush(t.Context()); err == nil {
+			t.Fatal("a store that is closed can be written to")
+		}
+	}
+	tallies, refusals, more, uses := len(b.pending.tallies), len(b.pending.refusals), len(b.pending.more), len(b.pendingUses)
+	if tallies > maxPending || refusals > maxRefusals || more > maxRefusals || uses > maxUses {
+		t.Errorf("%d tallies, %d refusals, %d numbers and %d uses are kept", tallies, refusals, more, uses)
 	}
 }
 
