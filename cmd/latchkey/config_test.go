@@ -188,3 +188,26 @@ func TestWhatOverridesTheFileIsNotItsFault(t *testing.T) {
 		t.Errorf("exits with %d: %s", got.status, got.stderr)
 	}
 }
+
+func TestTheServerKeyMayBeAVariable(t *testing.T) {
+	good := strings.Repeat("0123456789abcdef", 4)
+	for _, row := range []struct {
+		key, want string
+		status    int
+		made      bool
+	}{
+		{good, "cannot listen", 1, false},
+		{good + "\n", "cannot listen", 1, false},
+		{"", "cannot listen", 1, true},
+		{good[1:], "LATCHKEY_SERVER_KEY: a server key is 64 hexadecimal characters", 2, false},
+	} {
+		data := t.TempDir()
+		got := call(t, map[string]string{"LATCHKEY_SERVER_KEY": row.key}, "serve", "--data", data, "--listen", "127.0.0.1:99999")
+		if got.status != row.status || !strings.Contains(got.stderr, row.want) || strings.Contains(got.stderr, good[1:]) {
+			t.Errorf("%q: exits with %d: %s", row.key, got.status, got.stderr)
+		}
+		if _, err := os.Stat(filepath.Join(data, "server.key")); (err == nil) != row.made {
+			t.Errorf("%q: the file with the key: %v", row.key, err)
+		}
+	}
+}

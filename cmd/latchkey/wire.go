@@ -184,7 +184,7 @@ func (c *config) serverKey(log *slog.Logger) (oauth.Key, error) {
 	if text, ok := c.env("LATCHKEY_SERVER_KEY"); ok && text != "" {
 		key, err := oauth.ParseKey(strings.TrimSpace(text))
 		if err != nil {
-			return oauth.Key{}, fmt.Errorf("LATCHKEY_SERVER_KEY: %w", err)
+			return oauth.Key{}, usageError{fmt.Errorf("LATCHKEY_SERVER_KEY: %w", err)}
 		}
 		return key, nil
 	}
