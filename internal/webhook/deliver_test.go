@@ -417,3 +417,31 @@ func TestAnAttemptThatIsCutOffAtTheEndCountsForNothing(t *testing.T) {
 		t.Errorf("%+v (%v)", d, err)
 	}
 }
+
+func TestWhatAPersonAsksForIsCounted(t *testing.T) {
+	w := newWorld(t, Config{Loopback: true})
+	a := w.application(receiver(t, func(http.ResponseWriter, *http.Request) {}))
+	id := w.send(a)
+	var problem *Problem
+	for n := 0; problem == nil; n++ {
+		if err := w.hooks.Redeliver(t.Context(), a, id, netip.Addr{}); !errors.As(err, &problem) && (err != nil || n > 1000) {
+			t.Fatalf("sent again %d times, then: %v", n, err)
+		}
+	}
+	if _, err := w.hooks.Test(t.Context(), a, netip.Addr{}); problem.RetryAfter <= 0 || !errors.As(err, &problem) {
+		t.Errorf("after %v a test is sent: %v", problem, err)
+	}
+}
+
+func TestTheLogTellsWhetherThereAreOlder(t *testing.T) {
+	w := newWorld(t, Config{Loopback: true})
+	a := w.application(receiver(t, func(http.ResponseWriter, *http.Request) {}))
+	for n := 1; n <= LogPage+1; n++ {
+		_, err := w.store.TestWebhook(t.Context(), a.ID)
+		w.must(err)
+		page, more, err := w.hooks.Log(t.Context(), a.ID, oauth.ID{})
+		if err != nil || len(page) != min(n, LogPage) || more != (n > LogPage) {
+			t.Errorf("of %d deliveries a page has %d, more: %v (%v)", n, len(page), more, err)
+		}
+	}
+}
