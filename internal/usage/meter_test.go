@@ -224,14 +224,14 @@ func TestUsesAreWrittenOnceAQuarterOfAnHour(t *testing.T) {
 	}
 	use("profile", "192.0.2.1:1", 1)
 	use("profile", "192.0.2.1:1", 1)
-	use("events", "192.0.2.77:1", 2)
+	use("events", "198.51.100.7:1", 2)
 	b.at = b.at.Add(10 * time.Second)
 	b.flush()
 	use("profile", "[2001:db8:1:2::3]:1", 0)
 	b.at = b.at.Add(epoch)
 	b.flush()
 	use("profile", "[2001:db8:1:2::3]:1", 1)
-	if uses, err := b.store.Uses(t.Context(), c.AccountID); err != nil || uses[c.ApplicationID].Network != "192.0.2.0/24" || !uses[c.ApplicationID].Scope.Equal("profile events") {
+	if uses, err := b.store.Uses(t.Context(), c.AccountID); err != nil || uses[c.ApplicationID].Network != "198.51.100.0/24" || !uses[c.ApplicationID].Scope.Equal("profile events") {
 		t.Errorf("the use is %+v: %v", uses, err)
 	}
 	b.flush()
