@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAdministrators demands of the pages below /admin that they do what they say, for
@@ -191,7 +192,7 @@ func testFinding(t *testing.T, s *server) {
 	if n := strings.Count(s.session.open(t, "/admin/applications?q=zoezimmer").text(), "zoezimmer's own"); n != 1 {
 		t.Errorf("what is found by its owner and by its name is listed %d times", n)
 	}
-	for _, path := range []string{"/admin/accounts?q=immer", "/admin/applications?q=crossing"} {
+	for _, path := range []string{"/admin/accounts?q=00000000-0000-7000-8000-000000000000", "/admin/accounts?q=immer", "/admin/applications?q=crossing"} {
 		s.session.open(t, path).reads(t, http.StatusOK, "Nothing was found.")
 	}
 	_, path := s.found(t, "applications", app.ClientID, "Zebra Crossing")
@@ -263,6 +264,8 @@ func testExport(t *testing.T, s *server) {
 		t.Errorf("the export has %s, want %s", got, want)
 	}
 	s.session.open(t, "/admin/audit?kind=audit&actor="+url.QueryEscape(s.ada.email)).reads(t, http.StatusOK, "audit.exported", "application="+id)
+	// The last day counts to its end.
+	s.session.open(t, "/admin/audit?application="+id+"&until="+time.Now().UTC().Format(time.DateOnly)).reads(t, http.StatusOK, "application.suspended")
 }
 
 func testWrongFilter(t *testing.T, s *server) {
@@ -309,4 +312,5 @@ func testScopeApproval(t *testing.T, s *server) {
 		t.Errorf("a scope that was withdrawn leads to %s", to)
 	}
 	s.session.submit(t, path+"/scopes/allow", url.Values{"scope": {"profile"}}).reads(t, http.StatusNotFound)
+	s.session.submit(t, path+"/scopes/nothing", url.Values{"scope": {"community"}, "seen": {"neither"}}).reads(t, http.StatusNotFound)
 }

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -105,6 +106,16 @@ func testAuthorizationAnswer(t *testing.T, s *server) {
 		app := s.register(t, registration{redirects: []string{redirect}})
 		if to := s.session.authorize(t, app.request()); !strings.HasPrefix(to.String(), redirect+"?") {
 			t.Errorf("redirect to %s, want %s", to, redirect)
+		}
+	})
+	t.Run("is kept by no cache, and posts nothing on", func(t *testing.T) {
+		t.Parallel()
+		app := s.register(t, registration{})
+		allowed := s.session.press(t, s.session.visit(t, app.request()), "Allow")
+		for p, want := range map[*page]int{allowed: http.StatusSeeOther, s.session.visit(t, app.request()): http.StatusFound} {
+			if p.status != want || p.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("status %d, want %d; Cache-Control %q", p.status, want, p.header.Get("Cache-Control"))
+			}
 		}
 	})
 	t.Run("is access_denied with state and iss when the person cancels", func(t *testing.T) {

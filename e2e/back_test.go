@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strings"
@@ -45,6 +46,24 @@ func TestWaysBackFromForms(t *testing.T) {
 			}
 			if p = b.signIn(t, p); p.url.RequestURI() != want {
 				t.Errorf("%s leads to %s, want %s", path, p.url, want)
+			}
+		}
+	})
+	t.Run("nobody is led away by what is to come after the sign-in or the sign-up", func(t *testing.T) {
+		t.Parallel()
+		for _, to := range []string{"https://evil.example/", "//evil.example/", `/\evil.example/`, "/\t/evil.example/", "evil.example"} {
+			for path, as := range map[string]account{"/sign-in": s.ada, "/sign-up": {strings.ToLower(rand.Text()) + "@people.example", "pass phrase " + rand.Text(), "Nora"}} {
+				b := s.browser(as)
+				p := b.open(t, path+"?continue="+url.QueryEscape(to))
+				for in := range descendants(p.root, "input") {
+					if attr(in, "value") == to {
+						t.Errorf("%s carries %q on", path, to)
+					}
+				}
+				p = b.submit(t, path, url.Values{"continue": {to}, "email": {as.email}, "password": {as.password}, "name": {as.name}})
+				if p.away != nil || p.url.Path != "/settings/applications" {
+					t.Errorf("%s leads to %s, %v", path, p.url, p.away)
+				}
 			}
 		}
 	})

@@ -144,6 +144,7 @@ func testSignUp(t *testing.T) {
 	if strings.Contains(closed.command(t, "", "account", "list"), newcomer.email) {
 		t.Error("an account was created although sign-up is switched off")
 	}
+	closed.browser(newcomer).open(t, "/sign-up").reads(t, http.StatusForbidden, "Sign-up is closed")
 	if closed.browser(newcomer).visit(t, other.request()).offers("Sign up") {
 		t.Error("sign-up is offered although it is switched off")
 	}

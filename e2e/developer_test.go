@@ -130,8 +130,9 @@ func testOptionalScopes(t *testing.T, s *server) {
 	}
 	often := app.settings()
 	often["scope"], often["optional_scope"] = slices.Repeat(often["scope"], 150), []string{"events", "events"}
+	often.Set("redirect_uris", app.redirect+"\n"+app.redirect)
 	s.session.submit(t, app.path()+"/settings", often).reads(t, http.StatusOK, "Saved.")
-	if got := show(); !strings.Contains(got, `"scope": "profile events"`) || !strings.Contains(got, `"optional_scope": "events"`) {
+	if got := show(); !strings.Contains(got, `"scope": "profile events"`) || !strings.Contains(got, `"optional_scope": "events"`) || strings.Count(got, app.redirect) != 1 {
 		t.Errorf("what came often is there often: %s", got)
 	}
 	s.session.submit(t, app.path()+"/settings", app.settings()).reads(t, http.StatusOK, "Saved.")

@@ -80,6 +80,8 @@ func testFirstRun(t *testing.T) {
 	} {
 		b.submit(t, "/first-run", form).reads(t, http.StatusUnprocessableEntity, name)
 	}
+	b.submit(t, "/first-run", firstRunForm(person, "scope-2", "", "scope-3", "tides", "sentence-3", "x", "scope-4", "tides", "sentence-4", "x")).
+		reads(t, http.StatusUnprocessableEntity, "Use one word", "This scope is there")
 	b.submit(t, "/first-run", firstRunForm(person, "platform", "", "name", strings.Repeat("x", 100), "email", "nobody", "password", "x", "scope-2", "two words")).
 		reads(t, http.StatusUnprocessableEntity, "Enter a name", "Use at most 80 characters", "Enter an email address", "Use at least 8 characters", "Use one word")
 	b.submit(t, "/first-run", firstRunForm(person)).reads(t, http.StatusOK, "The platform is set up. Welcome.", "Tidepool Club", person.name)

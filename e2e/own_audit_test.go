@@ -67,6 +67,8 @@ func TestWhatAPersonDoesIsInTheAuditLog(t *testing.T) {
 	if b.authorize(t, app.request()).Query().Get("code") == "" {
 		t.Fatal("the approval gives no code")
 	}
+	// What is not asked about again leaves no line.
+	b.authorize(t, app.request())
 	b.press(t, b.visit(t, app.request("scope", "events")), "Cancel")
 	b.press(t, b.open(t, "/settings/connections"), "Disconnect "+s.nameOf(t, app))
 	want = append(want, "authorization.approved", "authorization.refused", "authorization.disconnected")

@@ -35,8 +35,13 @@ func testSignIn(t *testing.T, s *server, bob account) {
 		t.Parallel()
 		b := s.browser(bob)
 		b.signIn(t, b.visit(t, app.request()))
-		before := b.client.Jar.Cookies(b.origin)
+		before, copied := b.client.Jar.Cookies(b.origin), s.browser(bob)
+		copied.client.Jar.SetCookies(copied.origin, before)
+		copied.open(t, "/settings/profile").reads(t, http.StatusOK, "Profile")
 		b.signIn(t, b.visit(t, app.request("prompt", "login")))
+		if !copied.open(t, "/settings/profile").offers("Sign in") {
+			t.Error("the session before goes on")
+		}
 		after := b.client.Jar.Cookies(b.origin)
 		for _, old := range before {
 			if slices.ContainsFunc(after, func(c *http.Cookie) bool { return len(old.Value) > 20 && c.Value == old.Value }) {
@@ -72,9 +77,9 @@ func testSignIn(t *testing.T, s *server, bob account) {
 			t.Errorf("the answers differ: %v", answers)
 		}
 	})
-	t.Run("an address signs in however it is capitalised", func(t *testing.T) {
+	t.Run("an address signs in however it is capitalised, and with spaces around it", func(t *testing.T) {
 		t.Parallel()
-		b := s.browser(account{email: strings.ToUpper(bob.email), password: bob.password})
+		b := s.browser(account{email: " " + strings.ToUpper(bob.email) + " ", password: bob.password})
 		b.authorize(t, app.request())
 	})
 	t.Run("no page carries the password back", func(t *testing.T) {

@@ -80,7 +80,6 @@ func (a *Admin) showFirstRun(w http.ResponseWriter, r *http.Request) {
 	}
 	if key := r.URL.Query().Get("key"); key != "" {
 		a.keepFirstRunKey(w, key, firstRunLife)
-		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Cache-Control", "no-store")
 		page.Redirect(w, firstRunPath)
 		return

@@ -3,7 +3,10 @@ package application
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/latchkey/latchkey/internal/oauth"
 )
 
 func TestWhatOthersChangedMeanwhileStays(t *testing.T) {
@@ -69,4 +72,35 @@ func fields(err error) (all []string) {
 		}
 	}
 	return all
+}
+
+func TestScopesThatADeveloperChooses(t *testing.T) {
+	a := New(nil, nil, nil, oauth.NewScopes(oauth.Catalogue{Default: "profile", Permissions: []oauth.Permission{
+		{Name: "profile"}, {Name: "events"}, {Name: "community", NeedsApproval: true},
+	}}))
+	for _, c := range []struct {
+		scope, optional, has oauth.Scope
+		administrator        bool
+		wrong                string
+	}{
+		{"profile events", "events", "", false, ""},
+		{"", "", "", false, ""},
+		{"", "", "profile", false, "scope"},
+		{"gone", "", "gone", false, "scope"},
+		{"gone", "", "", true, "scope"},
+		{"profile community", "", "profile", false, "scope"},
+		{"profile community", "", "profile community", false, ""},
+		{"profile community", "", "profile", true, ""},
+		{"profile", "events", "", true, "optional_scope"},
+	} {
+		wrong := a.Wrong(Details{Name: "Tide", Scope: c.scope, OptionalScope: c.optional}, false, c.has, c.administrator)
+		if got := strings.Join(fields(wrong), " "); got != c.wrong {
+			t.Errorf("%q of one with %q (administrator: %v): wrong is %q, want %q", c.scope, c.has, c.administrator, got, c.wrong)
+		}
+	}
+	// What is configured no more is not shown, and does not stand in the way.
+	d := a.DetailsOf(oauth.Application{Scope: "gone profile events", OptionalScope: "gone events"})
+	if d.Scope != "profile events" || d.OptionalScope != "events" {
+		t.Errorf("the form has %q, of which %q are optional", d.Scope, d.OptionalScope)
+	}
 }
