@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestDeveloper walks the pages about an application as HTTP sees them.
@@ -30,6 +31,7 @@ func TestDeveloper(t *testing.T) {
 		{"what people may leave out is chosen in the settings", testOptionalScopes},
 		{"a replaced secret can be ended before its time", testEndSecret},
 		{"a form that was sent before replaces no secret again", testReplacedBefore},
+		{"a replaced secret works for as long as was chosen, within 30 days", testOverlap},
 		{"a page from before a replacement ends no other secret", testEndedBefore},
 		{"nothing is submitted where nothing is reviewed", testNoReview},
 		{"what others change meanwhile stays", testMeanwhile},
@@ -177,6 +179,32 @@ func testReplacedBefore(t *testing.T, s *server) {
 		t.Error("there is another secret")
 	}
 	s.clientCredentials(t, app, "").tokens(t)
+}
+
+func testOverlap(t *testing.T, s *server) {
+	app := s.register(t, registration{})
+	const usual = 24 * time.Hour
+	for chosen, want := range map[string]time.Duration{"720h": 720 * time.Hour, "721h": usual, "-1h": usual, "": usual, "0s": 0} {
+		s.session.submit(t, app.path()+"/secret", url.Values{"overlap": {chosen}}).reads(t, http.StatusOK, "Copy the secret now.")
+		var shown struct {
+			Ends time.Time `json:"previous_secret_ends_at"`
+		}
+		if err := json.Unmarshal([]byte(s.command(t, "", "application", "show", app.ClientID, "--json")), &shown); err != nil {
+			t.Fatal(err)
+		}
+		if left := time.Until(shown.Ends); left > want || left < want-patience && want > 0 {
+			t.Errorf("with %q it ends in %v, want %v", chosen, left, want)
+		}
+	}
+	// What is shown as the new secret is one, whatever cookie there is, and a public application has none.
+	b := s.browser(s.ada)
+	b.signIn(t, b.open(t, "/sign-in"))
+	b.client.Jar.SetCookies(b.origin, []*http.Cookie{{Name: "latchkey_secret", Value: strings.Repeat("0", 64), Path: "/"}})
+	if p := b.open(t, app.path()); strings.Contains(p.text(), "Copy the secret now.") {
+		t.Errorf("a cookie is shown as the secret:\n%s", p.text())
+	}
+	public := s.register(t, registration{public: true})
+	s.session.submit(t, public.path()+"/secret", nil).reads(t, http.StatusOK, "Credentials")
 }
 
 // testEndedBefore has somebody else replace the secret once more while a page is open.

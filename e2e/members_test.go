@@ -146,10 +146,17 @@ func TestPeopleOfAnApplication(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})
 		owner := in(t, s.ada)
-		for whom, want := range map[string]string{"nobody": "There is no account", s.ada.email: "owns the application", "": "There is no account"} {
+		gone := s.newAccount(t, "Gunnar Gone")
+		s.command(t, "", "account", "disable", gone.email)
+		for whom, want := range map[string]string{
+			"nobody": "There is no account", s.ada.email: "owns the application", "": "There is no account", gone.email: "This account is disabled.",
+		} {
 			if p := add(t, owner, app, "Add test account", "tester", whom); p.status != http.StatusUnprocessableEntity || !strings.Contains(p.text(), want) {
 				t.Errorf("%q is answered %d:\n%s", whom, p.status, p.text())
 			}
+		}
+		for _, role := range []string{"", "owner", "administrator"} {
+			owner.submit(t, settings(app, "/people/add"), url.Values{"role": {role}, role: {grace.email}}).reads(t, http.StatusNotFound)
 		}
 		// On a page from before the offer.
 		add(t, owner, app, "Offer application", "heir", s.newAccount(t, "Hera Heir").email)

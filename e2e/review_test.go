@@ -139,4 +139,8 @@ func testScopeRequest(t *testing.T, s *server) {
 	if strings.Contains(b.open(t, settings+"/settings").text(), "Ask for these scopes") {
 		t.Error("what is allowed can be asked for")
 	}
+	b.press(t, b.open(t, settings+"/settings"), "Save", "site", "https://client.example").reads(t, http.StatusOK, "Saved.")
+	if to := b.authorize(t, app.request("scope", "community", "prompt", "consent")); !to.Query().Has("code") {
+		t.Errorf("a scope that was allowed leads to %s once its developer has saved something else", to)
+	}
 }
