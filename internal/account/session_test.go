@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchkey/latchkey/internal/oauth"
 	"github.com/latchkey/latchkey/internal/store"
+	"github.com/latchkey/latchkey/internal/throttle"
 )
 
 // interrupted is randomness, before which something happens once.
@@ -123,6 +124,44 @@ func TestAStrangerKeepsNobodyOut(t *testing.T) {
 	}
 	if _, err := a.ChangePassword(t.Context(), ada, "three unrelated words", old, oauth.ID{}, stranger); !tooMany(err) {
 		t.Errorf("after ten wrong ones it is %v", err)
+	}
+}
+
+func TestANetworkIsCountedAsOne(t *testing.T) {
+	a, _ := newAccounts(t, rand.Reader)
+	one, other := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
+	if _, err := a.Create(t.Context(), Registration{Email: "ada@example.com", Name: "Ada", Password: old}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.SignIn(t.Context(), "ada@example.com", old, Browser{Address: one}); err != nil {
+		t.Fatal(err)
+	}
+	// What was right is given back.
+	for i := range 10 {
+		if tooMany := a.guesses.take("ada@example.com", other); tooMany != nil {
+			t.Errorf("guess %d is one too many", i+1)
+		}
+	}
+	if a.guesses.take("ada@example.com", one) == nil {
+		t.Error("another address of the network may guess on")
+	}
+	for i := range 29 {
+		if _, ok := a.signInsByAddress.Take(throttle.Network(other), other); !ok {
+			t.Errorf("sign-in %d is one too many", i+1)
+		}
+	}
+	guess := func(from netip.Addr) error {
+		_, err := a.SignIn(t.Context(), "nobody@example.com", old, Browser{Address: from})
+		return err
+	}
+	var problem *Problem
+	// Whether there is such an account or not, a password is compared.
+	a.hasher.decoy = "broken"
+	if err := guess(one); err == nil || errors.As(err, &problem) {
+		t.Errorf("without a decoy it is %v", err)
+	}
+	if err := guess(other); !errors.As(err, &problem) || problem.RetryAfter != 10*time.Second {
+		t.Errorf("after thirty sign-ins it is %v", err)
 	}
 }
 
