@@ -67,6 +67,19 @@ func TestAPasswordThatWasReplacedMeanwhileIsTheWrongOne(t *testing.T) {
 	if !errors.As(err, &problem) || problem.Field != "old_password" {
 		t.Errorf("it is %v, and no problem of the old password", err)
 	}
+	bob, err := a.Create(t.Context(), Registration{Email: "bob@example.com", Name: "Bob", Password: old})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The session's id is drawn then.
+	drawn.meanwhile = func() {
+		if err := s.SetPassword(t.Context(), bob.ID, "another"); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := a.SignIn(t.Context(), bob.Email, old, Browser{}); !errors.As(err, &problem) {
+		t.Errorf("who signs in with it is answered %v", err)
+	}
 }
 
 func TestAStrangerKeepsNobodyOut(t *testing.T) {
@@ -198,13 +211,16 @@ func TestASessionLivesAsLongAsItIsUsed(t *testing.T) {
 	a, _ := newAccounts(t, rand.Reader)
 	at := a.now()
 	a.now = func() time.Time { return at }
-	home := Browser{Address: netip.MustParseAddr("192.0.2.7")}
+	home := Browser{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: strings.Repeat("x", 1000)}
 	if _, err := a.Create(t.Context(), Registration{Email: "ada@example.com", Name: "Ada", Password: old}); err != nil {
 		t.Fatal(err)
 	}
 	entry, err := a.SignIn(t.Context(), "ada@example.com", old, home)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n := len(entry.Session.UserAgent); n != maxUserAgent {
+		t.Errorf("%d bytes are kept of what the browser calls itself", n)
 	}
 	another, err := oauth.NewToken(rand.Reader, entry.Session.ID)
 	if err != nil {
