@@ -167,6 +167,10 @@ func keysOfPerson(t *testing.T, b *tab, s *server, l *landing) {
 	if !obtain(t, b, chromedp.Evaluate[bool](`document.querySelector(".sections [aria-current]").getBoundingClientRect().right <= innerWidth`)) {
 		t.Error("the name of the open section is cut off")
 	}
+	// Whoever has colours of their own sees lines that are transparent.
+	if lines := obtain(t, b, chromedp.Evaluate[int](`[...document.querySelectorAll(".sections a")].filter(a => a.offsetHeight > a.clientHeight).length`)); lines != 1 {
+		t.Errorf("%d sections are marked as open", lines)
+	}
 	b.arrive(t, "Sign out everywhere else")
 	b.reads(t, "Signed out everywhere else.")
 	if p := elsewhere.open(t, "/settings/profile"); !p.offers("Sign in") {
