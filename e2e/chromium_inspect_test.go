@@ -119,7 +119,7 @@ const (
 )
 
 // examine weighs the page, runs axe-core on it in both windows and both colour schemes, and
-// looks whether it fits a large window.
+// looks whether it fits a large window, and the smallest.
 func (b *tab) examine(t *testing.T) []string {
 	t.Helper()
 	var complaints []string
@@ -136,8 +136,11 @@ func (b *tab) examine(t *testing.T) []string {
 			complaints = append(complaints, fmt.Sprintf("axe, %s, %s: %s", view.window.name, view.scheme, violation))
 		}
 	}
-	if wide := obtain(t, b, chromedp.Evaluate[int]("document.scrollingElement.scrollWidth")); wide > 1280 {
-		complaints = append(complaints, fmt.Sprintf("is %d pixels wide in a window of 1280", wide))
+	for _, w := range []window{desk, strip} {
+		b.look(t, w, "light")
+		if wide := obtain(t, b, chromedp.Evaluate[int64]("document.scrollingElement.scrollWidth")); wide > w.width {
+			complaints = append(complaints, fmt.Sprintf("is %d pixels wide in a window of %d", wide, w.width))
+		}
 	}
 	b.settle(t)
 	return complaints

@@ -167,6 +167,8 @@ type window struct {
 var (
 	phone = window{"phone", 360, 740, true}
 	desk  = window{"desk", 1280, 800, false}
+	// strip is a desk enlarged four times (WCAG 2.2, 1.4.10).
+	strip = window{"strip", 320, 256, false}
 )
 
 // look shows the page in a window and a colour scheme, until the tab settles.
