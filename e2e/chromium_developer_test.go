@@ -78,6 +78,7 @@ func testStart(t *testing.T, c *chromium, s *server) {
 				code[language] = obtain(t, b, chromedp.Text(chromedp.ID(id), chromedp.NodeVisible))
 				b.measure(t)
 			}
+			b.printsAll(t)
 			b.follow(t, "Open it")
 			b.press(t, "Allow")
 			if got := l.arrived(t); !tokenShape.MatchString(got.Get("code")) || got.Get("state") != "example-state" {

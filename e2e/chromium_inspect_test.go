@@ -146,10 +146,25 @@ func (b *tab) examine(t *testing.T) []string {
 	return complaints
 }
 
+// printsAll demands that paper, on which nobody scrolls, shows all of the code.
+func (b *tab) printsAll(t *testing.T) {
+	t.Helper()
+	b.emulate(t, emulation.SetEmulatedMediaParams{Media: "print"})
+	if cut := obtain(t, b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("pre")]
+		.filter(e => e.checkVisibility() && (e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight)).map(e => e.innerText)`)); len(cut) > 0 {
+		t.Errorf("%s: on paper these are cut off: %q", b.at(t), cut)
+	}
+	b.settle(t)
+}
+
 // prefer sets the colour scheme that the person prefers.
 func (b *tab) prefer(t *testing.T, scheme string) {
 	t.Helper()
-	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+	b.emulate(t, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+}
+
+func (b *tab) emulate(t *testing.T, media emulation.SetEmulatedMediaParams) {
+	t.Helper()
 	b.do(t, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, media)
 		return err
