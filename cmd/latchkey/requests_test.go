@@ -127,16 +127,25 @@ func TestAnEmptyAuthorizationHeaderIsNone(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsAnnouncedAsTooLargeIsNotRead(t *testing.T) {
+func TestABodyThatIsRefusedForWhatIsAnnouncedIsNotRead(t *testing.T) {
 	f := furnished(t)
-	const size = 64<<10 + 1
-	body := strings.NewReader(strings.Repeat("x", size))
-	r := httptest.NewRequest(http.MethodPost, "/irk/oauth/token", body)
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	w := httptest.NewRecorder()
-	f.server.ServeHTTP(w, r)
-	if w.Code != http.StatusRequestEntityTooLarge || body.Len() != size {
-		t.Errorf("%d, %d of %d bytes are left: %s", w.Code, body.Len(), size, w.Body)
+	for name, c := range map[string]struct {
+		size             int
+		mediaType, ahead string
+		status           int
+	}{
+		"too large":                            {64<<10 + 1, "application/x-www-form-urlencoded", "", http.StatusRequestEntityTooLarge},
+		"of another type, and not sent before": {100, "text/plain", "100-continue", http.StatusBadRequest},
+	} {
+		body := strings.NewReader(strings.Repeat("x", c.size))
+		r := httptest.NewRequest(http.MethodPost, "/irk/oauth/token", body)
+		r.Header.Set("Content-Type", c.mediaType)
+		r.Header.Set("Expect", c.ahead)
+		w := httptest.NewRecorder()
+		f.server.ServeHTTP(w, r)
+		if w.Code != c.status || body.Len() != c.size {
+			t.Errorf("%s: %d, %d of %d bytes are left: %s", name, w.Code, body.Len(), c.size, w.Body)
+		}
 	}
 }
 

@@ -49,23 +49,11 @@ func (e *Endpoints) claimed(r *http.Request, p oauth.Parameters, body []byte, er
 		// What cannot be read leaves it short.
 		body, _ = io.ReadAll(io.LimitReader(r.Body, maxBody))
 	}
-	id, _, basic := oauth.ParseBasic(r.Header.Get("Authorization"))
-	for _, read := range []func() (string, bool){
-		func() (string, bool) { return id, basic },
-		func() (string, bool) { return p.Get("client_id"), true },
-		func() (string, bool) {
-			q, err := oauth.ParseJSONParameters(body)
-			return q.Get("client_id"), err == nil
-		},
-		func() (string, bool) {
-			q, err := oauth.ParseParameters(string(body))
-			return q.Get("client_id"), err == nil
-		},
-	} {
-		clientID, ok := read()
-		if !ok || clientID == "" {
-			continue
-		}
+	// What cannot be read names none.
+	inBasic, _, _ := oauth.ParseBasic(r.Header.Get("Authorization"))
+	inJSON, _ := oauth.ParseJSONParameters(body)
+	inForm, _ := oauth.ParseParameters(string(body))
+	for _, clientID := range []string{inBasic, p.Get("client_id"), inJSON.Get("client_id"), inForm.Get("client_id")} {
 		if a, known := e.grants.Claimed(r.Context(), clientID); known {
 			return &refused{usage.Attempt{Application: a, Parameters: p, LooksJSON: looksJSON(body), Unreadable: p.Encode() == ""}, err}
 		}
