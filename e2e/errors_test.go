@@ -32,7 +32,7 @@ func TestRefusals(t *testing.T) {
 				t.Parallel()
 				v, _ := target.prepare(t)
 				m := post(target.path, formType, pad(app.identify(v).Encode(), bodyLimit))
-				m.header.Set("Content-Encoding", "identity") // which says nothing
+				m.header["Content-Encoding"] = []string{"identity", ""} // which say nothing
 				s.do(t, m).checkStatus(t, http.StatusOK)
 			})
 		})
@@ -186,6 +186,9 @@ func malformed(app application) []spoiled {
 		{"a client_id of which the first half is right", client(func(v url.Values) { v.Set("client_id", app.ClientID[:22]+strings.Repeat("A", 21)) }), unknown, "invalid_client"},
 		{"a client_id of another form", client(func(v url.Values) { v.Set("client_id", "☃\"\\\x00") }), unknown, "invalid_client"},
 		{"Basic with a wrong secret", header("Basic " + encode([]byte(app.ClientID+":nope"))), unknown, "invalid_client"},
+		{"Basic with a wrong secret beside the client_id in the body", func(g target, v url.Values) message {
+			return post(g.path, formType, with(v, "client_id", app.ClientID).Encode()).basic(app.ClientID, "nope")
+		}, unknown, "invalid_client"},
 		{"Basic with an unknown client", header("Basic " + encode([]byte("nobody:"+app.ClientSecret))), unknown, "invalid_client"},
 		{"Basic with an empty secret", header("Basic " + encode([]byte(app.ClientID+":"))), unknown, "invalid_client"},
 		{"Basic without a colon", header("Basic " + encode([]byte(app.ClientID))), unknown, "invalid_client"},

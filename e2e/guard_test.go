@@ -251,6 +251,7 @@ func testCheck(t *testing.T, s *server) {
 		{"an unknown token", "scope=profile", strings.Repeat("A", 43), http.StatusUnauthorized, deadToken},
 		{"no token", "scope=profile", "", http.StatusUnauthorized, ""},
 		{"no scope", "", both.Access, http.StatusBadRequest, ""},
+		{"a scope without its name", "profile", both.Access, http.StatusBadRequest, ""},
 		{"an empty scope", "scope=", both.Access, http.StatusBadRequest, ""},
 		{"a scope of spaces", "scope=%20", both.Access, http.StatusBadRequest, ""},
 		{"an unknown scope", "scope=nonsense", both.Access, http.StatusBadRequest, ""},

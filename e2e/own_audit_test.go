@@ -102,7 +102,8 @@ func TestWhatAPersonDoesIsInTheAuditLog(t *testing.T) {
 
 func TestWhatSomebodyMisusesIsInTheAuditLog(t *testing.T) {
 	t.Parallel()
-	s := inhabited(t)
+	s := settle(t, config+"refresh_replay_window: 1ms\n")
+	s.command(t, "", "account", "promote", s.ada.email)
 	app := s.register(t, registration{})
 	var want []string
 	code := s.code(t, app)
@@ -122,13 +123,18 @@ func TestWhatSomebodyMisusesIsInTheAuditLog(t *testing.T) {
 		}
 		want = append(want, "an old refresh token was used")
 	}
+	late := s.register(t, registration{public: true})
+	first := s.grant(t, late)
+	s.refresh(t, late, first.Refresh).tokens(t)
+	eventually(t, "the replay window has closed", func() bool { return s.refresh(t, late, first.Refresh).status != http.StatusOK })
+	want = append(want, "an old refresh token was used")
 	dora := s.newAccount(t, "Dora Disabled")
 	s.command(t, "", "account", "disable", dora.email)
 	b := s.browser(dora)
 	b.signIn(t, b.open(t, "/sign-in"))
 	want = append(want, "session.sign_in_failed")
 	var got []string
-	eventually(t, "the log tells of four misuses", func() bool {
+	eventually(t, "the log tells of five misuses", func() bool {
 		got = nil
 		for _, l := range s.lines(t) {
 			if l.Actor.Name == "somebody" && l.Actor.Address == "127.0.0.1" && l.Actor.ID == "" {
