@@ -107,6 +107,7 @@ func TestWhatSomebodyMisusesIsInTheAuditLog(t *testing.T) {
 	app := s.register(t, registration{})
 	var want []string
 	code := s.code(t, app)
+	s.redeem(t, app, code, "redirect_uri", callback+"x").checkRefused(t, "invalid_grant") // which ends nothing
 	s.redeem(t, app, code).tokens(t)
 	for range 3 {
 		s.redeem(t, app, code).checkRefused(t, "invalid_grant")
