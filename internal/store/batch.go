@@ -125,7 +125,7 @@ func (w *work) gone(err error) error {
 // outcome is unknown, finding our own hashes in the row means that it won.
 func (w *work) decide(row *oauth.Authorization, disabled bool, now time.Time) {
 	w.before, w.after = row, row
-	if w.tried != nil && (*row == *w.tried || holds(row, w.tried)) {
+	if w.tried != nil && holds(row, w.tried) {
 		return
 	}
 	after, refusal := w.event.Decide(*row, disabled, now)

@@ -219,7 +219,7 @@ func (c *cache[V]) empty() {
 		s := &c.shards[i]
 		s.mu.Lock()
 		s.drops++
-		s.index, s.records, s.free, s.hand = nil, nil, nil, 0
+		s.index, s.records, s.free = nil, nil, nil
 		s.mu.Unlock()
 	}
 }

@@ -349,9 +349,7 @@ func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) 
 		} else {
 			others = append(others, w)
 		}
-		if w.after.Status != w.before.Status {
-			early.add(w.after.EarlySweep(), w.after.ID)
-		}
+		early.add(w.after.EarlySweep(), w.after.ID)
 		if o, ok := oauth.RevocationOf(*w.before, *w.after); ok {
 			told = append(told, o)
 		}

@@ -75,7 +75,7 @@ func (b *bell) elapsed() time.Duration { return time.Since(b.started) }
 func (b *bell) trusted() bool {
 	now, listening := b.elapsed(), b.listening.Load()
 	return now-time.Duration(b.heard.Load()) < silence &&
-		(now-time.Duration(listening) > silence || b.alone.Load() > listening && b.isAlone(now))
+		(now-time.Duration(listening) > silence || b.alone.Load() > listening)
 }
 
 // isAlone reports whether there was no other replica, less than silence ago. One that came

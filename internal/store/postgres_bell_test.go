@@ -1,10 +1,14 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -133,5 +137,114 @@ func TestSchemasOfOneDatabaseKnowNothingOfEachOther(t *testing.T) {
 	await(t, "somebody sweeps the other schema meanwhile", sweeps(second))
 	if _, remembered := first.memory.accounts.get(account); !remembered || !one.isAlone(one.elapsed()) {
 		t.Error("the replica of the first schema was disturbed")
+	}
+}
+
+func TestAReplicaThatLooksAround(t *testing.T) {
+	t.Parallel()
+	meanwhile := func() {}
+	s, err := Open(t.Context(), Options{Database: realpostgres.Start(t).Database(t), Now: time.Now, Log: slog.New(slog.DiscardHandler), statement: func(sql string) {
+		if strings.Contains(sql, countOthers) {
+			meanwhile()
+		}
+	}})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	b, accounts, account := s.engine.(*postgres).bell, s.memory.accounts, oauth.ID{1}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, c := range []struct {
+		name              string
+		ctx               context.Context
+		meanwhile         func()
+		alone, remembered bool
+	}{
+		{"for the first time", t.Context(), func() {}, true, false},
+		{"again", t.Context(), func() {}, true, true},
+		{"while somebody comes", t.Context(), b.notAlone, false, false},
+		{"after that", t.Context(), func() {}, true, false},
+		{"in vain", gone, func() {}, false, true},
+		{"while somebody comes who is not the first", t.Context(), b.notAlone, false, false},
+	} {
+		accounts.keep(account, accounts.begin(account), accountRecord{})
+		meanwhile = c.meanwhile
+		if err := b.lookAround(c.ctx); (err != nil) != (c.ctx == gone) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if b.trusted() {
+			t.Errorf("%s: it trusts its memory, and never listened", c.name)
+		}
+		_, remembered := accounts.get(account)
+		if alone := b.isAlone(b.elapsed()); alone != c.alone || remembered != c.remembered {
+			t.Errorf("%s: it is alone: %v, and remembers what it did: %v", c.name, alone, remembered)
+		}
+	}
+}
+
+func TestWhenAReplicaTrustsItsMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const never = time.Hour
+		for _, c := range []struct {
+			name string
+			// How long ago it heard itself, began to listen, and counted nobody else.
+			heard, listening, alone time.Duration
+			trusted                 bool
+		}{
+			{"it hears others for long", time.Second, time.Minute, never, true},
+			{"it hears nothing any more", silence, time.Minute, never, false},
+			{"it hears nothing any more, and is alone", silence, time.Minute, time.Second, false},
+			{"it began just now", 0, time.Second, never, false},
+			{"it began as long ago as others may think to be alone", 0, silence, never, false},
+			{"it began a moment before that", 0, silence + 1, never, true},
+			{"it began just now, and is alone", 0, time.Second, time.Second / 2, true},
+			{"it was alone before it began", 0, time.Second, 2 * time.Second, false},
+		} {
+			b := &bell{started: time.Now().Add(-2 * never)}
+			for moment, ago := range map[*atomic.Int64]time.Duration{&b.heard: c.heard, &b.listening: c.listening, &b.alone: c.alone} {
+				moment.Store(int64(b.elapsed() - ago))
+			}
+			if got := b.trusted(); got != c.trusted {
+				t.Errorf("%s: %v", c.name, got)
+			}
+		}
+	})
+}
+
+// TestARevocationIsAcknowledgedWhenOthersWereTold: a replica may die right after that. When they
+// cannot be told, it is waited for a while.
+func TestARevocationIsAcknowledgedWhenOthersWereTold(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		told        time.Duration
+		wait, alone bool
+		took        time.Duration
+	}{
+		{"a second later", time.Second, true, false, time.Second},
+		{"too late", time.Minute, true, false, ringPatience},
+		{"of what may not have happened", time.Second, false, false, 0},
+		{"and there is nobody", time.Second, true, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &bell{queue: make(chan announcement, 1), started: time.Now()}
+				if b.notAlone(); c.alone {
+					b.alone.Store(int64(b.elapsed()))
+				}
+				var telling sync.WaitGroup
+				telling.Go(func() {
+					if a, ok := <-b.queue; ok {
+						time.Sleep(c.told)
+						close(a.told)
+					}
+				})
+				began := time.Now()
+				b.ring([]change{{kind: authorizationChanged}}, c.wait)
+				if took := time.Since(began); took != c.took {
+					t.Errorf("it took %v; want %v", took, c.took)
+				}
+				close(b.queue)
+				telling.Wait()
+			})
+		})
 	}
 }

@@ -236,7 +236,7 @@ func (e *sqlite) update(tx *transaction, key int64, before, after *oauth.Authori
 	if err == nil && n != 1 {
 		err = fmt.Errorf("authorization %s changed while an event was decided on it", after.ID)
 	}
-	if err == nil && changes&changesStatus != 0 {
+	if err == nil {
 		tx.early.add(after.EarlySweep(), after.ID)
 	}
 	return err
