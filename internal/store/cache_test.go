@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -73,10 +74,39 @@ func TestCacheIsBounded(t *testing.T) {
 	total := 0
 	for i := range records.shards {
 		total += len(records.shards[i].records) - len(records.shards[i].free)
+		if room := cap(records.shards[i].records); room > limit/cacheShards {
+			t.Errorf("a shard has room for %d records; its share of the limit is %d", room, limit/cacheShards)
+		}
 	}
 	if total != limit {
 		t.Errorf("%d records are kept; the limit is %d", total, limit)
 	}
+}
+
+func TestCacheKeepsWhatIsUsed(t *testing.T) {
+	records := newCache[int](4*cacheShards, nil)
+	// So many that an index which forgot to forget would be full.
+	const many = 2000
+	id := func(n int) oauth.ID { return oauth.ID{6: byte(n >> 8), 7: byte(n)} } // all of one shard
+	knows := func(what string, all ...int) {
+		t.Helper()
+		for _, n := range all {
+			if _, ok := records.get(id(n)); !ok {
+				t.Fatalf("%s made way: record %d", what, n)
+			}
+		}
+	}
+	for n := range many {
+		if _, err := records.fill(id(n), fillWith(n)); err != nil {
+			t.Fatal(err)
+		}
+		knows("what is used", 0)
+	}
+	records.drop(id(many - 2))
+	if _, err := records.fill(id(many), fillWith(many)); err != nil {
+		t.Fatal(err)
+	}
+	knows("what came last, though something was dropped,", many-3, many-1, many)
 }
 
 // A map is the model. Ids share few homes in the index, and the limit is small, so that
@@ -175,6 +205,38 @@ func TestMemoryIsNotAskedWhileItCannotBeTrusted(t *testing.T) {
 	}
 }
 
+func TestWhatIsReadWithoutTrustIsNotRemembered(t *testing.T) {
+	for _, c := range []struct {
+		name                        string
+		whenRead, whenAsked, wanted bool
+	}{
+		{"trusted all the time", true, true, true},
+		{"not trusted when it is read", false, true, false},
+		{"not trusted when it is asked for", true, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			trusted, reads := c.whenRead, 0
+			m := newMemory(cachedOnSQLite, nil, func() bool { return trusted })
+			id, account, person := numbered(1), numbered(2), numbered(3)
+			read := func() (oauth.Account, error) { reads++; return oauth.Account{ID: person}, nil }
+			_, err := m.learn(id, func() (checked, error) { return checked{check: oauth.Check{AccountID: account}}, nil })
+			must(t, err)
+			_, err = m.account(person, read)
+			must(t, err)
+			trusted = c.whenAsked
+			if _, known := m.recall(id); known != c.wanted {
+				t.Errorf("the check is remembered: %v", known)
+			}
+			if _, known := m.knownDisabled(account); known != c.wanted {
+				t.Errorf("whether the account is disabled is remembered: %v", known)
+			}
+			if _, err := m.account(person, read); err != nil || (reads == 1) != c.wanted {
+				t.Errorf("an account is read %d times, %v", reads, err)
+			}
+		})
+	}
+}
+
 func TestPayloadsSurviveTheirText(t *testing.T) {
 	var changes []change
 	for n := range 1000 {
@@ -228,6 +290,7 @@ func TestARecordOfAnAccountThatChangedIsReadAgain(t *testing.T) {
 		{"it changes afterwards", nothing, nothing, changed(account), false},
 		{"another account changes during the read", changed(neighbour), nothing, nothing, false},
 		{"another account changes afterwards", nothing, nothing, changed(neighbour), true},
+		{"nobody knows what changes afterwards", nothing, nothing, func(m *memory) { m.drop(change{kind: everythingChanged}) }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMemory(cachedOnSQLite, nil, func() bool { return true })
@@ -237,8 +300,45 @@ func TestARecordOfAnAccountThatChangedIsReadAgain(t *testing.T) {
 			if _, known := m.recall(id); known != c.known {
 				t.Errorf("it is known: %v; want %v", known, c.known)
 			}
+			if _, known := m.knownDisabled(account); known != c.known {
+				t.Errorf("whether the account is disabled is known: %v; want %v", known, c.known)
+			}
 		})
 	}
+}
+
+func TestAnAccountThatChangesWhileItIsReadIsReadAgain(t *testing.T) {
+	m, id, reads := newMemory(cachedOnSQLite, nil, func() bool { return true }), numbered(1), 0
+	for range 3 {
+		_, err := m.account(id, func() (oauth.Account, error) {
+			if reads++; reads == 1 {
+				m.drop(change{kind: accountChanged, id: id})
+			}
+			return oauth.Account{ID: id}, nil
+		})
+		must(t, err)
+	}
+	if reads != 2 {
+		t.Errorf("it is read %d times; want 2", reads)
+	}
+}
+
+// A check that began in between would hold, by the new count, what was remembered of the account.
+func TestAnAccountIsForgottenBeforeItsChangeIsCounted(t *testing.T) {
+	m, account := newMemory(cachedOnSQLite, nil, func() bool { return true }), numbered(1)
+	inTheWay, before := &m.accounts.shard(account).mu, m.accounts.drops.Load()
+	inTheWay.Lock()
+	dropped := make(chan struct{})
+	go func() {
+		m.drop(change{kind: accountChanged, id: account})
+		close(dropped)
+	}()
+	await(t, "the account is being forgotten", func() bool { return m.accounts.drops.Load() != before })
+	if m.accountChanges.all.Load() != 0 {
+		t.Error("the change is counted")
+	}
+	inTheWay.Unlock()
+	<-dropped
 }
 
 // A check that begins while everything is forgotten may still find the account from before.
@@ -274,6 +374,25 @@ func TestWhatIsForgottenDoesNotComeBackWithACheck(t *testing.T) {
 	}
 	if _, known := m.knownDisabled(account); known {
 		t.Error("the account is remembered again")
+	}
+}
+
+// A check whose scope has no number would be remembered with another scope.
+func TestACheckIsRememberedWhileItsScopeHasANumber(t *testing.T) {
+	m := newMemory(cachedOnSQLite, nil, func() bool { return true })
+	for n := range maxScopes + 1 {
+		id, scope := numbered(n), oauth.Scope(strconv.Itoa(n))
+		for range 2 {
+			m.drop(change{kind: authorizationChanged, id: id})
+			_, err := m.learn(id, func() (checked, error) {
+				return checked{check: oauth.Check{Access: oauth.AccessToken{Scope: scope}}}, nil
+			})
+			must(t, err)
+			c, known := m.recall(id)
+			if known != (n < maxScopes) || known && c.check.Access.Scope != scope {
+				t.Fatalf("of %d scopes the last one is remembered: %v, as %q", n+1, known, c.check.Access.Scope)
+			}
+		}
 	}
 }
 
@@ -346,5 +465,20 @@ func TestScopesThatNobodyUsesMakeWay(t *testing.T) {
 	learn(unused)
 	if !known(used) || known(unused) {
 		t.Error("the last number is not given, or another one behind it")
+	}
+}
+
+func TestTheRowsThatWereWrittenLastAreRemembered(t *testing.T) {
+	r := newRecent()
+	const made = recentRows + 10
+	for n := range made {
+		for range 2 {
+			r.add(&oauth.Authorization{ID: numbered(n)})
+		}
+	}
+	for n := range made {
+		if known := r.find(numbered(n)) != nil; known != (n >= made-recentRows) {
+			t.Errorf("row %d of %d is remembered: %v", n, made, known)
+		}
 	}
 }

@@ -42,6 +42,7 @@ func TestEngines(t *testing.T) {
 		test func(*world)
 	}{
 		{"a refresh is noticed by who remembers the row", func(w *world) { storetest.RefreshRemembered(w.T, w.openServing) }},
+		{"what is remembered is what was read", func(w *world) { storetest.Remembered(w.T, w.openServing) }},
 		{"random lives agree with the model", func(w *world) { storetest.Lives(w.T, w.openServing) }},
 		{"the schema changes only while nobody uses it", changeTheSchemaAlone},
 		{"no fill outlives a revocation", fillsRaceRevocations},
@@ -126,12 +127,16 @@ func (w *world) open(serve bool) *store.Store {
 	return s
 }
 
-// openServing is a storetest.Opener.
+// openServing is a storetest.Opener of a store that answers from memory.
 func (w *world) openServing(_ *testing.T, clock *storetest.Clock) *store.Store {
 	w.Helper()
 	w.at.Now = clock.Now
-	return w.open(true)
+	s := w.open(true)
+	w.trusting(s)
+	return s
 }
+
+const redirectURI = "https://app.example/oauth/callback"
 
 // populate adds people and an application, which the first of them owns.
 func (w *world) populate(s *store.Store, people int) {
@@ -146,7 +151,7 @@ func (w *world) populate(s *store.Store, people int) {
 	w.must(err)
 	w.application = oauth.Application{
 		ID: id, ClientID: clientID, OwnerID: w.accounts[0].ID, OwnerName: "Somebody", Name: "App",
-		RedirectURIs: []string{"https://app.example/oauth/callback"}, Scope: "profile", CreatedAt: w.clock.Now(),
+		RedirectURIs: []string{redirectURI}, Scope: "profile", CreatedAt: w.clock.Now(),
 	}
 	w.must(s.RegisterApplication(w.ctx, w.application))
 }
@@ -185,7 +190,7 @@ func (w *world) pending(account oauth.ID) life {
 	l := life{code: w.token(id), access: w.token(id), refresh: w.token(id)}
 	l.row = oauth.Authorization{
 		ID: id, ApplicationID: w.application.ID, AccountID: account, GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusPending,
-		Scope: "profile", CreatedAt: now, CodeHash: l.code.Hash(oauth.KindCode), CodeExpiresAt: now.Add(time.Minute), RedirectURI: w.application.RedirectURIs[0],
+		Scope: "profile", CreatedAt: now, CodeHash: l.code.Hash(oauth.KindCode), CodeExpiresAt: now.Add(time.Minute), RedirectURI: redirectURI,
 	}.Asked()
 	return l
 }
@@ -260,7 +265,7 @@ func (w *world) trusting(s *store.Store) {
 		return
 	}
 	conn := w.connect()
-	decoy := w.active(w.accounts[0].ID)
+	decoy := w.active(w.id())
 	w.must(s.Issue(w.ctx, decoy.row))
 	set := func(status oauth.Status) {
 		_, err := conn.Exec(w.ctx, `update authorizations set status = $1 where id = $2`, int16(status), decoy.row.ID[:])

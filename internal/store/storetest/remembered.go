@@ -25,3 +25,40 @@ func RefreshRemembered(t *testing.T, open Opener) {
 	f.clock.Add(30 * time.Second)
 	f.is(asked(), store.ErrNotFound)
 }
+
+// Remembered asks twice for the access token of a person and for that of an application: what is
+// remembered, once the store trusts its memory, is what was read.
+func Remembered(t *testing.T, open Opener) {
+	f := newFixture(t, open)
+	a, key, now := f.register(), f.key(), f.clock.Now()
+	g := f.approve(a)
+	f.redeem(g)
+	f.clock.Add(time.Minute)
+	_, err := f.store.RotateRefresh(f.ctx, rotation(key, g, g.refresh))
+	f.must(err)
+	access, _ := key.Successors(g.refresh)
+	own := f.token(f.id())
+	f.must(f.store.Issue(f.ctx, oauth.Authorization{
+		ID: own.ID, ApplicationID: a.ID, AccountID: f.owner.ID, GrantType: oauth.GrantClientCredentials, Status: oauth.StatusActive,
+		Scope: "community", CreatedAt: now, RotatedAt: now, Generation: 1,
+		Access: oauth.AccessToken{Hash: own.Hash(oauth.KindAccessToken), Scope: "community", IssuedAt: now, ExpiresAt: now.Add(time.Hour)},
+	}.Issued()))
+	for _, token := range []oauth.Token{access, own} {
+		row, err := f.store.Authorization(f.ctx, token.ID)
+		f.must(err)
+		want := row.Check()
+		for _, how := range []string{"read", "remembered"} {
+			got, of, err := f.store.AccessToken(f.ctx, token.ID, token.Hash(oauth.KindAccessToken))
+			f.must(err)
+			f.equal("what is "+how, got, want)
+			f.equal("the token that is "+how, of, row.Access)
+			want.PreviousAccess = oauth.AccessToken{}
+		}
+		f.must(f.store.DisableAccount(f.ctx, f.owner.ID))
+		for range 2 {
+			_, _, err := f.store.AccessToken(f.ctx, token.ID, token.Hash(oauth.KindAccessToken))
+			f.is(err, store.ErrNotFound)
+		}
+		f.must(f.store.EnableAccount(f.ctx, f.owner.ID))
+	}
+}
