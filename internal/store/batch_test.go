@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	realpostgres "github.com/latchkey/latchkey/e2e/postgres"
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
@@ -100,5 +101,17 @@ func TestWhoWasAnsweredIsNotTriedAgain(t *testing.T) {
 	w.answer(nil, nil)
 	if w.expire(time.Now(), nil) {
 		t.Error("somebody who was answered waits")
+	}
+
+	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	code := oauth.Token{ID: newID(t, s.Now()), Secret: oauth.Secret{1}}
+	must(t, s.Issue(t.Context(), oauth.Authorization{
+		ID: code.ID, GrantType: oauth.GrantAuthorizationCode, Status: oauth.StatusActive, Generation: 1, CodeHash: code.Hash(oauth.KindCode),
+	}.UntilIdle(time.Hour)))
+	left := &operation{row: &oauth.Authorization{ID: newID(t, s.Now()), GrantType: oauth.GrantClientCredentials}, until: op.until, done: make(chan outcome, 1)}
+	s.engine.(*postgres).persist([]*work{{event: oauth.Redemption{Code: code}}, {row: left.row, waiters: []*operation{left}}})
+	must(t, (<-left.done).err)
+	if a, err := s.Authorization(t.Context(), code.ID); err != nil || a.Status != oauth.StatusActive {
+		t.Errorf("what was answered is done again: status %d, %v", a.Status, err)
 	}
 }

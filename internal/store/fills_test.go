@@ -101,13 +101,23 @@ func (r *fillRace) heard(there *store.Store) (bool, time.Duration) {
 	return true, time.Since(began)
 }
 
-// changesAreSeen makes each kind of change in a store that answers from memory.
+// changesAreSeen makes each kind of change in a store that answers from memory. On PostgreSQL
+// another one remembers what was before, too, and hears of it.
 func changesAreSeen(w *world) {
 	s := w.open(true)
+	there := s
+	if !w.onSQLite() {
+		there = w.open(true)
+	}
 	w.populate(s, 2)
 	w.trusting(s)
+	w.trusting(there)
 	account := w.accounts[1].ID
 	usable := func(l life) bool { return w.usable(s, l, account) }
+	elsewhere := func(what string, l life, want bool) {
+		w.Helper()
+		w.eventually(what+", and the other store knows", heardWithin, func() bool { return w.usable(there, l, account) == want })
+	}
 	for _, c := range []struct {
 		name         string
 		change, undo func(l life) error
@@ -137,7 +147,7 @@ func changesAreSeen(w *world) {
 		l := w.active(account)
 		w.must(s.Issue(w.ctx, l.row))
 		for range 2 { // read, then remembered
-			if !usable(l) {
+			if !usable(l) || !w.usable(there, l, account) {
 				w.Errorf("%s: the token did not work before", c.name)
 			}
 		}
@@ -145,11 +155,13 @@ func changesAreSeen(w *world) {
 		if usable(l) {
 			w.Errorf("%s: the token still works", c.name)
 		}
+		elsewhere(c.name, l, false)
 		if c.undo != nil {
 			w.must(c.undo(l))
 			if !usable(l) {
 				w.Errorf("%s, and that was undone: the token does not work", c.name)
 			}
+			elsewhere(c.name+", and that was undone", l, true)
 		}
 	}
 }

@@ -66,6 +66,7 @@ func usageAddsUp(w *world) {
 	if len(all) != 1 || all[0].Usage != total {
 		w.Errorf("of all applications together it is %v; want %v", all, total)
 	}
+	w.noDeadlocks()
 }
 
 func accountsOfAnHourMerge(w *world) {
@@ -105,7 +106,7 @@ func usesMerge(w *world) {
 				uses := map[oauth.Connection]oauth.Use{}
 				for _, a := range w.accounts {
 					uses[oauth.Connection{AccountID: a.ID, ApplicationID: w.application.ID}] = oauth.Use{
-						Scope: oauth.ScopeOf(fmt.Sprintf("scope%d", i)), At: w.hour().Add(time.Duration(i*10+round) * time.Minute), Network: fmt.Sprintf("192.0.%d.0/24", i*10+round),
+						Scope: oauth.ScopeOf(fmt.Sprintf("scope%d", i*10+round)), At: w.hour().Add(time.Duration(i*10+round) * time.Minute), Network: fmt.Sprintf("192.0.%d.0/24", i*10+round),
 					}
 				}
 				if err := stores[i%2].AddUses(w.ctx, uses); err != nil {
@@ -115,11 +116,15 @@ func usesMerge(w *world) {
 		})
 	}
 	done.Wait()
+	var scope oauth.Scope
+	for n := range 60 {
+		scope = scope.With(oauth.ScopeOf(fmt.Sprintf("scope%d", n)))
+	}
 	for _, a := range w.accounts {
 		uses, err := stores[0].Uses(w.ctx, a.ID)
 		w.must(err)
 		u := uses[w.application.ID]
-		if !u.Scope.Equal("scope0 scope1 scope2 scope3 scope4 scope5") || !u.At.Equal(w.hour().Add(59*time.Minute)) || u.Network != "192.0.59.0/24" {
+		if !u.Scope.Equal(scope) || !u.At.Equal(w.hour().Add(59*time.Minute)) || u.Network != "192.0.59.0/24" {
 			w.Errorf("the use is %+v", u)
 		}
 	}
@@ -127,6 +132,7 @@ func usesMerge(w *world) {
 	if uses, err := stores[0].Uses(w.ctx, w.accounts[0].ID); err != nil || len(uses) != 0 {
 		w.Errorf("after disconnecting the uses are %v: %v", uses, err)
 	}
+	w.noDeadlocks()
 }
 
 func secretsAreSeen(w *world) {
