@@ -92,3 +92,25 @@ func TestReadsEndInTimeWhileTheDatabaseIsAway(t *testing.T) {
 		})
 	}
 }
+
+// TestAReadThatNobodyAnswersEnds: its caller leaves, the store is closed, or too many wait.
+func TestAReadThatNobodyAnswersEnds(t *testing.T) {
+	closing := make(chan struct{})
+	g := newGrouped[bool](closing, 0, nil)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := g.read(gone, oauth.ID{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("whoever leaves is answered %v", err)
+	}
+	for len(g.wanted) < maxQueue {
+		g.wanted <- nil
+	}
+	if _, err := g.read(gone, oauth.ID{}); oauth.ErrorOf(err).Code != oauth.Unavailable {
+		t.Errorf("with %d before, the answer is %v", maxQueue, err)
+	}
+	<-g.wanted
+	close(closing)
+	if _, err := g.read(t.Context(), oauth.ID{}); !errors.Is(err, errClosed) {
+		t.Errorf("while the store is closed the answer is %v", err)
+	}
+}

@@ -164,6 +164,22 @@ func TestReadersAreLentAndGivenBack(t *testing.T) {
 	if r.QueryRowContext(t.Context(), `delete from settings`).Scan() == nil {
 		t.Error("a reading connection writes")
 	}
+	ending := newReaders(s.engine.(*sqlite).path, nil)
+	late, err := ending.QueryContext(t.Context(), `select 1`)
+	must(t, errors.Join(err, ending.close()))
+	if must(t, late.Close()); len(ending.idle) != 0 {
+		t.Error("a connection that is given back late stays open")
+	}
+	if _, err := ending.QueryContext(t.Context(), `select 1`); !errors.Is(err, errClosed) {
+		t.Errorf("after the end: %v", err)
+	}
+	// One that cannot be opened does not stay lent.
+	nowhere := newReaders(filepath.Join(t.TempDir(), "no", DatabaseFile), nil)
+	for range maxReaders + 1 {
+		if _, err := nowhere.QueryContext(t.Context(), `select 1`); err == nil {
+			t.Error("a database was opened that is not there")
+		}
+	}
 }
 
 func TestAQueryEndsWithItsContext(t *testing.T) {
@@ -175,6 +191,9 @@ func TestAQueryEndsWithItsContext(t *testing.T) {
 	_, err = collect(found, err, func(row) (int, error) { return 0, nil })
 	if err == nil {
 		t.Error("an endless query ended by itself")
+	}
+	if _, err := s.Setting(t.Context(), "none"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("another query ends with that context: %v", err)
 	}
 	if _, err := s.Accounts(t.Context()); err != nil {
 		t.Errorf("the connection is of no more use: %v", err)

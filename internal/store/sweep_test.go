@@ -70,6 +70,10 @@ func (w *world) sweep(s *store.Store) (total int) {
 	for {
 		removed, err := s.Sweep(w.ctx)
 		w.must(err)
+		// A batch of each table, or of what is looked at early.
+		if removed > 2*batch+64 {
+			w.Errorf("%d rows are swept in one turn", removed)
+		}
 		if total += removed; removed == 0 {
 			return total
 		}
@@ -109,18 +113,27 @@ func sweepNothingAlive(w *world) {
 	s := w.open(false)
 	w.populate(s, 10)
 	w.sow(s, 40)
+	// The sweeper looks at both when their question is over, and one was redeemed.
+	for _, redeemed := range []bool{false, true} {
+		l := w.pending(w.accounts[0].ID)
+		l.row = l.row.UntilIdle(idle)
+		w.must(s.Issue(w.ctx, l.row))
+		if redeemed {
+			w.must(w.redeems(s, l))
+		}
+	}
 	for _, c := range []struct {
 		name     string
 		pass     time.Duration
 		rows     int
 		sessions int
 	}{
-		{"at once", 0, 40, 40},
-		{"while the access tokens and questions are alive", time.Hour - time.Second, 40, 40},
-		{"after the sessions", time.Second, 40, 0},
-		{"after the questions and the tokens of client_credentials", 2 * time.Hour, 20, 0},
-		{"after the reasons of revocations", 24 * time.Hour, 10, 0},
-		{"while the refresh tokens can live", idle - 28*time.Hour, 10, 0},
+		{"at once", 0, 42, 40},
+		{"while the access tokens and questions are alive", time.Hour - time.Second, 42, 40},
+		{"after the sessions", time.Second, 42, 0},
+		{"after the questions and the tokens of client_credentials", 2 * time.Hour, 21, 0},
+		{"after the reasons of revocations", 24 * time.Hour, 11, 0},
+		{"while the refresh tokens can live", idle - 28*time.Hour, 11, 0},
 		{"after everything", 8 * 24 * time.Hour, 0, 0},
 	} {
 		w.clock.Add(c.pass)
@@ -234,6 +247,13 @@ func TestTheSweeperWaitsForNobody(t *testing.T) {
 	s := w.open(false)
 	w.populate(s, 1)
 	var locked [][]byte
+	var session oauth.Session
+	for range 2 {
+		ended := w.pending(w.accounts[0].ID).row
+		locked, session = [][]byte{ended.ID[:]}, w.session(w.accounts[0])
+		w.must(s.Issue(w.ctx, ended))
+		w.must(s.StartSession(w.ctx, session, "hash", oauth.ID{}))
+	}
 	for i := range 6 {
 		l := w.living(s, w.accounts[0].ID)
 		if i < 3 {
@@ -252,12 +272,14 @@ func TestTheSweeperWaitsForNobody(t *testing.T) {
 	w.must(err)
 	_, err = tx.Exec(w.ctx, `select 1 from authorizations where id = any($1) for update`, locked)
 	w.must(err)
-	if n := w.sweep(s); n != 4 {
-		t.Errorf("%d rows are swept while two are locked; want 4", n)
+	_, err = tx.Exec(w.ctx, `select 1 from sessions where id = $1 for update`, session.ID[:])
+	w.must(err)
+	if n := w.sweep(s); n != 6 {
+		t.Errorf("%d rows are swept while four are locked; want 6", n)
 	}
 	w.must(tx.Rollback(w.ctx))
-	if n := w.sweep(s); n != 2 {
-		t.Errorf("%d rows are swept afterwards; want 2", n)
+	if n := w.sweep(s); n != 4 {
+		t.Errorf("%d rows are swept afterwards; want 4", n)
 	}
 }
 

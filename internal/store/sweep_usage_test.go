@@ -28,6 +28,7 @@ func forgetsUses(t *testing.T, o Options) {
 				t.Fatal(err)
 			}
 			accounts = append(accounts, id)
+			uses[oauth.Connection{AccountID: id, ApplicationID: surplusID(t)}] = oauth.Use{}
 		}
 		uses[oauth.Connection{AccountID: id, ApplicationID: application.ID}] = oauth.Use{Scope: "profile", At: surplusNow}
 	}

@@ -98,6 +98,28 @@ func TestAWriteThatFailsDoesNotHarmItsBatch(t *testing.T) {
 	}
 }
 
+func TestARefusalIsForItsOwnCaller(t *testing.T) {
+	s := openForTest(t)
+	release := hold(t, s)
+	queued := func(n int) {
+		await(t, "the writes are queued", func() bool { return len(s.engine.(*sqlite).writer.queue) == n })
+	}
+	refused, good := make(chan error, 1), make(chan error, 1)
+	go func() {
+		refused <- s.write(t.Context(), func(tx *transaction) error { return tx.refuse(ErrNotFound) })
+	}()
+	queued(1)
+	go func() { good <- s.PutSetting(t.Context(), "good", "1") }()
+	queued(2)
+	release()
+	if err := <-refused; !errors.Is(err, ErrNotFound) {
+		t.Errorf("what is refused is answered %v", err)
+	}
+	if err := <-good; err != nil {
+		t.Errorf("what comes behind it in the batch is answered %v", err)
+	}
+}
+
 func TestARefusalIsFinal(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Options{"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Database(t)}} {

@@ -59,6 +59,31 @@ func refusals(f *fixture) {
 	}
 }
 
+// revocations: an application ends its own authorizations alone, and each once: why and when it
+// ended is told for as long as the row is kept.
+func revocations(f *fixture) {
+	a, other := f.register(), f.register()
+	ended, waiting := f.approve(a), f.approve(a)
+	f.redeem(ended)
+	living := f.row(ended)
+	for _, public := range []bool{false, true} {
+		by := oauth.Revoker{ApplicationID: other.ID, Public: public, Token: ended.refresh}
+		f.is(f.store.Revoke(f.ctx, oauth.Revocation{ID: ended.code.ID, Reason: oauth.ReasonRequested, By: by}), oauth.ErrUnrecognised)
+		f.equal("what another application wants to revoke", f.row(ended), living)
+	}
+	f.must(f.store.Revoke(f.ctx, oauth.Revocation{ID: ended.code.ID, Reason: oauth.ReasonDisconnected}))
+	before := f.row(ended)
+	f.clock.Add(time.Minute)
+	for _, by := range []oauth.Revoker{{}, {ApplicationID: a.ID, Token: ended.refresh}} {
+		f.must(f.store.Revoke(f.ctx, oauth.Revocation{ID: ended.code.ID, Reason: oauth.ReasonRequested, By: by}))
+		f.equal("what was revoked before", f.row(ended), before)
+	}
+	f.must(f.store.Revoke(f.ctx, oauth.Revocation{ID: waiting.code.ID, Reason: oauth.ReasonRequested, By: oauth.Revoker{ApplicationID: a.ID, Token: waiting.code}}))
+	row := f.row(waiting)
+	f.equal("status of what waited", row.Status, oauth.StatusRevoked)
+	f.equal("it is swept before its reason may be forgotten", row.SweepAfter.Before(row.ReasonKept()), false)
+}
+
 func disabled(f *fixture) {
 	a, key := f.register(), f.key()
 	g, waiting := f.approve(a), f.approve(a)

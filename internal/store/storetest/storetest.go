@@ -50,6 +50,7 @@ func Run(t *testing.T, open Opener) {
 		"a consent grows, and starts anew with the identity": consentGrows,
 		"an event on nothing is not found":                   notFound,
 		"a refusal comes with the whole row":                 refusals,
+		"an application ends its own authorizations, once":   revocations,
 		"a disabled account and a suspended owner":           disabled,
 		"an email address and a username belong to one":      taken,
 		"a password is changed from what it was":             password,
