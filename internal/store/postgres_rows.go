@@ -10,6 +10,12 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
+// lockPresent leaves a row that is there already as it is, and locks it. Nobody may have been told
+// of that row yet, because a standby does not have it: a transaction that writes nothing would not
+// wait for the standby, and a lock is written.
+const lockPresent = `
+	on conflict (id) do update set id = excluded.id where false`
+
 // insertRows adds rows from one array a column.
 const insertRows = `insert into authorizations (` + wholeAuthorization + `)
 	select unnest($1::bytea[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::text[]), unnest($5::smallint[]), unnest($6::text[]),
@@ -17,8 +23,7 @@ const insertRows = `insert into authorizations (` + wholeAuthorization + `)
 		unnest($12::text[]), unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::bytea[]),
 		unnest($17::bytea[]), unnest($18::text[]), unnest($19::bigint[]), unnest($20::bigint[]), unnest($21::bytea[]),
 		unnest($22::bytea[]), unnest($23::text[]), unnest($24::bigint[]), unnest($25::bigint[]), unnest($26::bytea[]),
-		unnest($27::bigint[]), unnest($28::text[]), unnest($29::bigint[]), unnest($30::bigint[])
-	on conflict (id) do nothing`
+		unnest($27::bigint[]), unnest($28::text[]), unnest($29::bigint[]), unnest($30::bigint[])` + lockPresent
 
 // insertCredentialsRows is insertRows for what client_credentials yields: an access
 // token and nothing else.
@@ -29,8 +34,7 @@ const insertCredentialsRows = `insert into authorizations (` + authorizationColu
 	from (select unnest($1::bytea[]) as id, unnest($2::bytea[]) as application_id, unnest($3::bytea[]) as account_id,
 		unnest($4::text[]) as scope, unnest($5::bigint[]) as created_at, unnest($6::bigint[]) as rotated_at,
 		unnest($7::bytea[]) as access_hash, unnest($8::text[]) as access_scope, unnest($9::bigint[]) as access_issued_at,
-		unnest($10::bigint[]) as access_expires_at, unnest($11::bigint[]) as sweep_after) as v
-	on conflict (id) do nothing`
+		unnest($10::bigint[]) as access_expires_at, unnest($11::bigint[]) as sweep_after) as v` + lockPresent
 
 func credentialsColumnsOf(rows []*oauth.Authorization) []any {
 	return []any{

@@ -3,6 +3,7 @@ package store_test
 import (
 	"crypto/rand"
 	"testing"
+	"time"
 
 	"github.com/latchkey/latchkey/e2e/postgres"
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -33,6 +34,43 @@ func TestAStandbyIsLeft(t *testing.T) {
 		alter("reset default_transaction_read_only")
 		if err := do(s); err != nil {
 			t.Errorf("%s, after it: %v", what, err)
+		}
+	}
+}
+
+// TestNothingIsAcknowledgedThatAStandbyLacks: PostgreSQL keeps a row whose commit waited for a
+// standby when the connection was lost. The attempt that finds the row there has to wait, too.
+func TestNothingIsAcknowledgedThatAStandbyLacks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	s := w.open(false)
+	w.populate(s, 1)
+	conn := w.connect()
+	for _, statement := range []string{`alter system set synchronous_standby_names = 'nobody'`, `select pg_reload_conf()`} {
+		_, err := conn.Exec(w.ctx, statement)
+		w.must(err)
+	}
+	for _, grant := range []oauth.GrantType{oauth.GrantAuthorizationCode, oauth.GrantClientCredentials} {
+		answer := make(chan error, 1)
+		issue := func() {
+			l := w.active(w.accounts[0].ID)
+			l.row.GrantType = grant
+			answer <- s.Issue(w.ctx, l.row)
+		}
+		go issue()
+		w.eventually("a commit waits for a standby, and loses its connection", time.Minute, func() bool {
+			select {
+			case err := <-answer: // PostgreSQL has not read its settings yet
+				w.must(err)
+				go issue()
+			default:
+			}
+			var ended int
+			w.must(conn.QueryRow(w.ctx, `select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'`).Scan(&ended))
+			return ended > 0
+		})
+		if err := refusedAs(<-answer, oauth.Unavailable); err != nil {
+			t.Errorf("%s: what no standby has is acknowledged: %v", grant, err)
 		}
 	}
 }
