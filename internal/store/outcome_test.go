@@ -187,9 +187,11 @@ func TestConnectionsThatDieSilently(t *testing.T) {
 	if !w.accepts(s, l.access) {
 		t.Error("a token that lives is not accepted")
 	}
-	p.silence()
-	if !w.accepts(s, l.access) {
-		t.Error("a token that lives is not accepted by way of a new connection")
+	for range 2 { // those that died are still being closed
+		p.silence()
+		if !w.accepts(s, l.access) {
+			t.Error("a token that lives is not accepted by way of a new connection")
+		}
 	}
 }
 

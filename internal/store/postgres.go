@@ -26,8 +26,7 @@ type postgres struct {
 	small *sql.DB
 	// reads is for groups of checks and accounts, whose statements are planned once.
 	reads *pgxpool.Pool
-	// writes is for batches, which the writing goroutine counts. It uses one connection after
-	// another: one that was lost may take long to close.
+	// writes is for batches, which the writing goroutine counts.
 	writes  *pgxpool.Pool
 	batches int
 	log     *slog.Logger

@@ -295,12 +295,13 @@ func (b *bell) listen() {
 }
 
 func (b *bell) hear(ctx context.Context) error {
-	limit, cancel := context.WithTimeout(ctx, silence)
-	defer cancel()
-	conn, err := pgx.ConnectConfig(limit, b.p.pool.Config().ConnConfig)
+	// Its configuration limits how long that takes, for each host.
+	conn, err := pgx.ConnectConfig(ctx, b.p.pool.Config().ConnConfig)
 	if err != nil {
 		return err
 	}
+	limit, cancel := context.WithTimeout(ctx, silence)
+	defer cancel()
 	defer func() {
 		farewell, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()

@@ -11,11 +11,16 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// The bounds of the pools in connections.
+// poolSize bounds each pool in connections. Those of batches and of groups of reads use one or two,
+// one after another: one that fell silent counts for a quarter of a minute, while it is closed.
+const poolSize = 12
+
+// How long it may take to connect to each address of a database, one after another.
 const (
-	poolSize = 12
-	// readPoolSize is one for each reader of groups.
-	readPoolSize = 2
+	connectPatience = 5 * time.Second
+	// hostPatience is for several hosts, of which one may be gone without a word: who waits for
+	// the next one should reach it.
+	hostPatience = 2 * time.Second
 )
 
 // endPatience is how long connections may take to close.
@@ -33,7 +38,12 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	}
 	// Nothing connects before it is needed: see prepare.
 	config.MaxConns, config.MinConns, config.MinIdleConns = poolSize, 0, 0
-	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	config.ConnConfig.ConnectTimeout = connectPatience
+	for _, other := range config.ConnConfig.Fallbacks {
+		if other.Host != config.ConnConfig.Host || other.Port != config.ConnConfig.Port {
+			config.ConnConfig.ConnectTimeout = hostPatience
+		}
+	}
 	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
 	// A backend must not go on for long after those who waited for it have left. Who runs a
 	// command waits.
@@ -69,7 +79,6 @@ func (p *postgres) makePools(ctx context.Context, config *pgxpool.Config) (err e
 		return fmt.Errorf("prepare the connections to the database: %w", err)
 	}
 	config = config.Copy()
-	config.MaxConns = readPoolSize
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	if p.reads, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		p.pool.Close()

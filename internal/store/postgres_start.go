@@ -110,7 +110,7 @@ func (p *postgres) await(ctx context.Context, db *sql.DB) error {
 	limit, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for told := false; ; {
-		attempt, stop := context.WithTimeout(limit, 5*time.Second)
+		attempt, stop := context.WithTimeout(limit, 3*connectPatience)
 		err := db.PingContext(attempt)
 		stop()
 		if err == nil {

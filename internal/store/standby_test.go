@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"crypto/rand"
+	"net"
+	"net/url"
 	"testing"
 	"time"
 
@@ -73,4 +75,23 @@ func TestNothingIsAcknowledgedThatAStandbyLacks(t *testing.T) {
 			t.Errorf("%s: what no standby has is acknowledged: %v", grant, err)
 		}
 	}
+}
+
+// TestAHostThatSaysNothingIsPassedOver: of several hosts the first one takes connections and never
+// answers, as one does whose disk is gone.
+func TestAHostThatSaysNothingIsPassedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, store.Options{Database: postgres.Start(t).Database(t)})
+	w.populate(w.open(false), 1)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	w.must(err)
+	defer silent.Close()
+	u, err := url.Parse(w.at.Database)
+	w.must(err)
+	direct := w.at
+	u.Host = silent.Addr().String() + "," + u.Host
+	w.at.Database = u.String()
+	s := w.open(true)
+	w.at = direct
+	w.trusting(s)
 }
