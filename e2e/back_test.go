@@ -67,6 +67,10 @@ func TestWaysBackFromForms(t *testing.T) {
 			}
 		}
 	})
+	t.Run("what was done is told to who did it, and to nobody who follows a link", func(t *testing.T) {
+		t.Parallel()
+		testNoticesAreProved(t, s)
+	})
 	t.Run("who was signed out meanwhile is told that nothing was done, and gets back to the form", func(t *testing.T) {
 		t.Parallel()
 		testSignedOutMeanwhile(t, s)
@@ -115,6 +119,24 @@ func testLanguageOfAnswers(t *testing.T, s *server) {
 	}
 }
 
+func testNoticesAreProved(t *testing.T, s *server) {
+	led := s.browser(s.ada)
+	led.signIn(t, led.open(t, "/sign-in"))
+	for path, told := range map[string]string{
+		"/settings/profile?done=saved": "Saved.", "/settings/security?done=password": "The password is changed.",
+		"/admin?done=set-up": "The platform is set up.", "/sign-in?done=nothing": "Nothing was changed.",
+	} {
+		if p := led.open(t, path); p.status != http.StatusOK || strings.Contains(p.text(), told) {
+			t.Errorf("who is led to %s is told what nobody did, %d:\n%s", path, p.status, p.text())
+		}
+	}
+	saved := led.press(t, led.open(t, "/settings/profile"), "Save")
+	saved.reads(t, http.StatusOK, "Saved.")
+	if other := led.open(t, "/settings/profile?done=picture"); strings.Contains(other.text(), "Your picture is changed.") {
+		t.Errorf("who did something else is told what nobody did:\n%s", other.text())
+	}
+}
+
 func testSignedOutMeanwhile(t *testing.T, s *server) {
 	const told = "You were signed out meanwhile. Nothing was changed."
 	app := s.register(t, registration{})
@@ -127,6 +149,7 @@ func testSignedOutMeanwhile(t *testing.T, s *server) {
 	} {
 		b := s.browser(s.ada)
 		b.signIn(t, b.open(t, "/sign-in"))
+		b.press(t, b.open(t, "/settings/profile"), "Save").reads(t, http.StatusOK, "Saved.")
 		p := b.open(t, c.page)
 		b.submit(t, "/sign-out", nil)
 		p = b.press(t, p, c.button)

@@ -142,7 +142,7 @@ func (a *Admin) onAccount(w http.ResponseWriter, r *http.Request, person *signin
 	if err != nil {
 		return err
 	}
-	page.Redirect(w, accountPath(found)+"?done="+done)
+	a.Door.LeadTo(w, accountPath(found), done)
 	return nil
 }
 

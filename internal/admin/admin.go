@@ -102,9 +102,9 @@ func frame(r *http.Request, person *signin.Person, section string, title oauth.S
 	return page.Frame{Title: title, Account: &person.Account, Section: "admin-" + section, Notice: notice(r)}
 }
 
-// notice is what was just done, by the value of the parameter done.
+// notice says what was just done.
 func notice(r *http.Request) oauth.Sentence {
-	switch r.URL.Query().Get("done") {
+	switch signin.Done(r) {
 	case "set-up":
 		return oauth.Say("The platform is set up. Welcome.")
 	case "disabled":

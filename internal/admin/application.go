@@ -139,7 +139,7 @@ func (a *Admin) onApplication(w http.ResponseWriter, r *http.Request, done strin
 	if err := act(r.Context(), found.ID); err != nil {
 		return err
 	}
-	page.Redirect(w, applicationPath(found)+"?done="+done)
+	a.Door.LeadTo(w, applicationPath(found), done)
 	return nil
 }
 

@@ -137,7 +137,7 @@ func (a *Admin) setUp(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.keepFirstRunKey(w, "", -1)
-	page.Redirect(w, "/admin?done=set-up")
+	a.Door.LeadTo(w, "/admin", "set-up")
 }
 
 // postedPlatform reads what was said of the platform; what is wrong is in the problems

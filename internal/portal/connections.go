@@ -43,7 +43,7 @@ func (p *Portal) disconnect(w http.ResponseWriter, r *http.Request, person *sign
 	if err := p.Grants.Disconnect(r.Context(), person.Account.ID, a.ID); err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/connections?done=disconnected")
+	p.Door.LeadTo(w, "/settings/connections", "disconnected")
 	return nil
 }
 
@@ -51,6 +51,6 @@ func (p *Portal) disconnectAll(w http.ResponseWriter, r *http.Request, person *s
 	if err := p.Grants.DisconnectAll(r.Context(), person.Account.ID); err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/connections?done=all-disconnected")
+	p.Door.LeadTo(w, "/settings/connections", "all-disconnected")
 	return nil
 }

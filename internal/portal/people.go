@@ -86,7 +86,7 @@ func (p *Portal) addMember(w http.ResponseWriter, r *http.Request, person *signi
 	if err != nil {
 		return err
 	}
-	page.Redirect(w, applicationPath(a.ClientID)+"/people?done=saved")
+	p.Door.LeadTo(w, applicationPath(a.ClientID)+"/people", "saved")
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (p *Portal) removeMember(w http.ResponseWriter, r *http.Request, person *si
 	if role == oauth.RoleCoOwner {
 		done = "co-owner-removed"
 	}
-	page.Redirect(w, applicationPath(a.ClientID)+"/people?done="+done)
+	p.Door.LeadTo(w, applicationPath(a.ClientID)+"/people", done)
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request, person *signin.Pe
 	if err := p.Applications.RemoveMember(r.Context(), a.ID, person.Account.ID, oauth.RoleCoOwner, p.Grants.ReviewRequired()); err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/applications?done=left")
+	p.Door.LeadTo(w, "/settings/applications", "left")
 	return nil
 }
 
@@ -136,7 +136,7 @@ func (p *Portal) acceptTransfer(w http.ResponseWriter, r *http.Request, person *
 	if err != nil {
 		return err
 	}
-	page.Redirect(w, applicationPath(a.ClientID)+"?done=inherited")
+	p.Door.LeadTo(w, applicationPath(a.ClientID), "inherited")
 	return nil
 }
 
@@ -148,6 +148,6 @@ func (p *Portal) declineTransfer(w http.ResponseWriter, r *http.Request, person 
 	if err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/applications?done=declined")
+	p.Door.LeadTo(w, "/settings/applications", "declined")
 	return nil
 }

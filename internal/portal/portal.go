@@ -132,9 +132,9 @@ func (p *Portal) managed(h func(http.ResponseWriter, *http.Request, *signin.Pers
 	}
 }
 
-// notice is what a page says after a redirect, by the value of its parameter done.
+// notice is what a page says after a form, by what was done.
 func notice(r *http.Request) oauth.Sentence {
-	switch r.URL.Query().Get("done") {
+	switch signin.Done(r) {
 	case "saved":
 		return oauth.Say("Saved.")
 	case "submitted":

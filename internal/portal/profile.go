@@ -40,7 +40,7 @@ func (p *Portal) changeProfile(w http.ResponseWriter, r *http.Request, person *s
 	if err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/profile?done=saved")
+	p.Door.LeadTo(w, "/settings/profile", "saved")
 	return nil
 }
 
@@ -54,7 +54,7 @@ func (p *Portal) changePicture(w http.ResponseWriter, r *http.Request, person *s
 	if err := p.Accounts.PutPicture(r.Context(), person.Account.ID, made); err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/profile?done=picture")
+	p.Door.LeadTo(w, "/settings/profile", "picture")
 	return nil
 }
 
@@ -62,6 +62,6 @@ func (p *Portal) removePicture(w http.ResponseWriter, r *http.Request, person *s
 	if err := p.Accounts.PutPicture(r.Context(), person.Account.ID, nil); err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/profile?done=no-picture")
+	p.Door.LeadTo(w, "/settings/profile", "no-picture")
 	return nil
 }

@@ -21,7 +21,7 @@ func (p *Portal) reviewRoutes() map[string]handler {
 func (p *Portal) submit(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
 	switch {
 	case !p.Grants.ReviewRequired():
-		page.Redirect(w, applicationPath(a.ClientID)+"?done=no-review")
+		p.Door.LeadTo(w, applicationPath(a.ClientID), "no-review")
 		return nil
 	case a.Verified():
 		// The page says so.
@@ -31,7 +31,7 @@ func (p *Portal) submit(w http.ResponseWriter, r *http.Request, _ *signin.Person
 	if err := p.Applications.Submit(r.Context(), a.ID); err != nil {
 		return err
 	}
-	page.Redirect(w, applicationPath(a.ClientID)+"?done=submitted")
+	p.Door.LeadTo(w, applicationPath(a.ClientID), "submitted")
 	return nil
 }
 
@@ -53,6 +53,6 @@ func (p *Portal) requestScope(w http.ResponseWriter, r *http.Request, person *si
 	if scope.Without(a.RequestedScope).Without(a.Scope) == "" {
 		done = "asked-before"
 	}
-	page.Redirect(w, applicationPath(a.ClientID)+"/settings?done="+done)
+	p.Door.LeadTo(w, applicationPath(a.ClientID)+"/settings", done)
 	return nil
 }

@@ -31,7 +31,7 @@ func (p *Portal) rotateSecret(w http.ResponseWriter, r *http.Request, _ *signin.
 		return nil
 	}
 	if errors.Is(err, application.ErrChanged) {
-		page.Redirect(w, applicationPath(a.ClientID)+"?done=secret-replaced-before")
+		p.Door.LeadTo(w, applicationPath(a.ClientID), "secret-replaced-before")
 		return nil
 	}
 	if err != nil {
@@ -58,13 +58,13 @@ func madeAt(r *http.Request) time.Time {
 func (p *Portal) endSecret(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
 	err := p.Applications.EndPreviousSecret(r.Context(), a.ID, madeAt(r))
 	if errors.Is(err, application.ErrChanged) {
-		page.Redirect(w, applicationPath(a.ClientID)+"?done=secret-replaced-before")
+		p.Door.LeadTo(w, applicationPath(a.ClientID), "secret-replaced-before")
 		return nil
 	}
 	if err != nil && !errors.Is(err, application.ErrNotFound) {
 		return err
 	}
-	page.Redirect(w, applicationPath(a.ClientID)+"?done=secret-ended")
+	p.Door.LeadTo(w, applicationPath(a.ClientID), "secret-ended")
 	return nil
 }
 

@@ -47,7 +47,7 @@ func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, person *
 	if err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/security?done=password")
+	p.Door.LeadTo(w, "/settings/security", "password")
 	return nil
 }
 
@@ -59,7 +59,7 @@ func (p *Portal) endSession(w http.ResponseWriter, r *http.Request, person *sign
 	if err := p.Accounts.EndSession(r.Context(), person.Account.ID, id); err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/security?done=signed-out")
+	p.Door.LeadTo(w, "/settings/security", "signed-out")
 	return nil
 }
 
@@ -67,6 +67,6 @@ func (p *Portal) endOtherSessions(w http.ResponseWriter, r *http.Request, person
 	if err := p.Accounts.EndOtherSessions(r.Context(), person.Account.ID, person.Session.ID); err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/security?done=signed-out-elsewhere")
+	p.Door.LeadTo(w, "/settings/security", "signed-out-elsewhere")
 	return nil
 }

@@ -52,7 +52,7 @@ func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Per
 	if err != nil {
 		return err
 	}
-	page.Redirect(w, applicationPath(a.ClientID)+"/settings?done=saved")
+	p.Door.LeadTo(w, applicationPath(a.ClientID)+"/settings", "saved")
 	return nil
 }
 
@@ -64,7 +64,7 @@ func (p *Portal) delete(w http.ResponseWriter, r *http.Request, person *signin.P
 	if err := p.Applications.Delete(r.Context(), a.ID); err != nil {
 		return err
 	}
-	page.Redirect(w, "/settings/applications?done=deleted")
+	p.Door.LeadTo(w, "/settings/applications", "deleted")
 	return nil
 }
 
@@ -79,7 +79,7 @@ func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *sign
 	if err := p.Applications.PutLogo(r.Context(), a.ID, made); err != nil {
 		return err
 	}
-	page.Redirect(w, applicationPath(a.ClientID)+"/settings?done=saved")
+	p.Door.LeadTo(w, applicationPath(a.ClientID)+"/settings", "saved")
 	return nil
 }
 
@@ -87,6 +87,6 @@ func (p *Portal) removeLogo(w http.ResponseWriter, r *http.Request, _ *signin.Pe
 	if err := p.Applications.PutLogo(r.Context(), a.ID, nil); err != nil {
 		return err
 	}
-	page.Redirect(w, applicationPath(a.ClientID)+"/settings?done=saved")
+	p.Door.LeadTo(w, applicationPath(a.ClientID)+"/settings", "saved")
 	return nil
 }

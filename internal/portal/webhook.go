@@ -83,7 +83,7 @@ func (p *Portal) fillDeliveries(r *http.Request, a oauth.Application, content *p
 
 // webhookNotice is notice for this tab.
 func webhookNotice(r *http.Request) oauth.Sentence {
-	switch r.URL.Query().Get("done") {
+	switch signin.Done(r) {
 	case "sent":
 		return oauth.Say("Sent. How it went is below.")
 	case "rotated":
@@ -185,7 +185,7 @@ func (p *Portal) setWebhook(w http.ResponseWriter, r *http.Request, person *sign
 	if err != nil {
 		return err
 	}
-	page.Redirect(w, webhookPath(a)+"?done=saved")
+	p.Door.LeadTo(w, webhookPath(a), "saved")
 	return nil
 }
 
@@ -213,7 +213,7 @@ func (p *Portal) sent(w http.ResponseWriter, r *http.Request, person *signin.Per
 		return err
 	}
 	p.Webhooks.Await(r.Context(), a.ID, id)
-	page.Redirect(w, webhookPath(a)+"?done=sent")
+	p.Door.LeadTo(w, webhookPath(a), "sent")
 	return nil
 }
 
@@ -237,13 +237,13 @@ func (p *Portal) rotateWebhook(w http.ResponseWriter, r *http.Request, _ *signin
 	generation, _ := strconv.ParseInt(r.PostFormValue("generation"), 10, 64)
 	err := p.Webhooks.Rotate(r.Context(), a, generation)
 	if errors.Is(err, webhook.ErrNotFound) {
-		page.Redirect(w, webhookPath(a)+"?done=rotated-before")
+		p.Door.LeadTo(w, webhookPath(a), "rotated-before")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	page.Redirect(w, webhookPath(a)+"?done=rotated")
+	p.Door.LeadTo(w, webhookPath(a), "rotated")
 	return nil
 }
 
@@ -251,6 +251,6 @@ func (p *Portal) deleteWebhook(w http.ResponseWriter, r *http.Request, _ *signin
 	if err := p.Webhooks.Delete(r.Context(), a); err != nil {
 		return err
 	}
-	page.Redirect(w, webhookPath(a)+"?done=webhook-deleted")
+	p.Door.LeadTo(w, webhookPath(a), "webhook-deleted")
 	return nil
 }

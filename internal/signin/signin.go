@@ -79,6 +79,36 @@ func (d *Door) setCookie(w http.ResponseWriter, value string, life time.Duration
 	})
 }
 
+// A cookie with the name of what was done proves to the page that tells so that this browser did
+// it: anybody can lead somebody to an address. It lives as long as that page may take to come.
+const (
+	doneCookie = "latchkey_done_"
+	doneLife   = 60 // seconds
+)
+
+func (d *Door) prove(w http.ResponseWriter, path, done string) {
+	http.SetCookie(w, &http.Cookie{
+		Name: doneCookie + done, Value: "yes", Path: path, MaxAge: doneLife,
+		HttpOnly: true, Secure: d.secure, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+// LeadTo answers a form with the page that tells what was done.
+func (d *Door) LeadTo(w http.ResponseWriter, path, done string) {
+	d.prove(w, path, done)
+	w.Header().Set("Location", path+"?done="+done)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// Done is what the address says was done, empty where this browser has not done it just now.
+func Done(r *http.Request) string {
+	done := r.URL.Query().Get("done")
+	if _, err := r.Cookie(doneCookie + done); err != nil {
+		return ""
+	}
+	return done
+}
+
 // SignIn does what the posted sign-in form says. The problem is what the person
 // can mend; a nil problem and a nil error mean that the person is signed in.
 func (d *Door) SignIn(w http.ResponseWriter, r *http.Request) (*Person, *account.Problem, error) {
@@ -183,7 +213,7 @@ func (d *Door) signInPage(r *http.Request) page.SignIn {
 
 func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) {
 	content := d.signInPage(r)
-	if r.URL.Query().Get("done") == "nothing" {
+	if Done(r) == "nothing" {
 		content.Notice = oauth.Say("You were signed out meanwhile. Nothing was changed.")
 	}
 	d.pages.Write(w, r, http.StatusOK, content)
@@ -194,6 +224,7 @@ func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) {
 func (d *Door) AskFirst(w http.ResponseWriter, r *http.Request) {
 	back, ask := *r.URL, url.Values{}
 	if r.Method == http.MethodPost {
+		d.prove(w, "/sign-in", "nothing")
 		ask.Set("done", "nothing")
 		if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host {
 			back = *from

@@ -436,11 +436,11 @@ func TestWhatAPersonAsksForIsCounted(t *testing.T) {
 func TestTheLogTellsWhetherThereAreOlder(t *testing.T) {
 	w := newWorld(t, Config{Loopback: true})
 	a := w.application(receiver(t, func(http.ResponseWriter, *http.Request) {}))
-	for n := 1; n <= LogPage+1; n++ {
+	for n := 1; n <= logPage+1; n++ {
 		_, err := w.store.TestWebhook(t.Context(), a.ID)
 		w.must(err)
 		page, more, err := w.hooks.Log(t.Context(), a.ID, oauth.ID{})
-		if err != nil || len(page) != min(n, LogPage) || more != (n > LogPage) {
+		if err != nil || len(page) != min(n, logPage) || more != (n > logPage) {
 			t.Errorf("of %d deliveries a page has %d, more: %v (%v)", n, len(page), more, err)
 		}
 	}
