@@ -107,13 +107,12 @@ func managersDecide(t *testing.T, s *Store) {
 // TestChangesThatMeet has one change wait for the audit log, at its end, until another waits too.
 func TestChangesThatMeet(t *testing.T) {
 	t.Parallel()
-	server := realpostgres.Start(t)
 	for name, test := range map[string]func(*testing.T, *meeting){
 		"who was removed meanwhile changes nothing":          removedMeanwhile,
 		"a mark is given to the name that was seen":          markedMeanwhile,
 		"what works again is told so, however it came about": resumedMeanwhile,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, &meeting{openAt(t, Options{Database: server.Database(t)})}) })
+		t.Run(name, func(t *testing.T) { test(t, &meeting{openAt(t, Options{Database: realpostgres.Database(t)})}) })
 	}
 }
 

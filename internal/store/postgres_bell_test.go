@@ -109,7 +109,7 @@ func TestAVisitBetweenTwoBeatsEndsWhatIsRemembered(t *testing.T) {
 
 func TestSchemasOfOneDatabaseKnowNothingOfEachOther(t *testing.T) {
 	t.Parallel()
-	database := realpostgres.Start(t).Database(t)
+	database := realpostgres.Database(t)
 	conn, err := pgx.Connect(t.Context(), database)
 	must(t, err)
 	_, err = conn.Exec(t.Context(), `create schema other`)
@@ -143,7 +143,7 @@ func TestSchemasOfOneDatabaseKnowNothingOfEachOther(t *testing.T) {
 func TestAReplicaThatLooksAround(t *testing.T) {
 	t.Parallel()
 	meanwhile := func() {}
-	s, err := Open(t.Context(), Options{Database: realpostgres.Start(t).Database(t), Now: time.Now, Log: slog.New(slog.DiscardHandler), statement: func(sql string) {
+	s, err := Open(t.Context(), Options{Database: realpostgres.Database(t), Now: time.Now, Log: slog.New(slog.DiscardHandler), statement: func(sql string) {
 		if strings.Contains(sql, countOthers) {
 			meanwhile()
 		}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	database "github.com/latchkey/latchkey/e2e/postgres"
+	realpostgres "github.com/latchkey/latchkey/e2e/postgres"
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
@@ -31,7 +31,7 @@ func TestRawRowsAreWhatTheDriverReads(t *testing.T) {
 	}
 	const query = `select decode(repeat('0f', 32), 'hex'), 1234567890123::bigint, 'héllo'::text, 'profile library'::text,
 		3::smallint, -7::bigint, 70000::integer, true, false, ''::bytea, 1.5::float8, null::text`
-	conn, err := pgx.Connect(t.Context(), database.Start(t).Database(t))
+	conn, err := pgx.Connect(t.Context(), realpostgres.Database(t))
 	if err != nil {
 		t.Fatal(err)
 	}

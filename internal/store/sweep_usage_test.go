@@ -69,7 +69,7 @@ func forgetsUses(t *testing.T, o Options) {
 // TestAUseThatSomebodyKeepsIsForgottenLater: the sweeper waits for nobody.
 func TestAUseThatSomebodyKeepsIsForgottenLater(t *testing.T) {
 	t.Parallel()
-	s := openAt(t, Options{Database: realpostgres.Start(t).Database(t)})
+	s := openAt(t, Options{Database: realpostgres.Database(t)})
 	kept, free := oauth.Connection{AccountID: newID(t, s.Now())}, oauth.Connection{AccountID: newID(t, s.Now())}
 	must(t, s.AddUses(t.Context(), map[oauth.Connection]oauth.Use{kept: {At: s.Now()}, free: {At: s.Now()}}))
 	inTheWay, err := s.engine.(*postgres).pool.Begin(t.Context())
