@@ -25,6 +25,7 @@ func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
 		"a header that is no list":  {"10.0.0.1:1", []string{"unknown"}, "10.0.0.1"},
 		"an address with a port":    {"10.0.0.1:1", []string{"203.0.113.9:4711"}, "203.0.113.9"},
 		"IPv6 in brackets":          {"[::1]:1", []string{"[2001:db8::1]:443"}, "2001:db8::1"},
+		"brackets without a port":   {"[::1]:1", []string{"[2001:db8::1]"}, "2001:db8::1"},
 		"IPv6":                      {"[::1]:1", []string{"2001:db8::1"}, "2001:db8::1"},
 		"an IPv4 address inside v6": {"[::ffff:10.0.0.1]:1", []string{"203.0.113.9"}, "203.0.113.9"},
 	} {

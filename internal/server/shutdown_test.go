@@ -61,6 +61,25 @@ func TestShutdownFinishesRequestsAndDoesNotWaitForUnusedConnections(t *testing.T
 	}
 }
 
+func TestLeavingClosesUnusedConnectionsAlone(t *testing.T) {
+	c := &connections{unused: map[net.Conn]bool{}}
+	unused, itsClient := net.Pipe()
+	busy, client := net.Pipe()
+	for conn, states := range map[net.Conn][]http.ConnState{unused: {http.StateNew}, busy: {http.StateNew, http.StateActive}} {
+		for _, state := range states {
+			c.observe(conn, state)
+		}
+	}
+	c.leave(0)
+	if _, err := itsClient.Write([]byte("x")); err != io.ErrClosedPipe {
+		t.Errorf("the unused connection says %v", err)
+	}
+	go func() { _, _ = io.WriteString(busy, "x") }()
+	if _, err := client.Read(make([]byte, 1)); err != nil {
+		t.Errorf("the busy connection says %v", err)
+	}
+}
+
 func TestConnectionsEndWithAnAnswerAtShutdown(t *testing.T) {
 	s := &Server{log: slog.New(slog.DiscardHandler), linger: time.Minute}
 	s.handler = s.ready(func(context.Context) error { return nil })
