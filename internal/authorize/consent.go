@@ -107,7 +107,7 @@ func (h *Handler) askForMore(w http.ResponseWriter, r *http.Request, q *request,
 }
 
 // ticket binds what is posted to what was shown: the id of the authorization
-// that an approval makes, sealed with the session, the account, the state of the
+// that an approval makes, sealed with the session, the account, what is shown of the
 // application, the whole request, and what it offers.
 func (h *Handler) ticket(id oauth.ID, q *request) string {
 	seal := h.seal(id, q)
