@@ -54,11 +54,16 @@ func Remembered(t *testing.T, open Opener) {
 			f.equal("the token that is "+how, of, row.Access)
 			want.PreviousAccess = oauth.AccessToken{}
 		}
-		f.must(f.store.DisableAccount(f.ctx, f.owner.ID))
-		for range 2 {
-			_, _, err := f.store.AccessToken(f.ctx, token.ID, token.Hash(oauth.KindAccessToken))
-			f.is(err, store.ErrNotFound)
+		refused := func() {
+			for range 2 {
+				_, _, err := f.store.AccessToken(f.ctx, token.ID, token.Hash(oauth.KindAccessToken))
+				f.is(err, store.ErrNotFound)
+			}
 		}
+		f.must(f.store.DisableAccount(f.ctx, f.owner.ID))
+		refused()
 		f.must(f.store.EnableAccount(f.ctx, f.owner.ID))
+		f.must(f.store.Revoke(f.ctx, oauth.Revocation{ID: token.ID, Reason: oauth.ReasonOperator}))
+		refused()
 	}
 }
