@@ -251,7 +251,7 @@ func (a *Applications) RotateSecret(ctx context.Context, application oauth.Appli
 		return "", err
 	}
 	hash := oauth.HashClientSecret(application.ID, secret)
-	return secret, a.store.RotateSecret(ctx, application.ID, application.OwnerID, made, hash, a.now().Add(overlap))
+	return secret, a.store.RotateSecret(ctx, application.ID, made, hash, a.now().Add(overlap))
 }
 
 // EndPreviousSecret ends the secret before the present one now; ErrNotFound where

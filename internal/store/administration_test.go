@@ -315,6 +315,7 @@ func livingIsCounted(t *testing.T, s *Store) {
 		t.Errorf("of the application live %+v", got)
 	}
 	must(t, s.StartSession(ctx, oauth.Session{ID: newID(t, s.Now()), AccountID: ada.ID, ExpiresAt: s.Now().Add(time.Hour)}, "hash", oauth.ID{}))
+	must(t, s.StartSession(ctx, oauth.Session{ID: newID(t, s.Now()), AccountID: ada.ID, ExpiresAt: s.Now()}, "hash", oauth.ID{}))
 	got, err = s.LivingOfAccount(ctx, ada.ID)
 	must(t, err)
 	if got.Authorizations != 1 || got.Sessions != 1 || got.Applications != 2 || got.AsOwner.Authorizations != 3 || got.AsOwner.Accounts != 2 {

@@ -12,17 +12,17 @@ import (
 
 // RotateSecret replaces the secret of a confidential application that was made at a time,
 // or whichever there is where that is zero. The one that was current until now works until
-// previousEnds; the one before it no more. ErrNotFound: the application does not belong to
-// owner any more. ErrChanged: its secret is another one.
-func (s *Store) RotateSecret(ctx context.Context, id, owner oauth.ID, made time.Time, secret oauth.Hash, previousEnds time.Time) error {
+// previousEnds; the one before it no more. ErrNotFound: there is no such application that is confidential and
+// that the actor manages. ErrChanged: its secret is another one.
+func (s *Store) RotateSecret(ctx context.Context, id oauth.ID, made time.Time, secret oauth.Hash, previousEnds time.Time) error {
 	return s.changeApplication(ctx, id, oauth.AuditSecretReplaced, func(tx *transaction, a oauth.Application) error {
 		if !made.IsZero() && !made.Equal(a.SecretCreatedAt) {
 			return tx.refuse(ErrChanged)
 		}
 		return tx.oneRow(`update applications set previous_secret_hash = secret_hash, previous_secret_ends_at = $1,
 				previous_secret_created_at = secret_created_at, previous_secret_used_at = secret_used_at,
-				secret_hash = $2, secret_created_at = $3, secret_used_at = 0 where id = $4 and owner_id = $5 and not public`,
-			toMillis(previousEnds), secret[:], toMillis(s.engine.now()), id[:], owner[:])
+				secret_hash = $2, secret_created_at = $3, secret_used_at = 0 where id = $4 and not public`,
+			toMillis(previousEnds), secret[:], toMillis(s.engine.now()), id[:])
 	})
 }
 

@@ -80,11 +80,11 @@ func editsAreWrittenDown(t *testing.T, s *Store) {
 	must(t, s.PutLogo(t.Context(), a.ID, &oauth.Picture{ID: newID(t, s.Now()), Type: "image/png", Body: []byte("1"), CreatedAt: s.Now()}))
 	must(t, s.PutLogo(t.Context(), a.ID, nil))
 	must(t, s.PutLogo(t.Context(), a.ID, nil))
-	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{1}, s.Now()))
+	must(t, s.RotateSecret(t.Context(), a.ID, time.Time{}, oauth.Hash{1}, s.Now()))
 	if err := s.EndPreviousSecret(t.Context(), a.ID, time.Time{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a secret that works no more is ended: %v", err)
 	}
-	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{2}, s.Now().Add(time.Hour)))
+	must(t, s.RotateSecret(t.Context(), a.ID, time.Time{}, oauth.Hash{2}, s.Now().Add(time.Hour)))
 	must(t, s.EndPreviousSecret(t.Context(), a.ID, time.Time{}))
 	must(t, s.VerifyApplication(t.Context(), a.ID))
 	bob := newAccount(t, s, "bob@example.com", "bob", "Bob", false)
@@ -125,8 +125,12 @@ func oldSecretsEnd(t *testing.T, s *Store) {
 	if err := s.EndPreviousSecret(t.Context(), a.ID, time.Time{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("without an old secret the error is %v", err)
 	}
-	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{1}, s.Now().Add(1e15)))
-	must(t, s.RotateSecret(t.Context(), a.ID, a.OwnerID, time.Time{}, oauth.Hash{2}, s.Now().Add(1e15)))
+	public := newApplication(t, s, oauth.Account{ID: a.OwnerID}, "Public")
+	if err := s.RotateSecret(t.Context(), public.ID, time.Time{}, oauth.Hash{1}, s.Now()); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a public application gets a secret: %v", err)
+	}
+	must(t, s.RotateSecret(t.Context(), a.ID, time.Time{}, oauth.Hash{1}, s.Now().Add(1e15)))
+	must(t, s.RotateSecret(t.Context(), a.ID, time.Time{}, oauth.Hash{2}, s.Now().Add(1e15)))
 	read, err := s.Application(t.Context(), a.ID)
 	must(t, err)
 	if err := s.EndPreviousSecret(t.Context(), a.ID, read.SecretCreatedAt.Add(-time.Millisecond)); !errors.Is(err, ErrChanged) {

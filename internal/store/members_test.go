@@ -64,7 +64,7 @@ func managersDecide(t *testing.T, s *Store) {
 			return s.PutLogo(ctx, a.ID, &oauth.Picture{ID: newID(t, s.Now()), Type: "image/png", Body: []byte("1"), CreatedAt: s.Now()})
 		}},
 		{"another secret", false, func(ctx context.Context) error {
-			return s.RotateSecret(ctx, a.ID, ada.ID, time.Time{}, oauth.Hash{1}, s.Now().Add(time.Hour))
+			return s.RotateSecret(ctx, a.ID, time.Time{}, oauth.Hash{1}, s.Now().Add(time.Hour))
 		}},
 		{"the end of a secret", false, func(ctx context.Context) error { return s.EndPreviousSecret(ctx, a.ID, time.Time{}) }},
 		{"the wish for a review", false, func(ctx context.Context) error { return s.SubmitApplication(ctx, a.ID) }},
@@ -96,7 +96,13 @@ func managersDecide(t *testing.T, s *Store) {
 	}
 	refused("an heir", co, add(oauth.RoleHeir))
 	refused("the deletion", co, deleted)
+	must(t, s.DisableAccount(t.Context(), ada.ID))
+	refused("the acceptance of what a disabled account offers", heir, func(ctx context.Context) error { return s.Inherit(ctx, a.ID, heir) })
+	must(t, s.EnableAccount(t.Context(), ada.ID))
 	must(t, s.Inherit(by(t, heir), a.ID, heir))
+	if read, err := s.Application(t.Context(), a.ID); err != nil || read.Submitted() || read.OwnerID != heir.ID {
+		t.Errorf("the heir has %+v (%v)", read, err)
+	}
 	for what, do := range map[string]func(context.Context) error{"an edit": edit, "a webhook": hook, "the deletion": deleted} {
 		refused(what, ada, do)
 		refused(what, co, do)

@@ -267,19 +267,27 @@ func TestTheSweeperWaitsForNobody(t *testing.T) {
 			w.populate(s, 1)
 		}
 	}
+	w.must(s.SetWebhook(w.ctx, w.application, "https://app.example/hook", nil, ""))
+	for range 2 {
+		id, err := s.TestWebhook(w.ctx, w.application.ID)
+		w.must(err)
+		locked = append(locked, id[:])
+	}
 	w.must(s.DeleteApplication(w.ctx, w.application.ID))
 	tx, err := w.connect().Begin(w.ctx)
 	w.must(err)
-	_, err = tx.Exec(w.ctx, `select 1 from authorizations where id = any($1) for update`, locked)
-	w.must(err)
+	for _, table := range []string{"authorizations", "deliveries"} {
+		_, err = tx.Exec(w.ctx, `select 1 from `+table+` where id = any($1) for update`, locked[:4])
+		w.must(err)
+	}
 	_, err = tx.Exec(w.ctx, `select 1 from sessions where id = $1 for update`, session.ID[:])
 	w.must(err)
-	if n := w.sweep(s); n != 6 {
-		t.Errorf("%d rows are swept while four are locked; want 6", n)
+	if n := w.sweep(s); n != 7 {
+		t.Errorf("%d rows are swept while five are locked; want 7", n)
 	}
 	w.must(tx.Rollback(w.ctx))
-	if n := w.sweep(s); n != 4 {
-		t.Errorf("%d rows are swept afterwards; want 4", n)
+	if n := w.sweep(s); n != 5 {
+		t.Errorf("%d rows are swept afterwards; want 5", n)
 	}
 }
 

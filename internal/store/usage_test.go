@@ -139,7 +139,7 @@ func secretsAreSeen(w *world) {
 	s := w.open(false)
 	w.populate(s, 1)
 	id := w.application.ID
-	w.must(s.RotateSecret(w.ctx, id, w.application.OwnerID, time.Time{}, oauth.Hash{1}, w.clock.Now().Add(time.Hour)))
+	w.must(s.RotateSecret(w.ctx, id, time.Time{}, oauth.Hash{1}, w.clock.Now().Add(time.Hour)))
 	made := w.clock.Now()
 	see := func(since time.Time, current, previous bool) oauth.Application {
 		w.must(s.AddUsage(w.ctx, []oauth.Tally{{ApplicationID: id, Hour: since.UTC().Truncate(time.Hour), Since: since, SecretUsed: current, PreviousSecretUsed: previous}}))

@@ -229,7 +229,7 @@ func toldOfSuspensions(w *world) {
 
 func toldOfEndingSecret(w *world) {
 	s, other := w.hooked(oauth.EventSecretEnding), w.open(false)
-	w.must(s.RotateSecret(w.ctx, w.application.ID, w.application.OwnerID, time.Time{}, oauth.Hash{1}, w.clock.Now().Add(7*24*time.Hour)))
+	w.must(s.RotateSecret(w.ctx, w.application.ID, time.Time{}, oauth.Hash{1}, w.clock.Now().Add(7*24*time.Hour)))
 	look := func() (told int) {
 		var sum atomic.Int64
 		each(4, 8, func(i int) {
@@ -251,7 +251,7 @@ func toldOfEndingSecret(w *world) {
 	if all := w.outbox(s); len(all) != 1 || w.told(all[0])["ends_at"] == nil {
 		w.Errorf("deliveries: %v", all)
 	}
-	w.must(s.RotateSecret(w.ctx, w.application.ID, w.application.OwnerID, time.Time{}, oauth.Hash{2}, w.clock.Now().Add(time.Hour)))
+	w.must(s.RotateSecret(w.ctx, w.application.ID, time.Time{}, oauth.Hash{2}, w.clock.Now().Add(time.Hour)))
 	if n := look(); n != 1 {
 		w.Errorf("told %d times of the next; want 1", n)
 	}
@@ -402,6 +402,7 @@ func claimedAgain(w *world) {
 	}
 	late.DueAt, late.Problem = time.Time{}, "late"
 	w.must(s.FinishDelivery(w.ctx, late))
+	w.must(s.ReleaseDelivery(w.ctx, late))
 	w.must(s.ReleaseDelivery(w.ctx, d))
 	if d, err = s.Delivery(w.ctx, w.application.ID, id); err != nil || d.Problem != "" || d.Attempts != 1 || !d.DueAt.Equal(w.clock.Now()) {
 		w.Errorf("a late attempt counts: %+v (%v)", d, err)

@@ -156,6 +156,12 @@ func password(f *fixture) {
 	f.is(f.store.StartSession(f.ctx, late, "hash of ada", keep.ID), store.ErrNotFound)
 	_, err = f.store.Session(f.ctx, keep.ID)
 	f.must(err)
+	// Nobody gives another's session a hash.
+	theirs := f.session(f.account("bob"))
+	f.must(f.store.ChangePassword(f.ctx, a.ID, "new", "newer", theirs.ID, oauth.Hash{3}))
+	untouched, err := f.store.Session(f.ctx, theirs.ID)
+	f.must(err)
+	f.equal("the hash of another's session", untouched.Hash, theirs.Hash)
 }
 
 func (f *fixture) session(a oauth.Account) oauth.Session {
@@ -203,9 +209,9 @@ func secrets(f *fixture) {
 		f.must(err)
 		return read.AcceptsSecret(secret, f.clock.Now())
 	}
-	f.must(f.store.RotateSecret(f.ctx, a.ID, a.OwnerID, time.Time{}, hash("second"), f.clock.Now().Add(time.Hour)))
+	f.must(f.store.RotateSecret(f.ctx, a.ID, time.Time{}, hash("second"), f.clock.Now().Add(time.Hour)))
 	f.equal("both secrets work", accepts("secret") && accepts("second"), true)
-	f.must(f.store.RotateSecret(f.ctx, a.ID, a.OwnerID, time.Time{}, hash("third"), f.clock.Now().Add(time.Hour)))
+	f.must(f.store.RotateSecret(f.ctx, a.ID, time.Time{}, hash("third"), f.clock.Now().Add(time.Hour)))
 	f.equal("the first works no more", accepts("secret"), false)
 	f.equal("the second works", accepts("second"), true)
 	f.clock.Add(time.Hour)
