@@ -96,8 +96,7 @@ func (d *Door) prove(w http.ResponseWriter, path, done string) {
 // LeadTo answers a form with the page that tells what was done.
 func (d *Door) LeadTo(w http.ResponseWriter, path, done string) {
 	d.prove(w, path, done)
-	w.Header().Set("Location", path+"?done="+done)
-	w.WriteHeader(http.StatusSeeOther)
+	page.Redirect(w, path+"?done="+done)
 }
 
 // Done is what the address says was done, empty where this browser has not done it just now.
