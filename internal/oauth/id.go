@@ -68,16 +68,18 @@ func (id ID) Time() time.Time {
 // projectBirth is earlier than any ID that a Latchkey ever made.
 const projectBirth = 1767225600000 // 2026-01-01T00:00:00Z in Unix milliseconds
 
-// clockSkew is how far ahead of ours the clock of the replica that made an ID may be.
-const clockSkew = 5 * time.Minute
+// clockError is how far our clock may be behind the one that made an ID. It is long: a machine
+// may start with a clock that is behind, and whoever then revokes a token or refreshes must not
+// be told that there is no such token.
+const clockError = 366 * 24 * time.Hour
 
 // Plausible reports whether the ID can be one of ours: the version and variant
-// of a UUIDv7 and a time between the project's birth and five minutes from now.
+// of a UUIDv7 and a time between the project's birth and a year from now.
 // It lets garbage be refused before the database is asked.
 func (id ID) Plausible(now time.Time) bool {
 	if id[6]>>4 != 7 || id[8]>>6 != 2 {
 		return false
 	}
 	at := id.Time()
-	return at.UnixMilli() >= projectBirth && !at.After(now.Add(clockSkew))
+	return at.UnixMilli() >= projectBirth && !at.After(now.Add(clockError))
 }
