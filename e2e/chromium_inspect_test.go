@@ -126,6 +126,7 @@ func (b *tab) examine(t *testing.T) []string {
 	if heavy := obtain(t, b, chromedp.Evaluate[int](weight)); heavy > maxPage {
 		complaints = append(complaints, fmt.Sprintf("weighs %d bytes, more than %d", heavy, maxPage))
 	}
+	scrolled := obtain(t, b, chromedp.Evaluate[float64]("scrollY"))
 	obtain(t, b, chromedp.Evaluate[chromedp.Void](b.inspector.axe+";0"))
 	for _, view := range []struct {
 		window        window
@@ -143,6 +144,7 @@ func (b *tab) examine(t *testing.T) []string {
 		}
 	}
 	b.settle(t)
+	obtain(t, b, chromedp.Evaluate[chromedp.Void](fmt.Sprintf("scrollTo(0, %g);0", scrolled)))
 	return complaints
 }
 
