@@ -128,3 +128,22 @@ func TestAnApprovalForATimeIsRememberedAsLong(t *testing.T) {
 		c.now = before
 	}
 }
+
+func TestAConnectionShowsWhatIsStillConfigured(t *testing.T) {
+	c := newConnected(t)
+	c.approve("profile events", 0)
+	c.scopes.Replace(oauth.Catalogue{Permissions: []oauth.Permission{{Name: "profile"}}})
+	c.shows("profile", time.Time{})
+}
+
+func TestWhatAnAccountRefusedIsRevokedFromTheStart(t *testing.T) {
+	c := newConnected(t)
+	id, err := c.NewID()
+	c.must(err)
+	c.must(c.Refuse(t.Context(), id, c.account, grant.Request{Application: c.application, RedirectURI: c.application.RedirectURIs[0], Scope: "profile"}))
+	a, err := c.store.Authorization(t.Context(), id)
+	c.must(err)
+	if a.Status != oauth.StatusRevoked || a.RevokedReason != oauth.ReasonRefused || !a.RevokedAt.Equal(c.now) {
+		t.Errorf("status %v, %q, at %v", a.Status, a.RevokedReason, a.RevokedAt)
+	}
+}
