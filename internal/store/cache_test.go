@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -374,25 +373,6 @@ func TestWhatIsForgottenDoesNotComeBackWithACheck(t *testing.T) {
 	}
 	if _, known := m.knownDisabled(account); known {
 		t.Error("the account is remembered again")
-	}
-}
-
-// A check whose scope has no number would be remembered with another scope.
-func TestACheckIsRememberedWhileItsScopeHasANumber(t *testing.T) {
-	m := newMemory(cachedOnSQLite, nil, func() bool { return true })
-	for n := range maxScopes + 1 {
-		id, scope := numbered(n), oauth.Scope(strconv.Itoa(n))
-		for range 2 {
-			m.drop(change{kind: authorizationChanged, id: id})
-			_, err := m.learn(id, func() (checked, error) {
-				return checked{check: oauth.Check{Access: oauth.AccessToken{Scope: scope}}}, nil
-			})
-			must(t, err)
-			c, known := m.recall(id)
-			if known != (n < maxScopes) || known && c.check.Access.Scope != scope {
-				t.Fatalf("of %d scopes the last one is remembered: %v, as %q", n+1, known, c.check.Access.Scope)
-			}
-		}
 	}
 }
 

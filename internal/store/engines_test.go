@@ -271,7 +271,7 @@ func (w *world) trusting(s *store.Store) {
 		_, err := conn.Exec(w.ctx, `update authorizations set status = $1 where id = $2`, int16(status), decoy.row.ID[:])
 		w.must(err)
 	}
-	w.eventually("the store answers from memory", 5*time.Second, func() bool {
+	w.eventually("the store answers from memory", time.Minute, func() bool {
 		set(oauth.StatusActive)
 		w.accepts(s, decoy.access)
 		set(oauth.StatusRevoked)

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"net"
 	"net/url"
 	"testing"
@@ -93,5 +94,12 @@ func TestAHostThatSaysNothingIsPassedOver(t *testing.T) {
 	w.at.Database = u.String()
 	s := w.open(true)
 	w.at = direct
+	// The first connection of each kind may come later than a request waits for it.
+	w.eventually("it writes", time.Minute, func() bool { return s.Issue(w.ctx, w.active(w.id()).row) == nil })
+	unknown := w.active(w.id()).access
+	w.eventually("it reads", time.Minute, func() bool {
+		_, _, err := s.AccessToken(w.ctx, unknown.ID, unknown.Hash(oauth.KindAccessToken))
+		return errors.Is(err, store.ErrNotFound)
+	})
 	w.trusting(s)
 }
