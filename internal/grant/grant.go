@@ -76,7 +76,8 @@ type Tokens struct {
 	RefreshToken string
 	Scope        oauth.Scope
 	CreatedAt    time.Time
-	// ExpiresIn is what remains of the access token's life, in whole seconds.
+	// ExpiresIn is what remains of the access token's life, in whole seconds, one at least: clients
+	// take zero as a life without end.
 	ExpiresIn int64
 }
 
@@ -88,7 +89,7 @@ func (g *Grants) answer(a oauth.Authorization, access oauth.Token, limit oauth.S
 		AccessToken: access.String(),
 		Scope:       a.Access.Scope.Within(limit),
 		CreatedAt:   a.Access.IssuedAt,
-		ExpiresIn:   int64((remaining + time.Second - time.Millisecond) / time.Second),
+		ExpiresIn:   max(1, int64((remaining+time.Second-time.Millisecond)/time.Second)),
 	}
 }
 
