@@ -106,9 +106,9 @@ func (s *Store) EditApplication(ctx context.Context, id oauth.ID, edit func(oaut
 func (s *Store) DeleteApplication(ctx context.Context, id oauth.ID) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		// No approval may come in between.
-		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), id[:]))
-		if err != nil {
-			return tx.absent(err)
+		a, err := tx.lockApplication(id)
+		if err != nil || tx.refusal != nil {
+			return err
 		}
 		if !tx.owns(a) {
 			return tx.refuse(ErrNotFound)

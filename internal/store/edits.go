@@ -12,8 +12,8 @@ import (
 
 // RotateSecret replaces the secret of a confidential application that was made at a time,
 // or whichever there is where that is zero. The one that was current until now works until
-// previousEnds; the one before it no more. ErrNotFound: there is no such application that is confidential and
-// that the actor manages. ErrChanged: its secret is another one.
+// previousEnds; the one before it no more. ErrNotFound: there is no such application that is
+// confidential and that the actor manages. ErrChanged: its secret is another one.
 func (s *Store) RotateSecret(ctx context.Context, id oauth.ID, made time.Time, secret oauth.Hash, previousEnds time.Time) error {
 	return s.changeApplication(ctx, id, oauth.AuditSecretReplaced, func(tx *transaction, a oauth.Application) error {
 		if !made.IsZero() && !made.Equal(a.SecretCreatedAt) {

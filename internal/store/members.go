@@ -87,12 +87,18 @@ func (t *transaction) mayName(a oauth.Application, role oauth.Role) (bool, error
 	return t.owns(a), nil
 }
 
+// lockApplication reads an application and locks it. It refuses where there is none.
+func (t *transaction) lockApplication(id oauth.ID) (oauth.Application, error) {
+	a, err := scanApplication(t.queryRow(selectApplication+` where applications.id = $1`+t.lockOf("applications"), id[:]))
+	return a, t.absent(err)
+}
+
 // managed reads an application for a change by those who manage it, and locks it. It refuses
 // where the actor does so no more: the page with the form knew only what was before.
 func (t *transaction) managed(id oauth.ID) (oauth.Application, error) {
-	a, err := scanApplication(t.queryRow(selectApplication+` where applications.id = $1`+t.lockOf("applications"), id[:]))
-	if err != nil {
-		return a, t.absent(err)
+	a, err := t.lockApplication(id)
+	if err != nil || t.refusal != nil {
+		return a, err
 	}
 	may, err := t.manages(a)
 	if err == nil && !may {
@@ -201,9 +207,9 @@ func (s *Store) Inherit(ctx context.Context, application oauth.ID, account oauth
 func (s *Store) onMember(ctx context.Context, application oauth.ID, kind oauth.AuditKind, account oauth.Account, role oauth.Role,
 	f func(*transaction, oauth.Application) (changed bool, err error)) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		a, err := scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.lockOf("applications"), application[:]))
-		if err != nil {
-			return tx.absent(err)
+		a, err := tx.lockApplication(application)
+		if err != nil || tx.refusal != nil {
+			return err
 		}
 		if changed, err := f(tx, a); err != nil || !changed || tx.refusal != nil {
 			return err
