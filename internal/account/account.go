@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net/mail"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,28 +62,7 @@ func New(s *store.Store, random io.Reader, now func() time.Time, config Config) 
 }
 
 // Problem is what a person can mend in a form.
-type Problem struct {
-	// Field names the input; empty when the problem is not one input's.
-	Field   string
-	Message oauth.Sentence
-	// More are those of other inputs.
-	More []*Problem
-	// RetryAfter is set when there were too many attempts.
-	RetryAfter time.Duration
-}
-
-// Error is the message.
-func (p *Problem) Error() string { return p.Message.String() }
-
-// together is what is wrong with several inputs, where nothing is wrong with those that are nil.
-func together(wrong ...*Problem) *Problem {
-	wrong = slices.DeleteFunc(wrong, func(p *Problem) bool { return p == nil })
-	if len(wrong) == 0 {
-		return nil
-	}
-	wrong[0].More = wrong[1:]
-	return wrong[0]
-}
+type Problem = oauth.Problem
 
 // ErrNotFound: there is no such account, or nobody is signed in.
 var ErrNotFound = store.ErrNotFound
@@ -117,7 +95,7 @@ func (r Registration) clean() (email, name string, wrong *Problem) {
 	if r.Username != "" {
 		ofUsername = checkUsername(r.Username)
 	}
-	return email, name, together(ofEmail, ofName, ofUsername, refusePassword(r.Password, email, name, r.Username))
+	return email, name, oauth.Together(ofEmail, ofName, ofUsername, refusePassword(r.Password, email, name, r.Username))
 }
 
 // SignUp creates an account for a person and starts its session. The error is a
@@ -274,7 +252,7 @@ type Profile struct{ Name, Username string }
 // mend it.
 func (a *Accounts) ChangeProfile(ctx context.Context, account oauth.Account, p Profile) error {
 	name, ofName := cleanName(p.Name)
-	if wrong := together(ofName, checkUsername(p.Username)); wrong != nil {
+	if wrong := oauth.Together(ofName, checkUsername(p.Username)); wrong != nil {
 		return wrong
 	}
 	account.Name, account.Username = name, p.Username

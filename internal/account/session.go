@@ -190,7 +190,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, account oauth.Account, ol
 	} else {
 		ofOld = errNotYours()
 	}
-	if wrong := together(ofOld, refusePassword(password, account.Email, account.Name, account.Username)); wrong != nil {
+	if wrong := oauth.Together(ofOld, refusePassword(password, account.Email, account.Name, account.Username)); wrong != nil {
 		return "", wrong
 	}
 	hash, err := a.hasher.hash(ctx, password)

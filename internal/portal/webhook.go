@@ -174,10 +174,7 @@ func (p *Portal) setWebhook(w http.ResponseWriter, r *http.Request, person *sign
 		for _, name := range r.PostForm["event"] {
 			chosen = append(chosen, oauth.WebhookEvent(name))
 		}
-		problems := map[string]oauth.Sentence{problem.Field: problem.Message}
-		for _, other := range problem.More {
-			problems[other.Field] = other.Message
-		}
+		_, problems := signin.Problems(problem)
 		return p.writeWebhook(w, r, person, http.StatusUnprocessableEntity, a, page.WebhookForm{
 			URL: r.PostFormValue("url"), Events: webhookChoices(chosen), Problems: problems,
 		})
@@ -222,12 +219,7 @@ func (p *Portal) notSent(w http.ResponseWriter, r *http.Request, person *signin.
 	if err != nil {
 		return err
 	}
-	status := http.StatusUnprocessableEntity
-	if problem.RetryAfter > 0 {
-		status = http.StatusTooManyRequests
-		w.Header().Set("Retry-After", oauth.RetryAfter(problem.RetryAfter))
-	}
-	return p.writeWebhook(w, r, person, status, a, page.WebhookForm{
+	return p.writeWebhook(w, r, person, signin.Status(w, problem), a, page.WebhookForm{
 		URL: hook.URL, Events: webhookChoices(hook.Events), Problems: map[string]oauth.Sentence{"delivery": problem.Message},
 	})
 }

@@ -72,18 +72,7 @@ func New(s *store.Store, key oauth.Key, jitter func() float64, log *slog.Logger,
 var ErrNotFound = store.ErrNotFound
 
 // Problem is what a developer can mend in the form.
-type Problem struct {
-	// Field names the input; empty when the problem is not one input's.
-	Field   string
-	Message oauth.Sentence
-	// More are those of other inputs.
-	More []*Problem
-	// RetryAfter is set when there were too many attempts.
-	RetryAfter time.Duration
-}
-
-// Error is the message.
-func (p *Problem) Error() string { return p.Message.String() }
+type Problem = oauth.Problem
 
 // Of reads the webhook of an application; ErrNotFound where it has none.
 func (w *Webhooks) Of(ctx context.Context, application oauth.ID) (oauth.Webhook, error) {
@@ -94,9 +83,9 @@ func (w *Webhooks) Of(ctx context.Context, application oauth.ID) (oauth.Webhook,
 // developer can mend it.
 func (w *Webhooks) Set(ctx context.Context, a oauth.Application, address string, events []string) error {
 	address = strings.TrimSpace(address)
-	var wrong []*Problem
-	if ofURL := w.guard.checkURL(address); !ofURL.IsZero() {
-		wrong = append(wrong, &Problem{Field: "url", Message: ofURL})
+	var ofURL, ofEvents *Problem
+	if wrong := w.guard.checkURL(address); !wrong.IsZero() {
+		ofURL = &Problem{Field: "url", Message: wrong}
 	}
 	var chosen []oauth.WebhookEvent
 	for _, e := range oauth.WebhookEvents() {
@@ -105,11 +94,10 @@ func (w *Webhooks) Set(ctx context.Context, a oauth.Application, address string,
 		}
 	}
 	if len(chosen) == 0 {
-		wrong = append(wrong, &Problem{Field: "event", Message: oauth.Say("Choose at least one event.")})
+		ofEvents = &Problem{Field: "event", Message: oauth.Say("Choose at least one event.")}
 	}
-	if len(wrong) > 0 {
-		wrong[0].More = wrong[1:]
-		return wrong[0]
+	if wrong := oauth.Together(ofURL, ofEvents); wrong != nil {
+		return wrong
 	}
 	return w.store.SetWebhook(ctx, a, address, chosen, describe(address, chosen))
 }
