@@ -15,6 +15,12 @@ func scanAccount(r row) (a oauth.Account, password string, err error) {
 	return a, password, notFound(err)
 }
 
+// scanAccountOnly is scanAccount without the password, which signing in alone needs.
+func scanAccountOnly(r row) (oauth.Account, error) {
+	a, _, err := scanAccount(r)
+	return a, err
+}
+
 // EmailKey is the form in which two spellings of one address are the same.
 func EmailKey(email string) string { return strings.ToLower(email) }
 
@@ -80,17 +86,13 @@ func (s *Store) AccountByEmail(ctx context.Context, email string) (a oauth.Accou
 
 // AccountByUsername reads an account.
 func (s *Store) AccountByUsername(ctx context.Context, username string) (oauth.Account, error) {
-	a, _, err := scanAccount(s.engine.db().QueryRowContext(ctx, selectAccount+` where username = $1`, username))
-	return a, err
+	return scanAccountOnly(s.engine.db().QueryRowContext(ctx, selectAccount+` where username = $1`, username))
 }
 
 // Accounts lists all accounts, the oldest first.
 func (s *Store) Accounts(ctx context.Context) ([]oauth.Account, error) {
 	rows, err := s.engine.db().QueryContext(ctx, selectAccount+` order by id`)
-	return collect(rows, err, func(r row) (oauth.Account, error) {
-		a, _, err := scanAccount(r)
-		return a, err
-	})
+	return collect(rows, err, scanAccountOnly)
 }
 
 // ChangeProfile writes the name and the username of an account. With another name its
@@ -100,7 +102,7 @@ func (s *Store) ChangeProfile(ctx context.Context, a oauth.Account) error {
 		if err := checkTaken(tx, a); err != nil || tx.refusal != nil {
 			return err
 		}
-		before, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`+tx.lock, a.ID[:]))
+		before, err := scanAccountOnly(tx.queryRow(selectAccount+` where id = $1`+tx.lock, a.ID[:]))
 		if err != nil {
 			return tx.absent(err)
 		}

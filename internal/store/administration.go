@@ -99,11 +99,6 @@ func (s *Store) UnmakeAdministrator(ctx context.Context, id oauth.ID) error {
 	})
 }
 
-func scanAccountOnly(r row) (oauth.Account, error) {
-	a, _, err := scanAccount(r)
-	return a, err
-}
-
 // RevokeByOperator ends an authorization by its id. ErrNotFound: there is none.
 func (s *Store) RevokeByOperator(ctx context.Context, id oauth.ID) error {
 	err := s.write(ctx, func(tx *transaction) error {

@@ -20,7 +20,7 @@ func (t *transaction) audit(kind oauth.AuditKind, subject oauth.AuditSubject, de
 
 // auditOwn writes down what an account does with itself, or a command with the account.
 func (t *transaction) auditOwn(kind oauth.AuditKind, account oauth.ID, detail string) error {
-	a, _, err := scanAccount(t.queryRow(selectAccount+` where id = $1`, account[:]))
+	a, err := scanAccountOnly(t.queryRow(selectAccount+` where id = $1`, account[:]))
 	if err != nil {
 		return t.absent(err)
 	}

@@ -167,7 +167,7 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 		if !may {
 			return tx.refuse(ErrChanged)
 		}
-		account, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`, a.AccountID[:]))
+		account, err := scanAccountOnly(tx.queryRow(selectAccount+` where id = $1`, a.AccountID[:]))
 		if err != nil {
 			return tx.absent(err)
 		}

@@ -17,7 +17,7 @@ func (s *Store) Picture(ctx context.Context, id oauth.ID) (p oauth.Picture, err 
 // one before it is deleted, if this server keeps it.
 func (s *Store) PutPortrait(ctx context.Context, account oauth.ID, p *oauth.Picture) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		a, _, err := scanAccount(tx.queryRow(selectAccount+` where id = $1`+tx.lock, account[:]))
+		a, err := scanAccountOnly(tx.queryRow(selectAccount+` where id = $1`+tx.lock, account[:]))
 		if err != nil {
 			return tx.absent(err)
 		}

@@ -59,7 +59,7 @@ func (p *postgres) readAccounts(ctx context.Context, ids [][]byte) (map[oauth.ID
 		return nil, err
 	}
 	return byID(rows, func(r row) (oauth.ID, *oauth.Account, error) {
-		a, _, err := scanAccount(r)
+		a, err := scanAccountOnly(r)
 		return a.ID, &a, err
 	})
 }

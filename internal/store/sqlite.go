@@ -153,8 +153,7 @@ func (e *sqlite) account(ctx context.Context, id oauth.ID) (oauth.Account, error
 		return oauth.Account{}, err
 	}
 	defer e.readers.giveBack(conn)
-	a, _, err := scanAccount((*firstRow)(conn.statement(selectAccount + ` where id = ?`).blob(id[:])))
-	return a, err
+	return scanAccountOnly((*firstRow)(conn.statement(selectAccount + ` where id = ?`).blob(id[:])))
 }
 
 func (e *sqlite) issue(ctx context.Context, a oauth.Authorization) error {
