@@ -36,7 +36,7 @@ func (s *Store) onAccount(ctx context.Context, id oauth.ID, kind oauth.AuditKind
 		if err != nil || !changed || tx.refusal != nil {
 			return err
 		}
-		return tx.audit(kind, oauth.AuditSubject{AccountID: id, Name: all[self].Name}, "")
+		return tx.audit(kind, aboutAccount(all[self]), "")
 	})
 	return s.afterwards(err, change{kind: accountChanged, id: id})
 }
@@ -125,7 +125,7 @@ func (s *Store) RevokeByOperator(ctx context.Context, id oauth.ID) error {
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		return tx.audit(oauth.AuditAuthorizationRevoked, oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID, Name: application.Name}, "authorization "+id.String())
+		return tx.audit(oauth.AuditAuthorizationRevoked, aboutAuthorization(a, application.Name), "authorization "+id.String())
 	})
 	return s.afterwards(err, change{kind: authorizationChanged, id: id})
 }

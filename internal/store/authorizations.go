@@ -196,7 +196,7 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 		if !a.EndsAt.IsZero() {
 			detail += " until " + a.EndsAt.Format(time.RFC3339)
 		}
-		return tx.audit(oauth.AuditApproved, oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID, Name: application.Name}, detail)
+		return tx.audit(oauth.AuditApproved, aboutAuthorization(a, application.Name), detail)
 	})
 	if !errors.Is(err, errUnknownOutcome) {
 		return fault(err)
@@ -221,8 +221,13 @@ func (s *Store) Refuse(ctx context.Context, a oauth.Authorization, name string) 
 		if !inserted {
 			return tx.refuse(ErrAnswered)
 		}
-		return tx.audit(oauth.AuditRefused, oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID, Name: name}, string(a.Scope))
+		return tx.audit(oauth.AuditRefused, aboutAuthorization(a, name), string(a.Scope))
 	})
+}
+
+// aboutAuthorization is an authorization for the audit log, with the name of its application.
+func aboutAuthorization(a oauth.Authorization, name string) oauth.AuditSubject {
+	return oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID, Name: name}
 }
 
 // AuthorizationFilter selects authorizations. A zero field selects all. Of an account or an

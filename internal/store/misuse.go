@@ -35,8 +35,7 @@ func (s *Store) SignInFailed(ctx context.Context, a oauth.Account) {
 // what is of it and works no more. The name is the application's.
 func (s *Store) EndedByMisuse(ctx context.Context, a oauth.Authorization, name string, reason oauth.Reason) {
 	s.misused(ctx, misuse{
-		kind: oauth.AuditAuthorizationRevoked, subject: oauth.AuditSubject{AccountID: a.AccountID, ApplicationID: a.ApplicationID, Name: name},
-		detail: string(reason) + ": authorization " + a.ID.String(),
+		kind: oauth.AuditAuthorizationRevoked, subject: aboutAuthorization(a, name), detail: string(reason) + ": authorization " + a.ID.String(),
 	})
 }
 
