@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/internal/oauth"
@@ -132,13 +130,12 @@ func listed(args *[]any, ids []oauth.ID) string {
 	for size < len(ids) {
 		size *= 4
 	}
-	var list strings.Builder
+	before := len(*args)
 	for i := range size {
 		id := ids[min(i, len(ids)-1)]
 		*args = append(*args, id[:])
-		list.WriteString(", $" + strconv.Itoa(len(*args)))
 	}
-	return "(" + list.String()[len(", "):] + ")"
+	return places(before, size)
 }
 
 // ClaimDelivery takes the delivery that is due longest, of none of the busy applications,
