@@ -246,8 +246,8 @@ func (s *Store) Delivery(ctx context.Context, application, id oauth.ID) (oauth.D
 // Deliveries lists deliveries of an application, the newest first, those before one where
 // that is not zero.
 func (s *Store) Deliveries(ctx context.Context, application, before oauth.ID, limit int) ([]oauth.Delivery, error) {
-	rows, err := s.engine.db().QueryContext(ctx, selectDelivery+` where application_id = $1 and`+ofWebhook+` and ($2 or id < $3) order by id desc limit $4`,
-		application[:], before.IsZero(), before[:], limit)
+	rows, err := s.engine.db().QueryContext(ctx, selectDelivery+` where application_id = $1 and`+ofWebhook+` and id < $2 order by id desc limit $3`,
+		application[:], Page{Before: before}.before(), limit)
 	return collect(rows, err, scanDelivery)
 }
 

@@ -69,12 +69,7 @@ type RefusalFilter struct {
 
 // Refusals lists refused requests of an application, the newest first.
 func (s *Store) Refusals(ctx context.Context, application oauth.ID, f RefusalFilter) ([]oauth.Refusal, error) {
-	if f.Before.IsZero() {
-		for i := range f.Before {
-			f.Before[i] = 0xff
-		}
-	}
-	of, args := "", []any{application[:], f.Before[:], f.Limit}
+	of, args := "", []any{application[:], Page{Before: f.Before}.before(), f.Limit}
 	if f.Code != "" {
 		of, args = ` and code = $4`, append(args, f.Code)
 	}
