@@ -64,6 +64,12 @@ type reader interface {
 // connection to SQLite has instead. Where there is none it returns sql.ErrNoRows.
 type row interface{ Scan(dest ...any) error }
 
+// rowFunc is a row that is read by a function.
+type rowFunc func(dest ...any) error
+
+// Scan is f.
+func (f rowFunc) Scan(dest ...any) error { return f(dest...) }
+
 // rows is what a query found, to be gone through and closed.
 type rows interface {
 	row

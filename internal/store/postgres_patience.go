@@ -77,9 +77,3 @@ func (r patientReads) QueryRowContext(ctx context.Context, query string, args ..
 		return cmp.Or(final, err)
 	})
 }
-
-// rowFunc scans a row.
-type rowFunc func(dest ...any) error
-
-// Scan is f.
-func (f rowFunc) Scan(dest ...any) error { return f(dest...) }

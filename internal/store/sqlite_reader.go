@@ -70,27 +70,17 @@ func (r *readers) giveBack(c *connection) {
 	<-r.places
 }
 
-// QueryRowContext runs a query whose first row is wanted. It is not interrupted when
+// QueryRowContext runs a query when its first row is scanned. It is not interrupted when
 // ctx ends: it is over soon, and to watch the context costs more.
 func (r *readers) QueryRowContext(_ context.Context, query string, args ...any) row {
-	return &borrowedRow{from: r, query: query, args: args}
-}
-
-// borrowedRow is a query that is run when its first row is scanned.
-type borrowedRow struct {
-	from  *readers
-	query string
-	args  []any
-}
-
-// Scan runs the query.
-func (b *borrowedRow) Scan(dest ...any) error {
-	c, err := b.from.borrow(context.Background())
-	if err != nil {
-		return err
-	}
-	defer b.from.giveBack(c)
-	return (*firstRow)(c.statement(b.query).bind(b.args)).Scan(dest...)
+	return rowFunc(func(dest ...any) error {
+		c, err := r.borrow(context.Background())
+		if err != nil {
+			return err
+		}
+		defer r.giveBack(c)
+		return (*firstRow)(c.statement(query).bind(args)).Scan(dest...)
+	})
 }
 
 // QueryContext runs a query for several rows. The connection is borrowed until they
