@@ -107,7 +107,6 @@ func inHost(r, p *url.URL, registered string) (oauth.Sentence, int) {
 	here, there := r.Hostname(), p.Hostname()
 	switch {
 	case here == there:
-		// Only the case of it may differ, which the parser keeps.
 		return oauth.Sentence{}, 0
 	case strings.EqualFold(here, there):
 		return oauth.Say("redirect_uri differs only in the case of the host from %s, which is registered.", registered), 1
@@ -116,7 +115,7 @@ func inHost(r, p *url.URL, registered string) (oauth.Sentence, int) {
 	case "www."+here == there || here == "www."+there:
 		return oauth.Say("redirect_uri differs by www. from %s, which is registered.", registered), 3
 	}
-	return oauth.Say("redirect_uri has the host %s instead of the one of %s, which is registered.", shownHost(there), registered), 50
+	return oauth.Say("redirect_uri has the host %s instead of the one of %s, which is registered.", cut(there), registered), 50
 }
 
 func inPort(r, p *url.URL, registered string) (oauth.Sentence, int) {
@@ -168,7 +167,7 @@ func inFragment(_, p *url.URL, registered string) (oauth.Sentence, int) {
 	return oauth.Say("redirect_uri has a fragment, behind #, and %s is registered without one.", registered), 5
 }
 
-// maxShown is how much of an address is shown.
+// maxShown is how much is shown of what came.
 const maxShown = 200
 
 // shown is an address without what may be about a person: the values of its query, its
@@ -186,18 +185,17 @@ func shown(uri string) string {
 		}
 	}
 	u.RawQuery = strings.Join(names, "&")
-	return cut(withoutSecrets(u.String()))
+	return cut(u.String())
 }
 
-func shownHost(host string) string { return cut(withoutSecrets(host)) }
-
+// cut is what came, so that it can be shown: without secrets, in ASCII, and not too long.
 func cut(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
 		}
 		return r
-	}, s)
+	}, withoutSecrets(s))
 	if len(s) > maxShown {
 		return s[:maxShown] + "..."
 	}

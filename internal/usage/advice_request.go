@@ -78,9 +78,9 @@ func (a Attempt) whichScope(refusal *oauth.Error, _ time.Time) advice {
 	case unknown != "":
 		name := unknown.Tokens()[0]
 		if like := a.scopeLike(name); like != "" {
-			return advice{oauth.Say("There is no scope %s, but one that is called %s.", cut(withoutSecrets(name)), like), oauth.Say("Ask for %s.", like)}
+			return advice{oauth.Say("There is no scope %s, but one that is called %s.", cut(name), like), oauth.Say("Ask for %s.", like)}
 		}
-		return advice{oauth.Say("There is no scope %s.", cut(withoutSecrets(name))), oauth.Say("Ask for scopes by the names of this platform: %s.", string(a.Catalogue.All()))}
+		return advice{oauth.Say("There is no scope %s.", cut(name)), oauth.Say("Ask for scopes by the names of this platform: %s.", string(a.Catalogue.All()))}
 	case forbidden != "":
 		name := forbidden.Tokens()[0]
 		return advice{oauth.Say("The scope %s is not allowed to the application.", name), a.howToAllow(oauth.Scope(name))}
