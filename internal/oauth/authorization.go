@@ -219,9 +219,9 @@ func (c Check) AccessTokenFor(presented Hash, now time.Time) (AccessToken, bool)
 	return AccessToken{}, false
 }
 
-// HasHeld reports whether the token is the code, or an access or refresh token
+// hasHeld reports whether the token is the code, or an access or refresh token
 // of the current or the previous generation, alive or not.
-func (a Authorization) HasHeld(t Token) bool {
+func (a Authorization) hasHeld(t Token) bool {
 	access, refresh := t.Hash(KindAccessToken), t.Hash(KindRefreshToken)
 	held := a.CodeHash.Matches(t.Hash(KindCode))
 	held = a.Access.Hash.Matches(access) || held

@@ -27,7 +27,7 @@ func (r Revoker) ByID() bool { return r != Revoker{} && !r.Public }
 // authorization by the id half of a token alone; of a public one the token must
 // prove itself.
 func (r Revoker) mayEnd(a Authorization) bool {
-	return r == Revoker{} || r.ApplicationID == a.ApplicationID && (!r.Public || a.HasHeld(r.Token))
+	return r == Revoker{} || r.ApplicationID == a.ApplicationID && (!r.Public || a.hasHeld(r.Token))
 }
 
 // AuthorizationID names the row.

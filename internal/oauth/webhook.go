@@ -128,17 +128,15 @@ func (r Reason) wire() string {
 	return "other"
 }
 
-// Told reports whether an application is told of revocations for this reason.
-func (r Reason) Told() bool { return r.wire() != "" }
-
 // RevocationOf is what an application is told of an event that made after of before;
 // false when it ended no tokens, or the application asked for it.
 func RevocationOf(before, after Authorization) (Occurrence, bool) {
-	if before.Status != StatusActive || after.Status != StatusRevoked || !after.RevokedReason.Told() {
+	reason := after.RevokedReason.wire()
+	if before.Status != StatusActive || after.Status != StatusRevoked || reason == "" {
 		return Occurrence{}, false
 	}
 	return Occurrence{
 		Event: EventAuthorizationRevoked, At: after.RevokedAt, ApplicationID: after.ApplicationID,
-		AuthorizationID: after.ID, AccountID: after.AccountID, Reason: after.RevokedReason.wire(),
+		AuthorizationID: after.ID, AccountID: after.AccountID, Reason: reason,
 	}, true
 }

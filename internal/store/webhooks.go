@@ -119,8 +119,8 @@ func (s *Store) TestWebhook(ctx context.Context, application oauth.ID) (oauth.ID
 	return id, err
 }
 
-// SecretNotice is how long before the end of a replaced secret its application is told.
-const SecretNotice = 24 * time.Hour
+// secretNotice is how long before the end of a replaced secret its application is told.
+const secretNotice = 24 * time.Hour
 
 // TellEndingSecrets tells applications whose replaced secret ends soon, each once, however
 // many processes try, and returns how many it told.
@@ -133,7 +133,7 @@ func (s *Store) TellEndingSecrets(ctx context.Context) (told int, err error) {
 	rows, err := s.engine.db().QueryContext(ctx, `select applications.id, previous_secret_ends_at
 		from webhooks join applications on applications.id = webhooks.application_id
 		where previous_secret_ends_at > $1 and previous_secret_ends_at <= $2 and secret_ending_told <> previous_secret_ends_at`,
-		toMillis(now), toMillis(now.Add(SecretNotice)))
+		toMillis(now), toMillis(now.Add(secretNotice)))
 	due, err := collect(rows, err, func(r row) (e ending, err error) {
 		err = r.Scan(fixed(e.id[:]), millis{&e.at})
 		return e, err
