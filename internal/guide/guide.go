@@ -69,8 +69,8 @@ func (g *Guide) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	slug := r.PathValue("section")
-	content.Home = slug == ""
-	i := slices.IndexFunc(sections, func(s section) bool { return s.slug == slug || content.Home })
+	home := slug == ""
+	i := slices.IndexFunc(sections, func(s section) bool { return s.slug == slug || home })
 	if i < 0 {
 		missing := page.NoSuchPage()
 		missing.Account, missing.BackTo, missing.BackText = content.Account, "/docs", oauth.Say("Documentation")
@@ -80,7 +80,7 @@ func (g *Guide) show(w http.ResponseWriter, r *http.Request) {
 	for _, s := range sections {
 		content.Sections = append(content.Sections, page.GuideSection{Address: about.address(s.slug, ""), Title: s.title, Current: s.slug == slug})
 	}
-	if !content.Home {
+	if !home {
 		content.Frame.Title = oauth.Say("%s, documentation", sections[i].title)
 	}
 	content.Title, content.Body = sections[i].title, sections[i].body
@@ -93,10 +93,7 @@ func (g *Guide) show(w http.ResponseWriter, r *http.Request) {
 	}
 	if content.Query != "" {
 		content.Frame.Title = oauth.Say("Search: %s", content.Query)
-		content.Results = search(sections, content.Query)
-		for i, found := range content.Results {
-			content.Results[i].Address = about.address(found.Slug, found.Anchor)
-		}
+		content.Results = about.search(sections, content.Query)
 	}
 	g.Pages.Write(w, r, http.StatusOK, content)
 }

@@ -172,15 +172,15 @@ func TestSearch(t *testing.T) {
 		{"", ""},
 		{"refresh zebra", ""},
 	} {
-		results := search(sections, row.query)
+		results := reader{}.search(sections, row.query)
 		switch {
 		case row.first == "" && len(results) > 0:
 			t.Errorf("%q finds %v", row.query, results)
-		case row.first != "" && (len(results) == 0 || !strings.HasPrefix("/docs/"+results[0].Slug+"#"+results[0].Anchor, row.first)):
+		case row.first != "" && (len(results) == 0 || !strings.HasPrefix(results[0].Address, row.first)):
 			t.Errorf("%q finds %v first, want %s", row.query, results, row.first)
 		}
 	}
-	got := search(sections, "tides")
+	got := reader{}.search(sections, "tides")
 	if len(got) == 0 || !strings.Contains(string(got[0].Excerpt), "&lt;your&gt; <mark>tides</mark>") {
 		t.Errorf("an excerpt is not escaped or not marked: %v", got)
 	}

@@ -91,7 +91,7 @@ const (
 )
 
 // search finds the parts in which every word of the query begins a word, the best first.
-func search(sections []section, query string) []page.GuideResult {
+func (a reader) search(sections []section, query string) []page.GuideResult {
 	wanted := fields(query)
 	wanted = wanted[:min(len(wanted), maxWords)]
 	type hit struct {
@@ -116,7 +116,7 @@ func search(sections []section, query string) []page.GuideResult {
 	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(b.score, a.score) })
 	var results []page.GuideResult
 	for _, h := range hits[:min(len(hits), maxResults)] {
-		results = append(results, page.GuideResult{Slug: h.section.slug, Anchor: h.id, Section: h.section.title, Title: h.title, Excerpt: excerpt(h.says, wanted)})
+		results = append(results, page.GuideResult{Address: a.address(h.section.slug, h.id), Section: h.section.title, Title: h.title, Excerpt: excerpt(h.says, wanted)})
 	}
 	return results
 }

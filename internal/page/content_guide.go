@@ -14,8 +14,6 @@ type Guide struct {
 	// Parts are what a long page begins with a list of.
 	Parts []GuidePart
 	Body  template.HTML
-	// Home tells that no section was asked for: the first one is shown.
-	Home bool
 	// Query is what is looked for, Results where it was found, the best first.
 	Query   string
 	Results []GuideResult
@@ -35,12 +33,11 @@ type GuideSection struct {
 // GuidePart is a heading of a page.
 type GuidePart struct{ Anchor, Title string }
 
-// GuideResult is a place in the documentation where something was found: a part of the
-// section Slug, or its beginning where Anchor is empty. Address leads there.
+// GuideResult is a place in the documentation where something was found: a part of a section,
+// or its beginning.
 type GuideResult struct {
-	Slug, Anchor, Address string
-	Section, Title        string
-	Excerpt               template.HTML
+	Address, Section, Title string
+	Excerpt                 template.HTML
 }
 
 func (Guide) template() string { return "guide" }
