@@ -77,7 +77,7 @@ func (e *Endpoints) Me() http.Handler {
 			ID: a.ID.String(), Username: a.Username, Name: a.Name, Email: a.Email, CreatedAt: a.CreatedAt.Format(time.RFC3339),
 		}}
 		if a.AvatarURL != "" {
-			if _, own := oauth.PictureOf(a.AvatarURL); own {
+			if a.Picture() != "" {
 				a.AvatarURL = e.issuer + a.AvatarURL
 			}
 			body.User.AvatarURL = &a.AvatarURL
