@@ -50,8 +50,12 @@ func newHasher(random io.Reader, parallel int) (*hasher, error) {
 // phc writes a salt and a key in the form in which they are stored.
 func phc(salt, key []byte) string {
 	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
-		b64.EncodeToString(salt), b64.EncodeToString(key))
+	return phcHead() + b64.EncodeToString(salt) + "$" + b64.EncodeToString(key)
+}
+
+// phcHead is what all that is stored begins with: the parameters.
+func phcHead() string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, argonMemory, argonTime, argonThreads)
 }
 
 func (h *hasher) key(ctx context.Context, password string, salt []byte) ([]byte, error) {
@@ -80,8 +84,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 // verify compares a password with a stored PHC string.
 func (h *hasher) verify(ctx context.Context, password, stored string) (bool, error) {
 	fields := strings.Split(stored, "$")
-	prefix := fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, argonMemory, argonTime, argonThreads)
-	if len(fields) != 6 || !strings.HasPrefix(stored, prefix) {
+	if len(fields) != 6 || !strings.HasPrefix(stored, phcHead()) {
 		return false, fmt.Errorf("a stored password has an unknown form")
 	}
 	salt, err := base64.RawStdEncoding.DecodeString(fields[4])
