@@ -248,7 +248,7 @@ func catalogueOf(scopes []scopeConfig, defaults []string) (oauth.Catalogue, erro
 
 // builtInScopes are those of a server without a configuration.
 func builtInScopes() []scopeConfig {
-	return []scopeConfig{{Name: "profile", Description: "See your name, picture and email address"}}
+	return []scopeConfig{{Name: string(oauth.ProfileScope), Description: "See your name, picture and email address"}}
 }
 
 // endpointPaths are the contract's, as far as they are not configured.

@@ -154,8 +154,8 @@ func (a *Admin) postedPlatform(r *http.Request, content *page.FirstRun) (p oauth
 		return p
 	}
 	content.Sentence = r.PostFormValue("sentence")
-	p.Permissions = append(p.Permissions, postedScope("profile", content.Sentence, "", "sentence", content.Problems, ""))
-	known := oauth.Scope("profile")
+	p.Permissions = append(p.Permissions, postedScope(string(oauth.ProfileScope), content.Sentence, "", "sentence", content.Problems, ""))
+	known := oauth.ProfileScope
 	for i := range content.Rows {
 		row := &content.Rows[i]
 		row.Name, row.Sentence = strings.TrimSpace(r.PostFormValue(row.NameField())), r.PostFormValue(row.SentenceField())
