@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/latchkey/latchkey/internal/throttle"
@@ -13,12 +14,7 @@ import (
 // proxy was asked without TLS is for plain.
 func believeProxies(next, plain http.Handler, trusted []netip.Prefix) http.Handler {
 	trusts := func(a netip.Addr) bool {
-		for _, p := range trusted {
-			if p.Contains(a) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client := netip.Addr{}
