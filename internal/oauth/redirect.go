@@ -269,12 +269,12 @@ func withoutLoopbackPort(uri string) (string, bool) {
 	return beginning + rest, true
 }
 
-// LoopbackHost reports whether host, without a port, names this machine only.
+// LoopbackHost reports whether host, without port and brackets, names this machine only.
 func LoopbackHost(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
