@@ -92,7 +92,7 @@ func (s *Store) SuspendApplication(ctx context.Context, id oauth.ID, reason stri
 
 // ResumeApplication undoes SuspendApplication; tokens that have not expired work again.
 func (s *Store) ResumeApplication(ctx context.Context, id oauth.ID) error {
-	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationResumed, detail: "", decide: func(a standing) standing {
+	return s.decide(ctx, id, decided{kind: oauth.AuditApplicationResumed, decide: func(a standing) standing {
 		a.suspended, a.reason = time.Time{}, ""
 		return a
 	}})
