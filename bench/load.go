@@ -12,11 +12,11 @@ import (
 )
 
 // client makes the requests of one connection, one after another.
-type client interface {
+type client struct {
 	// next is the request to send; nil when there is nothing left to ask for.
-	next() []byte
+	next func() []byte
 	// accept judges the answer.
-	accept(status int, body []byte) error
+	accept func(status int, body []byte) error
 }
 
 // result is what a load did to a server.

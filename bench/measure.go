@@ -79,7 +79,7 @@ const ceilingItself = "ceiling"
 // bareClient is a client of the ceiling.
 func bareClient() client {
 	request := post("/", "grant_type", "client_credentials", "client_id", placeholder, "client_secret", clientSecret(0), "scope", "profile")
-	return exchangeOf{func() []byte { return request }, issued}
+	return client{func() []byte { return request }, issued}
 }
 
 // ceilingAt measures the ceiling.

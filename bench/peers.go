@@ -252,7 +252,7 @@ func (t *template) put(token string) []byte {
 func (s *stock) credentials(path string) func(int) client {
 	return func(connection int) client {
 		request := s.templates(path, "grant_type", "client_credentials", "scope", "profile")[connection%len(s.Clients)].raw
-		return exchangeOf{func() []byte { return request }, issued}
+		return client{func() []byte { return request }, issued}
 	}
 }
 
@@ -263,7 +263,7 @@ func (s *stock) chain(path string) func(int) client {
 		t := s.templates(path, "grant_type", "refresh_token", "refresh_token", placeholder)[row%len(s.Clients)]
 		t.put(s.Refresh[row])
 		key := `"refresh_token":"`
-		return exchangeOf{func() []byte { return t.raw }, func(status int, body []byte) error {
+		return client{func() []byte { return t.raw }, func(status int, body []byte) error {
 			if err := issued(status, body); err != nil {
 				return err
 			}
@@ -280,7 +280,7 @@ func (s *stock) chain(path string) func(int) client {
 func (s *stock) exchange(path string) func(int) client {
 	return func(int) client {
 		templates := s.templates(path, "grant_type", "authorization_code", "code", placeholder, "redirect_uri", s.RedirectURI, "code_verifier", s.Verifier)
-		return exchangeOf{func() []byte {
+		return client{func() []byte {
 			row := int(s.codes.Add(1)) - 1
 			if row >= len(s.Codes) {
 				return nil
@@ -293,7 +293,7 @@ func (s *stock) exchange(path string) func(int) client {
 func (s *stock) introspect(path string) func(int) client {
 	return func(connection int) client {
 		templates, draw := s.templates(path, "token", placeholder), s.zipf(connection)
-		return exchangeOf{func() []byte {
+		return client{func() []byte {
 			row := draw()
 			return templates[row%len(templates)].put(s.Access[row])
 		}, holds(`"active":true`)}
@@ -303,14 +303,14 @@ func (s *stock) introspect(path string) func(int) client {
 func (s *stock) bearer(path string, accept func(int, []byte) error) func(int) client {
 	return func(connection int) client {
 		t, draw := newTemplate(get(path)), s.zipf(connection)
-		return exchangeOf{func() []byte { return t.put(s.Access[draw()]) }, accept}
+		return client{func() []byte { return t.put(s.Access[draw()]) }, accept}
 	}
 }
 
 func (s *stock) revoke(path string) func(int) client {
 	return func(int) client {
 		templates := s.templates(path, "token", placeholder)
-		return exchangeOf{func() []byte {
+		return client{func() []byte {
 			row := int(s.revoked.Add(1)) - 1
 			if row >= len(s.order) {
 				return nil

@@ -106,15 +106,6 @@ func newDraws(r rows) *draws {
 	return w
 }
 
-// exchangeOf is a client that is made of two functions.
-type exchangeOf struct {
-	request func() []byte
-	answer  func(status int, body []byte) error
-}
-
-func (e exchangeOf) next() []byte                         { return e.request() }
-func (e exchangeOf) accept(status int, body []byte) error { return e.answer(status, body) }
-
 // template is a request with a place for a token.
 type template struct {
 	raw []byte
@@ -196,19 +187,19 @@ var issued = holds(`"access_token":"`)
 
 func (w *draws) credentials(connection int) client {
 	request := w.ownPost(latchkeyPaths.token, connection%applications, "grant_type", "client_credentials", "scope", "profile")
-	return exchangeOf{func() []byte { return request }, issued}
+	return client{func() []byte { return request }, issued}
 }
 
 // chain refreshes one authorization again and again.
 func (w *draws) chain(int) client {
 	row := w.nextSpare()
 	if row < 0 {
-		return exchangeOf{func() []byte { return nil }, ok}
+		return client{func() []byte { return nil }, ok}
 	}
 	t := newTemplate(w.ownPost(latchkeyPaths.token, applicationOf(row), "grant_type", "refresh_token", "refresh_token", placeholder))
 	t.with(w.rows.token(oauth.KindRefreshToken, row))
 	key := []byte(`"refresh_token":"`)
-	return exchangeOf{func() []byte { return t.raw }, func(status int, body []byte) error {
+	return client{func() []byte { return t.raw }, func(status int, body []byte) error {
 		i := bytes.Index(body, key)
 		if status != 200 || i < 0 {
 			return errStatus
@@ -233,7 +224,7 @@ func (w *draws) reading(request func() (*template, func(int, []byte) error), sou
 	return func(int) client {
 		t, accept := request()
 		draw := source()
-		return exchangeOf{func() []byte { return t.with(w.rows.token(oauth.KindAccessToken, draw())) }, accept}
+		return client{func() []byte { return t.with(w.rows.token(oauth.KindAccessToken, draw())) }, accept}
 	}
 }
 
@@ -283,7 +274,7 @@ func (w *draws) refreshRandom(int) client {
 
 // using sends a token of each row that draw names, until it names a negative one.
 func (w *draws) using(draw func() int, templates []*template, kind oauth.Kind, accept func(int, []byte) error) client {
-	return exchangeOf{func() []byte {
+	return client{func() []byte {
 		row := draw()
 		if row < 0 {
 			return nil
@@ -323,7 +314,7 @@ func (w *draws) mix(connection int) client {
 	}
 	until := []int{80, 90, 95, 99, 100}
 	r, now := w.random(), 0
-	return exchangeOf{func() []byte {
+	return client{func() []byte {
 		percent := r.IntN(100)
 		for now = 0; until[now] <= percent; now++ {
 		}
