@@ -82,9 +82,22 @@ func require(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// sentence makes the problems of forms fit an error message.
+// sentence makes the problem of a form fit an error message.
 func sentence(err error) error {
 	return errors.New(strings.TrimSuffix(err.Error(), "."))
+}
+
+// sentences is sentence for what may be wrong with several inputs, each of which is named then.
+func sentences(err error) error {
+	var wrong *oauth.Problem
+	if !errors.As(err, &wrong) || len(wrong.More) == 0 {
+		return sentence(err)
+	}
+	var all []string
+	for _, one := range wrong.All() {
+		all = append(all, one.Field+": "+one.Error())
+	}
+	return sentence(errors.New(strings.Join(all, " ")))
 }
 
 func passwordFlag(flags *pflag.FlagSet, stdin *bool) {

@@ -34,37 +34,7 @@ func New(s *store.Store, random io.Reader, now func() time.Time, catalogue *oaut
 var ErrNotFound = store.ErrNotFound
 
 // Problem is what a developer can mend in a form or a command.
-type Problem struct {
-	// Field names the input.
-	Field   string
-	Message oauth.Sentence
-}
-
-// Error is the message.
-func (p *Problem) Error() string { return p.Message.String() }
-
-// Problems are those of several fields.
-type Problems []*Problem
-
-// orNil is no error where nothing is wrong, and a *Problem where one field is.
-func (p Problems) orNil() error {
-	switch len(p) {
-	case 0:
-		return nil
-	case 1:
-		return p[0]
-	}
-	return p
-}
-
-// Error is a sentence for each field.
-func (p Problems) Error() string {
-	var all []string
-	for _, one := range p {
-		all = append(all, one.Field+": "+one.Error())
-	}
-	return strings.Join(all, " ")
-}
+type Problem = oauth.Problem
 
 // Registration is what a new application is made of.
 type Registration struct {
@@ -79,17 +49,17 @@ type Registration struct {
 // Register adds an application and returns its secret, which is kept nowhere;
 // public applications get none. With administrator, scopes that need an approval
 // and ResourceServer are allowed, and the owner may have more than maxOwned. The error
-// is a *Problem where the input is wrong, or Problems where several fields are.
+// is a *Problem where the input is wrong.
 func (a *Applications) Register(ctx context.Context, r Registration, administrator bool) (oauth.Application, string, error) {
 	if r.Scope == "" {
 		r.Scope = a.catalogue.Default()
 	}
 	details, wrong := a.check(r.Details, r.Public, a.choosable("", administrator))
-	if err := wrong.orNil(); err != nil {
-		return oauth.Application{}, "", err
+	if wrong != nil {
+		return oauth.Application{}, "", wrong
 	}
 	if r.ResourceServer && (!administrator || r.Public) {
-		return oauth.Application{}, "", &Problem{"resource_server", oauth.Say("Only an administrator makes a resource server, and it must be confidential.")}
+		return oauth.Application{}, "", &Problem{Field: "resource_server", Message: oauth.Say("Only an administrator makes a resource server, and it must be confidential.")}
 	}
 	if !administrator {
 		if err := a.hasRoom(ctx, r.Owner.ID); err != nil {
@@ -126,7 +96,7 @@ const maxOwned = 100
 func (a *Applications) hasRoom(ctx context.Context, owner oauth.ID) error {
 	n, err := a.store.CountApplications(ctx, owner)
 	if err == nil && n >= maxOwned {
-		err = &Problem{"name", oauth.Say("This account owns %d applications, and may own no more. Delete one that is not needed, or ask those who run this platform.", n)}
+		err = &Problem{Field: "name", Message: oauth.Say("This account owns %d applications, and may own no more. Delete one that is not needed, or ask those who run this platform.", n)}
 	}
 	return err
 }
@@ -141,8 +111,8 @@ func (a *Applications) Edit(ctx context.Context, id oauth.ID, administrator bool
 			return n, err
 		}
 		d, wrong := a.check(changed, n.Public, a.choosable(n.Scope, administrator))
-		if err := wrong.orNil(); err != nil {
-			return n, err
+		if wrong != nil {
+			return n, wrong
 		}
 		edited = d.applied(n).Remarked(n)
 		return edited, nil
@@ -158,9 +128,9 @@ func (a *Applications) choosable(has oauth.Scope, administrator bool) oauth.Scop
 	return a.catalogue.All().Within(a.catalogue.WithoutApproval().With(has))
 }
 
-// Wrong is all that is wrong with the details of an application that has a scope; a new one
-// has none, and gets the default where d says none.
-func (a *Applications) Wrong(d Details, public bool, has oauth.Scope, administrator bool) Problems {
+// Wrong is all that is wrong with the details of an application that has a scope, nil for nothing; a
+// new one has none, and gets the default where d says none.
+func (a *Applications) Wrong(d Details, public bool, has oauth.Scope, administrator bool) *Problem {
 	if has == "" && d.Scope == "" {
 		d.Scope = a.catalogue.Default()
 	}
@@ -168,11 +138,11 @@ func (a *Applications) Wrong(d Details, public bool, has oauth.Scope, administra
 	return wrong
 }
 
-func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Details, Problems) {
-	var wrong Problems
+func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Details, *Problem) {
+	var wrong []*Problem
 	found := func(field string, s oauth.Sentence) {
 		if !s.IsZero() {
-			wrong = append(wrong, &Problem{field, s})
+			wrong = append(wrong, &Problem{Field: field, Message: s})
 		}
 	}
 	var s oauth.Sentence
@@ -197,11 +167,13 @@ func (a *Applications) check(d Details, public bool, choosable oauth.Scope) (Det
 	if outside := d.OptionalScope.Without(d.Scope); outside != "" {
 		found("optional_scope", oauth.Say("Only a scope of the application can be optional. This is none: %s.", outside))
 	}
-	return d, wrong
+	return d, oauth.Together(wrong...)
 }
 
 // ErrNoScope: somebody was asked for scopes and chose none.
-func ErrNoScope() *Problem { return &Problem{"scope", oauth.Say("Choose at least one scope.")} }
+func ErrNoScope() *Problem {
+	return &Problem{Field: "scope", Message: oauth.Say("Choose at least one scope.")}
+}
 
 func checkRedirectURIs(uris []string, public bool) (checked []string, wrong oauth.Sentence) {
 	for _, uri := range uris {
@@ -244,7 +216,7 @@ func (a *Applications) PutLogo(ctx context.Context, application oauth.ID, p *oau
 // zero: ErrChanged where it was replaced since.
 func (a *Applications) RotateSecret(ctx context.Context, application oauth.Application, made time.Time, overlap time.Duration) (string, error) {
 	if application.Public {
-		return "", &Problem{"client_secret", oauth.Say("A public application has no secret.")}
+		return "", &Problem{Field: "client_secret", Message: oauth.Say("A public application has no secret.")}
 	}
 	secret, err := oauth.NewClientSecret(a.random)
 	if err != nil {

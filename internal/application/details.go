@@ -73,7 +73,7 @@ func (d Details) Seen() string {
 }
 
 // Onto is the present details with what d changed of those that were seen: what somebody
-// else changed meanwhile stays. The error is Problems, of all that both changed. What is no Seen
+// else changed meanwhile stays. The error is a *Problem, of all that both changed. What is no Seen
 // stands for the present ones.
 func (d Details) Onto(present Details, seen string) (merged Details, err error) {
 	was, wanted, is := strings.Split(seen, "."), strings.Split(d.Seen(), "."), strings.Split(present.Seen(), ".")
@@ -81,20 +81,20 @@ func (d Details) Onto(present Details, seen string) (merged Details, err error) 
 		return d, nil
 	}
 	merged = present
-	var both Problems
+	var both []*Problem
 	for i, one := range merged.each() {
 		if wanted[i] == was[i] {
 			continue
 		}
 		if is[i] != was[i] && is[i] != wanted[i] {
-			both = append(both, &Problem{one.field, oauth.Say("This was changed since you opened the page, and is now: %s. Save again to have what you entered instead.", cmp.Or(one.text, "–"))})
+			both = append(both, &Problem{Field: one.field, Message: oauth.Say("This was changed since you opened the page, and is now: %s. Save again to have what you entered instead.", cmp.Or(one.text, "–"))})
 		}
 		one.take(d)
 	}
 	// A scope that went meanwhile cannot be left out.
 	merged.OptionalScope = merged.OptionalScope.Within(merged.Scope)
-	if len(both) > 0 {
-		err = both
+	if wrong := oauth.Together(both...); wrong != nil {
+		return merged, wrong
 	}
-	return merged, err
+	return merged, nil
 }

@@ -65,9 +65,9 @@ func TestWhatOthersChangedMeanwhileStays(t *testing.T) {
 
 // fields are those that an error is about.
 func fields(err error) (all []string) {
-	var several Problems
-	if errors.As(err, &several) {
-		for _, p := range several {
+	var wrong *Problem
+	if errors.As(err, &wrong) {
+		for _, p := range wrong.All() {
 			all = append(all, p.Field)
 		}
 	}
@@ -93,8 +93,11 @@ func TestScopesThatADeveloperChooses(t *testing.T) {
 		{"profile community", "", "profile", true, ""},
 		{"profile", "events", "", true, "optional_scope"},
 	} {
-		wrong := a.Wrong(Details{Name: "Tide", Scope: c.scope, OptionalScope: c.optional}, false, c.has, c.administrator)
-		if got := strings.Join(fields(wrong), " "); got != c.wrong {
+		var told []string
+		if wrong := a.Wrong(Details{Name: "Tide", Scope: c.scope, OptionalScope: c.optional}, false, c.has, c.administrator); wrong != nil {
+			told = fields(wrong)
+		}
+		if got := strings.Join(told, " "); got != c.wrong {
 			t.Errorf("%q of one with %q (administrator: %v): wrong is %q, want %q", c.scope, c.has, c.administrator, got, c.wrong)
 		}
 	}

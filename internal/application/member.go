@@ -49,17 +49,17 @@ func (a *Applications) AddMember(ctx context.Context, application oauth.Applicat
 	account, err := a.account(ctx, strings.TrimSpace(reference))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return &Problem{field, oauth.Say("There is no account with this username or email address.")}
+		return &Problem{Field: field, Message: oauth.Say("There is no account with this username or email address.")}
 	case err != nil:
 		return err
 	case account.ID == application.OwnerID:
-		return &Problem{field, oauth.Say("This is the account that owns the application.")}
+		return &Problem{Field: field, Message: oauth.Say("This is the account that owns the application.")}
 	case account.Disabled:
-		return &Problem{field, oauth.Say("This account is disabled.")}
+		return &Problem{Field: field, Message: oauth.Say("This account is disabled.")}
 	}
 	err = a.store.AddMember(ctx, application.ID, application.OwnerID, account, role)
 	if errors.Is(err, store.ErrFull) {
-		return &Problem{field, oauth.Say("There are %d already, as many as there may be.", store.MaxMembers)}
+		return &Problem{Field: field, Message: oauth.Say("There are %d already, as many as there may be.", store.MaxMembers)}
 	}
 	return err
 }

@@ -19,9 +19,9 @@ func Reason(s string, needed bool) (string, error) {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
 	switch {
 	case s == "" && needed:
-		return "", &Problem{"reason", oauth.Say("Write a sentence: the owner reads it.")}
+		return "", &Problem{Field: "reason", Message: oauth.Say("Write a sentence: the owner reads it.")}
 	case utf8.RuneCountInString(s) > maxReason:
-		return "", &Problem{"reason", oauth.Say("Use at most %d characters.", maxReason)}
+		return "", &Problem{Field: "reason", Message: oauth.Say("Use at most %d characters.", maxReason)}
 	}
 	return s, nil
 }
@@ -78,7 +78,7 @@ func (a *Applications) Unverify(ctx context.Context, id oauth.ID, note string) e
 func (a *Applications) RequestScope(ctx context.Context, id oauth.ID, scope oauth.Scope) error {
 	scope = scope.Within(a.catalogue.All()).Without(a.catalogue.WithoutApproval())
 	if scope == "" {
-		return &Problem{"requested_scope", oauth.Say("Choose at least one scope.")}
+		return &Problem{Field: "requested_scope", Message: oauth.Say("Choose at least one scope.")}
 	}
 	return a.store.RequestScope(ctx, id, scope)
 }

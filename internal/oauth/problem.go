@@ -1,9 +1,6 @@
 package oauth
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Problem is what a person can mend in a form.
 type Problem struct {
@@ -19,13 +16,21 @@ type Problem struct {
 // Error is the message.
 func (p *Problem) Error() string { return p.Message.String() }
 
+// All are the problem and those of other inputs.
+func (p *Problem) All() []*Problem { return append([]*Problem{p}, p.More...) }
+
 // Together is what is wrong with several inputs, where nothing is wrong with those that are nil;
 // nil where nothing is wrong with any.
 func Together(wrong ...*Problem) *Problem {
-	wrong = slices.DeleteFunc(wrong, func(p *Problem) bool { return p == nil })
-	if len(wrong) == 0 {
+	var all []*Problem
+	for _, p := range wrong {
+		if p != nil {
+			all = append(all, p.All()...)
+		}
+	}
+	if len(all) == 0 {
 		return nil
 	}
-	wrong[0].More = wrong[1:]
-	return wrong[0]
+	all[0].More = all[1:]
+	return all[0]
 }

@@ -111,17 +111,17 @@ func (p *Portal) formOf(d application.Details, seen string, has oauth.Scope, per
 
 func (p *Portal) register(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
 	details, form := p.posted(r, "", person)
-	var missing application.Problems
+	var noRedirectURI, noScope *application.Problem
 	if len(details.RedirectURIs) == 0 {
-		missing = append(missing, errNoRedirectURI())
+		noRedirectURI = errNoRedirectURI()
 	}
 	// Who sends no scope at all gets the default; the form sends an empty one beside its boxes.
 	if r.PostForm.Has("scope") && details.Scope == "" {
-		missing = append(missing, application.ErrNoScope())
+		noScope = application.ErrNoScope()
 	}
-	if len(missing) > 0 {
+	if missing := oauth.Together(noRedirectURI, noScope); missing != nil {
 		wrong := p.Applications.Wrong(details, form.Public, "", person.Account.Administrator)
-		form.Problems = problems(append(wrong, missing...))
+		form.Problems = problems(oauth.Together(wrong, missing))
 		p.writeNewApplication(w, r, person, http.StatusUnprocessableEntity, form)
 		return nil
 	}
@@ -147,18 +147,12 @@ func errNoRedirectURI() *application.Problem {
 
 // problems are what a developer can mend, by the field; nil where an error is none of that.
 func problems(err error) map[string]oauth.Sentence {
-	var several application.Problems
-	var one *application.Problem
-	if errors.As(err, &one) {
-		several = application.Problems{one}
-	} else if !errors.As(err, &several) {
+	var problem *application.Problem
+	if !errors.As(err, &problem) {
 		return nil
 	}
-	all := map[string]oauth.Sentence{}
-	for _, p := range several {
-		all[p.Field] = p.Message
-	}
-	return all
+	_, beside := signin.Problems(problem)
+	return beside
 }
 
 func applicationPath(clientID string) string { return "/settings/applications/" + clientID }

@@ -68,18 +68,16 @@ func (p *Portal) addMember(w http.ResponseWriter, r *http.Request, person *signi
 	if err != nil {
 		return err
 	}
-	status := http.StatusUnprocessableEntity
 	if wait, ok := p.LookUpLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); ok {
 		err = p.Applications.AddMember(r.Context(), a, role, r.PostFormValue(string(role)))
 	} else {
-		w.Header().Set("Retry-After", oauth.RetryAfter(wait))
-		status, err = http.StatusTooManyRequests, &application.Problem{
-			Field: string(role), Message: oauth.Say("There were too many attempts. Wait a little and try again."),
+		err = &application.Problem{
+			Field: string(role), Message: oauth.Say("There were too many attempts. Wait a little and try again."), RetryAfter: wait,
 		}
 	}
 	var problem *application.Problem
 	if errors.As(err, &problem) {
-		return p.writePeople(w, r, person, status, a, page.People{
+		return p.writePeople(w, r, person, signin.Status(w, problem), a, page.People{
 			Typed: map[string]string{string(role): r.PostFormValue(string(role))}, Problems: problems(err),
 		})
 	}

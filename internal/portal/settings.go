@@ -35,7 +35,7 @@ func (p *Portal) edit(w http.ResponseWriter, r *http.Request, person *signin.Per
 	var err error
 	if len(details.RedirectURIs) == 0 {
 		wrong := p.Applications.Wrong(details, a.Public, a.Scope, person.Account.Administrator)
-		err = append(wrong, errNoRedirectURI())
+		err = oauth.Together(wrong, errNoRedirectURI())
 	} else {
 		_, err = p.Applications.Edit(r.Context(), a.ID, person.Account.Administrator, func(present application.Details) (application.Details, error) {
 			merged, both := details.Onto(present, form.Seen)

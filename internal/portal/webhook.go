@@ -168,15 +168,13 @@ func indented(body string) string {
 
 func (p *Portal) setWebhook(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
 	err := p.Webhooks.Set(r.Context(), a, r.PostFormValue("url"), r.PostForm["event"])
-	var problem *webhook.Problem
-	if errors.As(err, &problem) {
+	if wrong := problems(err); wrong != nil {
 		var chosen []oauth.WebhookEvent
 		for _, name := range r.PostForm["event"] {
 			chosen = append(chosen, oauth.WebhookEvent(name))
 		}
-		_, problems := signin.Problems(problem)
 		return p.writeWebhook(w, r, person, http.StatusUnprocessableEntity, a, page.WebhookForm{
-			URL: r.PostFormValue("url"), Events: webhookChoices(chosen), Problems: problems,
+			URL: r.PostFormValue("url"), Events: webhookChoices(chosen), Problems: wrong,
 		})
 	}
 	if err != nil {

@@ -187,9 +187,9 @@ func Problems(p *account.Problem) (above oauth.Sentence, beside map[string]oauth
 	if p.Field == "" {
 		return p.Message, nil
 	}
-	beside = map[string]oauth.Sentence{p.Field: p.Message}
-	for _, other := range p.More {
-		beside[other.Field] = other.Message
+	beside = map[string]oauth.Sentence{}
+	for _, one := range p.All() {
+		beside[one.Field] = one.Message
 	}
 	return oauth.Sentence{}, beside
 }
