@@ -82,22 +82,18 @@ func require(cmd *cobra.Command, names ...string) {
 	}
 }
 
-// sentence makes the problem of a form fit an error message.
+// sentence makes the problems of forms fit an error message. Of several each names its input.
 func sentence(err error) error {
-	return errors.New(strings.TrimSuffix(err.Error(), "."))
-}
-
-// sentences is sentence for what may be wrong with several inputs, each of which is named then.
-func sentences(err error) error {
+	text := err.Error()
 	var wrong *oauth.Problem
-	if !errors.As(err, &wrong) || len(wrong.More) == 0 {
-		return sentence(err)
+	if errors.As(err, &wrong) && len(wrong.More) > 0 {
+		var all []string
+		for _, one := range wrong.All() {
+			all = append(all, one.Field+": "+one.Error())
+		}
+		text = strings.Join(all, " ")
 	}
-	var all []string
-	for _, one := range wrong.All() {
-		all = append(all, one.Field+": "+one.Error())
-	}
-	return sentence(errors.New(strings.Join(all, " ")))
+	return errors.New(strings.TrimSuffix(text, "."))
 }
 
 func passwordFlag(flags *pflag.FlagSet, stdin *bool) {

@@ -57,3 +57,19 @@ func TestAPasswordFromStandardInputIsOneLineOfText(t *testing.T) {
 		}
 	}
 }
+
+func TestACommandTellsAllThatIsWrongWithItsInput(t *testing.T) {
+	data := t.TempDir()
+	makeAccount(t, data, "ada@example.com")
+	for want, args := range map[string][]string{
+		"email: Enter an email address, such as ada@example.com. name: Enter a name. password: Use at least 8 characters": {
+			"account", "create", "--email", "ada", "--name", " ", "--password-stdin"},
+		"Enter a name": {"application", "create", "--owner", "ada@example.com", "--name", " "},
+		"name: Enter a name. site: Enter an address that begins with https://": {
+			"application", "create", "--owner", "ada@example.com", "--name", " ", "--site", "http://ada.example/"},
+	} {
+		if got := call(t, nil, append(args, "--data", data)...); got.status != 1 || got.stderr != "latchkey: "+want+"\n" {
+			t.Errorf("exits with %d: %s", got.status, got.stderr)
+		}
+	}
+}

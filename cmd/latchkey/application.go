@@ -112,7 +112,7 @@ func applicationCreate(c *config) *cobra.Command {
 			}
 			made, secret, err := h.applications.Register(ctx, r, true)
 			if err != nil {
-				return sentences(err)
+				return sentence(err)
 			}
 			v := viewApplication(made, secret)
 			return c.print(v, v.rows())
@@ -248,7 +248,7 @@ func applicationUpdate(c *config) *cobra.Command {
 			return present, nil
 		})
 		if err != nil {
-			return sentences(err)
+			return sentence(err)
 		}
 		v := viewApplication(changed, "")
 		return c.print(v, v.rows())
