@@ -49,7 +49,7 @@ func (g guesses) giveBack(email string, from netip.Addr) {
 // take counts an attempt, and is the problem of a client that has none left.
 func take(t *throttle.Throttle, key string, from netip.Addr) *Problem {
 	if wait, ok := t.Take(key, from); !ok {
-		return &Problem{Message: oauth.Say("There were too many attempts. Wait a little and try again."), RetryAfter: wait}
+		return oauth.TooManyAttempts("", wait)
 	}
 	return nil
 }

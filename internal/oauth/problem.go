@@ -13,6 +13,11 @@ type Problem struct {
 	RetryAfter time.Duration
 }
 
+// TooManyAttempts is the problem of somebody who has to wait. The field may be empty.
+func TooManyAttempts(field string, wait time.Duration) *Problem {
+	return &Problem{Field: field, Message: Say("There were too many attempts. Wait a little and try again."), RetryAfter: wait}
+}
+
 // Error is the message.
 func (p *Problem) Error() string { return p.Message.String() }
 

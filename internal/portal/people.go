@@ -71,9 +71,7 @@ func (p *Portal) addMember(w http.ResponseWriter, r *http.Request, person *signi
 	if wait, ok := p.LookUpLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); ok {
 		err = p.Applications.AddMember(r.Context(), a, role, r.PostFormValue(string(role)))
 	} else {
-		err = &application.Problem{
-			Field: string(role), Message: oauth.Say("There were too many attempts. Wait a little and try again."), RetryAfter: wait,
-		}
+		err = oauth.TooManyAttempts(string(role), wait)
 	}
 	var problem *application.Problem
 	if errors.As(err, &problem) {

@@ -21,17 +21,19 @@ func Uploads() []string {
 }
 
 // upload reads a form with a picture in its field name. The other fields are in r.PostForm
-// afterwards. wrong tells the person what to mend; status is that of its answer.
-func (p *Portal) upload(w http.ResponseWriter, r *http.Request, person *signin.Person, name string) (made *oauth.Picture, status int, wrong oauth.Sentence) {
+// afterwards.
+func (p *Portal) upload(r *http.Request, person *signin.Person, name string) (*oauth.Picture, *oauth.Problem) {
 	if wait, ok := p.UploadLimit.Take(person.Account.ID.String(), throttle.Client(r.RemoteAddr)); !ok {
-		w.Header().Set("Retry-After", oauth.RetryAfter(wait))
-		return nil, http.StatusTooManyRequests, oauth.Say("There were too many attempts. Wait a little and try again.")
+		return nil, oauth.TooManyAttempts(name, wait)
 	}
-	made, wrong = p.Studio.FromForm(r, person.Account.ID, name)
+	made, wrong := p.Studio.FromForm(r, person.Account.ID, name)
 	if made == nil && wrong.IsZero() {
 		wrong = oauth.Say("Choose a picture first.")
 	}
-	return made, http.StatusUnprocessableEntity, wrong
+	if !wrong.IsZero() {
+		return nil, &oauth.Problem{Field: name, Message: wrong}
+	}
+	return made, nil
 }
 
 // ServePicture shows a picture to everybody, on other sites too: avatar_url of the API

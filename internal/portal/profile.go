@@ -34,8 +34,7 @@ func (p *Portal) changeProfile(w http.ResponseWriter, r *http.Request, person *s
 	err := p.Accounts.ChangeProfile(r.Context(), person.Account, posted)
 	var problem *account.Problem
 	if errors.As(err, &problem) {
-		_, problems := signin.Problems(problem)
-		return p.writeProfile(w, r, person, signin.Status(w, problem), page.Profile{Name: posted.Name, Username: posted.Username, Problems: problems})
+		return p.writeProfile(w, r, person, signin.Status(w, problem), page.Profile{Name: posted.Name, Username: posted.Username, Problems: problems(problem)})
 	}
 	if err != nil {
 		return err
@@ -45,10 +44,10 @@ func (p *Portal) changeProfile(w http.ResponseWriter, r *http.Request, person *s
 }
 
 func (p *Portal) changePicture(w http.ResponseWriter, r *http.Request, person *signin.Person) error {
-	made, status, wrong := p.upload(w, r, person, "picture")
-	if !wrong.IsZero() {
-		return p.writeProfile(w, r, person, status, page.Profile{
-			Name: person.Account.Name, Username: person.Account.Username, Problems: map[string]oauth.Sentence{"picture": wrong},
+	made, problem := p.upload(r, person, "picture")
+	if problem != nil {
+		return p.writeProfile(w, r, person, signin.Status(w, problem), page.Profile{
+			Name: person.Account.Name, Username: person.Account.Username, Problems: problems(problem),
 		})
 	}
 	if err := p.Accounts.PutPicture(r.Context(), person.Account.ID, made); err != nil {

@@ -69,11 +69,11 @@ func (p *Portal) delete(w http.ResponseWriter, r *http.Request, person *signin.P
 }
 
 func (p *Portal) changeLogo(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
-	made, status, wrong := p.upload(w, r, person, "logo")
-	if !wrong.IsZero() {
+	made, problem := p.upload(r, person, "logo")
+	if problem != nil {
 		form := p.settingsForm(a, person)
-		form.Problems = map[string]oauth.Sentence{"logo": wrong}
-		p.writeSettings(w, r, person, status, a, form)
+		form.Problems = problems(problem)
+		p.writeSettings(w, r, person, signin.Status(w, problem), a, form)
 		return nil
 	}
 	if err := p.Applications.PutLogo(r.Context(), a.ID, made); err != nil {

@@ -176,7 +176,7 @@ func (w *Webhooks) roomForTest(ctx context.Context, a oauth.Application) error {
 // take keeps a developer from making this server knock at somebody's door all day.
 func (w *Webhooks) take(a oauth.Application, from netip.Addr) error {
 	if wait, ok := w.byHand.Take(string(a.ID[:]), from); !ok {
-		return &Problem{Message: oauth.Say("There were too many attempts. Wait a little and try again."), RetryAfter: wait}
+		return oauth.TooManyAttempts("", wait)
 	}
 	return nil
 }
