@@ -255,7 +255,7 @@ func (d *Door) signIn(w http.ResponseWriter, r *http.Request) {
 		content.Problem, content.Self = problem.Message, self(content.Action, content.Continue)
 		d.pages.Write(w, r, Status(w, problem), content)
 	default:
-		http.Redirect(w, r, destination(r), http.StatusSeeOther)
+		page.Redirect(w, destination(r))
 	}
 }
 
@@ -288,7 +288,7 @@ func (d *Door) signUp(w http.ResponseWriter, r *http.Request) {
 		content.Self = self(content.Action, content.Continue)
 		d.pages.Write(w, r, Status(w, problem), content)
 	default:
-		http.Redirect(w, r, destination(r), http.StatusSeeOther)
+		page.Redirect(w, destination(r))
 	}
 }
 
