@@ -48,6 +48,13 @@ type Problem struct {
 	BackText oauth.Sentence
 }
 
+// NoSuchPage is what stands where there is no page, or none that the person may know of.
+func NoSuchPage() Problem {
+	return Problem{
+		Frame: Frame{Title: oauth.Say("There is no such page")}, Person: oauth.Say("Check the address."), BackTo: "/", BackText: oauth.Say("Your settings"),
+	}
+}
+
 func (SignIn) template() string  { return "sign_in" }
 func (SignUp) template() string  { return "sign_up" }
 func (Problem) template() string { return "problem" }

@@ -7,13 +7,6 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// NoSuchPage is what stands where there is no page, or none that the person may know of.
-func NoSuchPage() Problem {
-	return Problem{
-		Frame: Frame{Title: oauth.Say("There is no such page")}, Person: oauth.Say("Check the address."), BackTo: "/", BackText: oauth.Say("Your settings"),
-	}
-}
-
 // AuditForm is what the audit log is narrowed to, as it was typed.
 type AuditForm struct {
 	Kind, Actor, Account, Application, Address, From, Until string
