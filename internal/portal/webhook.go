@@ -167,7 +167,7 @@ func indented(body string) string {
 }
 
 func (p *Portal) setWebhook(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
-	err := p.Webhooks.Set(r.Context(), a, r.PostFormValue("url"), r.PostForm["event"])
+	err := p.Webhooks.Set(r.Context(), a.ID, r.PostFormValue("url"), r.PostForm["event"])
 	if wrong := problems(err); wrong != nil {
 		var chosen []oauth.WebhookEvent
 		for _, name := range r.PostForm["event"] {
@@ -185,7 +185,7 @@ func (p *Portal) setWebhook(w http.ResponseWriter, r *http.Request, person *sign
 }
 
 func (p *Portal) testWebhook(w http.ResponseWriter, r *http.Request, person *signin.Person, a oauth.Application) error {
-	id, err := p.Webhooks.Test(r.Context(), a, throttle.Client(r.RemoteAddr))
+	id, err := p.Webhooks.Test(r.Context(), a.ID, throttle.Client(r.RemoteAddr))
 	return p.sent(w, r, person, a, id, err)
 }
 
@@ -194,7 +194,7 @@ func (p *Portal) redeliver(w http.ResponseWriter, r *http.Request, person *signi
 	if !ok {
 		return application.ErrNotFound
 	}
-	err := p.Webhooks.Redeliver(r.Context(), a, id, throttle.Client(r.RemoteAddr))
+	err := p.Webhooks.Redeliver(r.Context(), a.ID, id, throttle.Client(r.RemoteAddr))
 	return p.sent(w, r, person, a, id, err)
 }
 
@@ -225,7 +225,7 @@ func (p *Portal) notSent(w http.ResponseWriter, r *http.Request, person *signin.
 func (p *Portal) rotateWebhook(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
 	// A form without the number is about no generation.
 	generation, _ := strconv.ParseInt(r.PostFormValue("generation"), 10, 64)
-	err := p.Webhooks.Rotate(r.Context(), a, generation)
+	err := p.Webhooks.Rotate(r.Context(), a.ID, generation)
 	if errors.Is(err, webhook.ErrNotFound) {
 		p.Door.LeadTo(w, webhookPath(a), "rotated-before")
 		return nil
@@ -238,7 +238,7 @@ func (p *Portal) rotateWebhook(w http.ResponseWriter, r *http.Request, _ *signin
 }
 
 func (p *Portal) deleteWebhook(w http.ResponseWriter, r *http.Request, _ *signin.Person, a oauth.Application) error {
-	if err := p.Webhooks.Delete(r.Context(), a); err != nil {
+	if err := p.Webhooks.Delete(r.Context(), a.ID); err != nil {
 		return err
 	}
 	p.Door.LeadTo(w, webhookPath(a), "webhook-deleted")

@@ -174,7 +174,7 @@ func nothingIsNotWrittenDown(t *testing.T, s *Store) {
 	a := newApplication(t, s, owner, "App")
 	for range 2 {
 		must(t, s.PutLogo(ctx, a.ID, nil))
-		must(t, s.SetWebhook(ctx, a, "https://x.example/hook", oauth.WebhookEvents(), ""))
+		must(t, s.SetWebhook(ctx, a.ID, "https://x.example/hook", oauth.WebhookEvents(), ""))
 		must(t, s.ResumeApplication(ctx, a.ID))
 		if err := s.ReturnApplication(ctx, a.ID, "No."); !errors.Is(err, ErrChanged) {
 			t.Errorf("what was not submitted is sent back: %v", err)
@@ -375,11 +375,11 @@ func webhooksAreWrittenDown(t *testing.T, s *Store) {
 	ctx := t.Context()
 	ada := newAccount(t, s, "ada@x.example", "ada", "Ada", false)
 	a := newApplication(t, s, ada, "One")
-	must(t, s.SetWebhook(ctx, a, "https://x.example/hook", nil, ""))
+	must(t, s.SetWebhook(ctx, a.ID, "https://x.example/hook", nil, ""))
 	id, err := s.TestWebhook(ctx, a.ID)
 	must(t, err)
-	must(t, s.Redeliver(ctx, a, id))
-	must(t, s.DeleteWebhook(ctx, a))
+	must(t, s.Redeliver(ctx, a.ID, id))
+	must(t, s.DeleteWebhook(ctx, a.ID))
 	if kinds, _ := kindsOf(t, s, AuditFilter{AccountID: ada.ID, Kind: "webhook"}); kinds != "webhook.changed webhook.redelivered webhook.deleted" {
 		t.Errorf("written down is %s", kinds)
 	}

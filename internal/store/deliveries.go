@@ -207,9 +207,9 @@ func (s *Store) ReleaseDelivery(ctx context.Context, d oauth.Delivery) error {
 }
 
 // Redeliver makes a delivery of an application due now, and forgets what became of it.
-func (s *Store) Redeliver(ctx context.Context, a oauth.Application, id oauth.ID) error {
+func (s *Store) Redeliver(ctx context.Context, application, id oauth.ID) error {
 	return s.write(ctx, func(tx *transaction) error {
-		a, err := tx.managed(a.ID)
+		a, err := tx.managed(application)
 		if err != nil || tx.refusal != nil {
 			return err
 		}

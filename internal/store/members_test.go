@@ -40,7 +40,7 @@ func managersDecide(t *testing.T, s *Store) {
 		return s.EditApplication(ctx, a.ID, func(n oauth.Application) (oauth.Application, error) { n.Name += "!"; return n, nil })
 	}
 	hook := func(ctx context.Context) error {
-		return s.SetWebhook(ctx, a, "https://app.example/hook", []oauth.WebhookEvent{oauth.EventSecretEnding}, "")
+		return s.SetWebhook(ctx, a.ID, "https://app.example/hook", []oauth.WebhookEvent{oauth.EventSecretEnding}, "")
 	}
 	deleted := func(ctx context.Context) error { return s.DeleteApplication(ctx, a.ID) }
 	refused := func(what string, who oauth.Account, do func(context.Context) error) {
@@ -73,11 +73,11 @@ func managersDecide(t *testing.T, s *Store) {
 		{"another key", false, func(ctx context.Context) error {
 			w, err := s.Webhook(ctx, a.ID)
 			must(t, err)
-			return s.RotateWebhook(ctx, a, w.Generation)
+			return s.RotateWebhook(ctx, a.ID, w.Generation)
 		}},
 		{"a test event", false, func(ctx context.Context) (err error) { sent, err = s.TestWebhook(ctx, a.ID); return err }},
-		{"a delivery", false, func(ctx context.Context) error { return s.Redeliver(ctx, a, sent) }},
-		{"the end of a webhook", false, func(ctx context.Context) error { return s.DeleteWebhook(ctx, a) }},
+		{"a delivery", false, func(ctx context.Context) error { return s.Redeliver(ctx, a.ID, sent) }},
+		{"the end of a webhook", false, func(ctx context.Context) error { return s.DeleteWebhook(ctx, a.ID) }},
 		{"a tester", false, add(oauth.RoleTester)},
 		{"the end of a tester", false, remove(oauth.RoleTester)},
 		{"a co-owner", true, add(oauth.RoleCoOwner)},
@@ -187,7 +187,7 @@ func resumedMeanwhile(t *testing.T, m *meeting) {
 	ada := adaOf(t, m.Store)
 	for _, enabledFirst := range []bool{true, false} {
 		a := newApplication(t, m.Store, ada, "App")
-		must(t, m.SetWebhook(t.Context(), a, "https://app.example/hook", []oauth.WebhookEvent{oauth.EventApplicationResumed}, ""))
+		must(t, m.SetWebhook(t.Context(), a.ID, "https://app.example/hook", []oauth.WebhookEvent{oauth.EventApplicationResumed}, ""))
 		must(t, m.SuspendApplication(t.Context(), a.ID, "a reason"))
 		must(t, m.DisableAccount(t.Context(), ada.ID))
 		enable := func() error { return m.EnableAccount(t.Context(), ada.ID) }

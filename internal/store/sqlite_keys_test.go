@@ -87,7 +87,7 @@ func TestTheMigrationMakesKeysAsTheStoreDoes(t *testing.T) {
 		}
 	}
 	hooked := newApplication(t, s, newAccount(t, s, "ada@x.example", "ada", "Ada", false), "App")
-	must(t, s.SetWebhook(t.Context(), hooked, "https://app.example/", nil, ""))
+	must(t, s.SetWebhook(t.Context(), hooked.ID, "https://app.example/", nil, ""))
 	told, err := s.TestWebhook(t.Context(), hooked.ID)
 	must(t, err)
 	db, err := connectSQLite(s.engine.(*sqlite).path)

@@ -43,7 +43,7 @@ func TestADeletionNeedsAsManyStatementsWhateverItEnds(t *testing.T) {
 		most := 0
 		for _, n := range []int{0, 1, 200} {
 			a := newApplication(t, s, ada, "App")
-			must(t, s.SetWebhook(t.Context(), a, "https://app.example/", nil, ""))
+			must(t, s.SetWebhook(t.Context(), a.ID, "https://app.example/", nil, ""))
 			for range n {
 				living(t, s, a, ada)
 				_, err := s.TestWebhook(t.Context(), a.ID)
@@ -63,7 +63,7 @@ func TestAClaimThatFindsNothingIsNoWrite(t *testing.T) {
 	t.Parallel()
 	whileCounting(t, func(t *testing.T, s *Store, seen *statements) {
 		a := newApplication(t, s, newAccount(t, s, "ada@x.example", "ada", "Ada", false), "App")
-		must(t, s.SetWebhook(t.Context(), a, "https://app.example/", nil, ""))
+		must(t, s.SetWebhook(t.Context(), a.ID, "https://app.example/", nil, ""))
 		if _, err := s.TestWebhook(t.Context(), a.ID); err != nil {
 			t.Fatal(err)
 		}

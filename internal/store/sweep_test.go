@@ -267,7 +267,7 @@ func TestTheSweeperWaitsForNobody(t *testing.T) {
 			w.populate(s, 1)
 		}
 	}
-	w.must(s.SetWebhook(w.ctx, w.application, "https://app.example/hook", nil, ""))
+	w.must(s.SetWebhook(w.ctx, w.application.ID, "https://app.example/hook", nil, ""))
 	for range 2 {
 		id, err := s.TestWebhook(w.ctx, w.application.ID)
 		w.must(err)

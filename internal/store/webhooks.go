@@ -29,13 +29,13 @@ func (s *Store) Webhook(ctx context.Context, application oauth.ID) (oauth.Webhoo
 // SetWebhook makes or changes the webhook of an application. What waits goes to the new
 // URL. The detail is for the audit log. ErrNotFound, here and below: the actor does not manage the
 // application, or no more.
-func (s *Store) SetWebhook(ctx context.Context, a oauth.Application, url string, events []oauth.WebhookEvent, detail string) error {
+func (s *Store) SetWebhook(ctx context.Context, application oauth.ID, url string, events []oauth.WebhookEvent, detail string) error {
 	names := make([]string, len(events))
 	for i, e := range events {
 		names[i] = string(e)
 	}
 	return s.write(ctx, func(tx *transaction) error {
-		a, err := tx.managed(a.ID)
+		a, err := tx.managed(application)
 		if err != nil || tx.refusal != nil {
 			return err
 		}
@@ -58,9 +58,9 @@ func (s *Store) SetWebhook(ctx context.Context, a oauth.Application, url string,
 
 // RotateWebhook gives the webhook of an application the key after that of a generation.
 // ErrNotFound: it has none of this generation any more.
-func (s *Store) RotateWebhook(ctx context.Context, a oauth.Application, generation int64) error {
+func (s *Store) RotateWebhook(ctx context.Context, application oauth.ID, generation int64) error {
 	return s.write(ctx, func(tx *transaction) error {
-		a, err := tx.managed(a.ID)
+		a, err := tx.managed(application)
 		if err != nil || tx.refusal != nil {
 			return err
 		}
@@ -74,9 +74,9 @@ func (s *Store) RotateWebhook(ctx context.Context, a oauth.Application, generati
 }
 
 // DeleteWebhook removes the webhook of an application, what waits for it, and its log.
-func (s *Store) DeleteWebhook(ctx context.Context, a oauth.Application) error {
+func (s *Store) DeleteWebhook(ctx context.Context, application oauth.ID) error {
 	return s.write(ctx, func(tx *transaction) error {
-		a, err := tx.managed(a.ID)
+		a, err := tx.managed(application)
 		if err != nil || tx.refusal != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func (w *world) hooked(events ...oauth.WebhookEvent) *store.Store {
 	w.Helper()
 	s := w.open(false)
 	w.populate(s, 3)
-	w.must(s.SetWebhook(w.ctx, w.application, "https://app.example/hook", events, ""))
+	w.must(s.SetWebhook(w.ctx, w.application.ID, "https://app.example/hook", events, ""))
 	return s
 }
 
@@ -180,7 +180,7 @@ func notTold(w *world) {
 	s := w.hooked(oauth.EventSecretEnding)
 	l := w.living(s, w.accounts[0].ID)
 	w.must(s.Revoke(w.ctx, oauth.Revocation{ID: l.row.ID, Reason: oauth.ReasonOperator}))
-	w.must(s.SetWebhook(w.ctx, w.application, "https://app.example/hook", oauth.WebhookEvents(), ""))
+	w.must(s.SetWebhook(w.ctx, w.application.ID, "https://app.example/hook", oauth.WebhookEvents(), ""))
 	for _, by := range []oauth.Revoker{{ApplicationID: w.application.ID}, {ApplicationID: w.application.ID, Public: true}} {
 		l := w.living(s, w.accounts[0].ID)
 		by.Token = l.access
@@ -311,7 +311,7 @@ func othersAreClaimed(w *world) {
 	}
 	w.clock.Add(time.Second)
 	w.populate(s, 1)
-	w.must(s.SetWebhook(w.ctx, w.application, "https://other.example/", nil, ""))
+	w.must(s.SetWebhook(w.ctx, w.application.ID, "https://other.example/", nil, ""))
 	want := w.tested(s)
 	d, _, err := s.ClaimDelivery(w.ctx, []oauth.ID{slow.ID}, lease)
 	if err != nil || d.ID != want {
@@ -410,7 +410,7 @@ func claimedAgain(w *world) {
 	// One that is asked for during an attempt is made, however that ends.
 	d, _, err = s.ClaimDelivery(w.ctx, nil, lease)
 	w.must(err)
-	w.must(s.Redeliver(w.ctx, w.application, id))
+	w.must(s.Redeliver(w.ctx, w.application.ID, id))
 	d.DueAt, d.DeliveredAt, d.Status = time.Time{}, w.clock.Now(), 204
 	w.must(s.FinishDelivery(w.ctx, d))
 	d, _, err = s.ClaimDelivery(w.ctx, nil, lease)
@@ -420,12 +420,12 @@ func claimedAgain(w *world) {
 	if _, _, err := s.ClaimDelivery(w.ctx, nil, lease); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("what was delivered is claimed: %v", err)
 	}
-	w.must(s.Redeliver(w.ctx, w.application, id))
+	w.must(s.Redeliver(w.ctx, w.application.ID, id))
 	if d, _, err = s.ClaimDelivery(w.ctx, nil, lease); err != nil || d.ID != id {
 		w.Errorf("claimed %v (%v)", d, err)
 	}
 	w.populate(s, 0)
-	if err := s.Redeliver(w.ctx, w.application, id); !errors.Is(err, store.ErrNotFound) {
+	if err := s.Redeliver(w.ctx, w.application.ID, id); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("another application's: %v", err)
 	}
 }
@@ -442,24 +442,24 @@ func webhookDeleted(w *world) {
 		}
 	})
 	w.clock.Add(time.Second)
-	w.must(s.DeleteWebhook(w.ctx, w.application))
+	w.must(s.DeleteWebhook(w.ctx, w.application.ID))
 	if all := w.outbox(s); len(all) != 0 {
 		w.Errorf("%d deliveries are left", len(all))
 	}
 	if _, err := s.TestWebhook(w.ctx, w.application.ID); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("a test without a webhook: %v", err)
 	}
-	for _, err := range []error{s.DeleteWebhook(w.ctx, w.application), s.RotateWebhook(w.ctx, w.application, first.Generation)} {
+	for _, err := range []error{s.DeleteWebhook(w.ctx, w.application.ID), s.RotateWebhook(w.ctx, w.application.ID, first.Generation)} {
 		if !errors.Is(err, store.ErrNotFound) {
 			w.Errorf("without a webhook: %v", err)
 		}
 	}
-	w.must(s.SetWebhook(w.ctx, w.application, "https://app.example/new", nil, ""))
+	w.must(s.SetWebhook(w.ctx, w.application.ID, "https://app.example/new", nil, ""))
 	anew, err := s.Webhook(w.ctx, w.application.ID)
 	w.must(err)
 	w.hasNothingOf(s, old)
-	w.must(s.RotateWebhook(w.ctx, w.application, anew.Generation))
-	if err := s.RotateWebhook(w.ctx, w.application, anew.Generation); !errors.Is(err, store.ErrNotFound) {
+	w.must(s.RotateWebhook(w.ctx, w.application.ID, anew.Generation))
+	if err := s.RotateWebhook(w.ctx, w.application.ID, anew.Generation); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("the same secret is replaced twice: %v", err)
 	}
 	second, err := s.Webhook(w.ctx, w.application.ID)
@@ -489,7 +489,7 @@ func (w *world) hasNothingOf(s *store.Store, old oauth.ID) {
 	if _, err := s.Delivery(w.ctx, w.application.ID, old); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("what another was sent can be read: %v", err)
 	}
-	if err := s.Redeliver(w.ctx, w.application, old); !errors.Is(err, store.ErrNotFound) {
+	if err := s.Redeliver(w.ctx, w.application.ID, old); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("what another was sent can be sent again: %v", err)
 	}
 	w.clock.Add(time.Second)

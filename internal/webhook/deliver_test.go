@@ -80,14 +80,14 @@ func (w *world) application(url string) oauth.Application {
 	w.must(err)
 	a := oauth.Application{ID: id, ClientID: clientID, OwnerID: owner, Name: "App", Scope: "profile", CreatedAt: now}
 	w.must(w.store.RegisterApplication(w.Context(), a))
-	w.must(w.store.SetWebhook(w.Context(), a, url, oauth.WebhookEvents(), ""))
+	w.must(w.store.SetWebhook(w.Context(), a.ID, url, oauth.WebhookEvents(), ""))
 	return a
 }
 
 // send sends a test event.
 func (w *world) send(a oauth.Application) oauth.ID {
 	w.Helper()
-	id, err := w.hooks.Test(w.Context(), a, netip.Addr{})
+	id, err := w.hooks.Test(w.Context(), a.ID, netip.Addr{})
 	w.must(err)
 	return id
 }
@@ -338,15 +338,15 @@ func TestTestsThatWaitAreBounded(t *testing.T) {
 	var id oauth.ID
 	for range maxWaitingTests {
 		var err error
-		id, err = w.hooks.Test(t.Context(), a, from)
+		id, err = w.hooks.Test(t.Context(), a.ID, from)
 		w.must(err)
 	}
-	_, err := w.hooks.Test(t.Context(), a, from)
+	_, err := w.hooks.Test(t.Context(), a.ID, from)
 	var problem *Problem
 	if !errors.As(err, &problem) || problem.RetryAfter != 0 {
 		t.Errorf("one more: %v", err)
 	}
-	w.must(w.hooks.Redeliver(t.Context(), a, id, from))
+	w.must(w.hooks.Redeliver(t.Context(), a.ID, id, from))
 	b := w.application(receiver(t, func(http.ResponseWriter, *http.Request) {}))
 	w.settled(b, w.send(b))
 	close(release)
@@ -369,7 +369,7 @@ func TestEveryKeyThatCountsSigns(t *testing.T) {
 	if got := strings.Fields(<-signatures); len(got) != 2 || got[0] != id.String() {
 		t.Errorf("signed %v", got)
 	}
-	w.must(w.hooks.Rotate(t.Context(), a, old.Generation))
+	w.must(w.hooks.Rotate(t.Context(), a.ID, old.Generation))
 	rotated, err := w.hooks.Of(t.Context(), a.ID)
 	w.must(err)
 	if w.hooks.Secret(rotated) == w.hooks.Secret(old) || !strings.HasPrefix(w.hooks.Secret(rotated), "whsec_") {
@@ -424,11 +424,11 @@ func TestWhatAPersonAsksForIsCounted(t *testing.T) {
 	id := w.send(a)
 	var problem *Problem
 	for n := 0; problem == nil; n++ {
-		if err := w.hooks.Redeliver(t.Context(), a, id, netip.Addr{}); !errors.As(err, &problem) && (err != nil || n > 1000) {
+		if err := w.hooks.Redeliver(t.Context(), a.ID, id, netip.Addr{}); !errors.As(err, &problem) && (err != nil || n > 1000) {
 			t.Fatalf("sent again %d times, then: %v", n, err)
 		}
 	}
-	if _, err := w.hooks.Test(t.Context(), a, netip.Addr{}); problem.RetryAfter <= 0 || !errors.As(err, &problem) {
+	if _, err := w.hooks.Test(t.Context(), a.ID, netip.Addr{}); problem.RetryAfter <= 0 || !errors.As(err, &problem) {
 		t.Errorf("after %v a test is sent: %v", problem, err)
 	}
 }

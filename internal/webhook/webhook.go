@@ -81,7 +81,7 @@ func (w *Webhooks) Of(ctx context.Context, application oauth.ID) (oauth.Webhook,
 
 // Set makes or changes the webhook of an application. The error is a *Problem where the
 // developer can mend it.
-func (w *Webhooks) Set(ctx context.Context, a oauth.Application, address string, events []string) error {
+func (w *Webhooks) Set(ctx context.Context, application oauth.ID, address string, events []string) error {
 	address = strings.TrimSpace(address)
 	var ofURL, ofEvents *Problem
 	if wrong := w.guard.checkURL(address); !wrong.IsZero() {
@@ -99,7 +99,7 @@ func (w *Webhooks) Set(ctx context.Context, a oauth.Application, address string,
 	if wrong := oauth.Together(ofURL, ofEvents); wrong != nil {
 		return wrong
 	}
-	return w.store.SetWebhook(ctx, a, address, chosen, describe(address, chosen))
+	return w.store.SetWebhook(ctx, application, address, chosen, describe(address, chosen))
 }
 
 // describe is for the audit log. The path and the query of a URL may hold a secret.
@@ -116,15 +116,15 @@ func describe(address string, events []oauth.WebhookEvent) string {
 }
 
 // Delete removes the webhook of an application, and what waits for it.
-func (w *Webhooks) Delete(ctx context.Context, a oauth.Application) error {
-	return w.store.DeleteWebhook(ctx, a)
+func (w *Webhooks) Delete(ctx context.Context, application oauth.ID) error {
+	return w.store.DeleteWebhook(ctx, application)
 }
 
 // Rotate gives the webhook of an application another secret than that of a generation;
 // ErrNotFound where it has that one no more. What is sent is signed with both for
 // a day.
-func (w *Webhooks) Rotate(ctx context.Context, a oauth.Application, generation int64) error {
-	return w.store.RotateWebhook(ctx, a, generation)
+func (w *Webhooks) Rotate(ctx context.Context, application oauth.ID, generation int64) error {
+	return w.store.RotateWebhook(ctx, application, generation)
 }
 
 // maxWaitingTests is how many test events of one application may wait to be sent.
@@ -132,41 +132,41 @@ const maxWaitingTests = 20
 
 // Test puts a test event into the outbox and returns the delivery. The error is a
 // *Problem after too many, and while too many wait.
-func (w *Webhooks) Test(ctx context.Context, a oauth.Application, from netip.Addr) (oauth.ID, error) {
-	if err := w.take(a, from); err != nil {
+func (w *Webhooks) Test(ctx context.Context, application oauth.ID, from netip.Addr) (oauth.ID, error) {
+	if err := w.take(application, from); err != nil {
 		return oauth.ID{}, err
 	}
-	if err := w.roomForTest(ctx, a); err != nil {
+	if err := w.roomForTest(ctx, application); err != nil {
 		return oauth.ID{}, err
 	}
-	id, err := w.store.TestWebhook(ctx, a.ID)
+	id, err := w.store.TestWebhook(ctx, application)
 	w.nudge()
 	return id, err
 }
 
 // Redeliver sends a delivery again, whatever became of it. The error is a *Problem after
 // too many, and for a test event while too many wait.
-func (w *Webhooks) Redeliver(ctx context.Context, a oauth.Application, id oauth.ID, from netip.Addr) error {
-	if err := w.take(a, from); err != nil {
+func (w *Webhooks) Redeliver(ctx context.Context, application, id oauth.ID, from netip.Addr) error {
+	if err := w.take(application, from); err != nil {
 		return err
 	}
-	d, err := w.store.Delivery(ctx, a.ID, id)
+	d, err := w.store.Delivery(ctx, application, id)
 	if err != nil {
 		return err
 	}
 	if d.Event == oauth.EventTest && d.DueAt.IsZero() {
-		if err := w.roomForTest(ctx, a); err != nil {
+		if err := w.roomForTest(ctx, application); err != nil {
 			return err
 		}
 	}
-	err = w.store.Redeliver(ctx, a, id)
+	err = w.store.Redeliver(ctx, application, id)
 	w.nudge()
 	return err
 }
 
 // roomForTest keeps a developer from filling the outbox.
-func (w *Webhooks) roomForTest(ctx context.Context, a oauth.Application) error {
-	waiting, err := w.store.WaitingTests(ctx, a.ID, maxWaitingTests)
+func (w *Webhooks) roomForTest(ctx context.Context, application oauth.ID) error {
+	waiting, err := w.store.WaitingTests(ctx, application, maxWaitingTests)
 	if err == nil && waiting >= maxWaitingTests {
 		return &Problem{Message: oauth.Say("%d test events are on their way already or will be tried again. Mend what the log shows, and send one of those again.", waiting)}
 	}
@@ -174,8 +174,8 @@ func (w *Webhooks) roomForTest(ctx context.Context, a oauth.Application) error {
 }
 
 // take keeps a developer from making this server knock at somebody's door all day.
-func (w *Webhooks) take(a oauth.Application, from netip.Addr) error {
-	if wait, ok := w.byHand.Take(string(a.ID[:]), from); !ok {
+func (w *Webhooks) take(application oauth.ID, from netip.Addr) error {
+	if wait, ok := w.byHand.Take(string(application[:]), from); !ok {
 		return oauth.TooManyAttempts("", wait)
 	}
 	return nil
