@@ -120,8 +120,7 @@ func testLanguageOfAnswers(t *testing.T, s *server) {
 }
 
 func testNoticesAreProved(t *testing.T, s *server) {
-	led := s.browser(s.ada)
-	led.signIn(t, led.open(t, "/sign-in"))
+	led := s.signIn(t, s.ada)
 	for path, told := range map[string]string{
 		"/settings/profile?done=saved": "Saved.", "/settings/security?done=password": "The password is changed.",
 		"/admin?done=set-up": "The platform is set up.", "/sign-in?done=nothing": "Nothing was changed.",
@@ -147,8 +146,7 @@ func testSignedOutMeanwhile(t *testing.T, s *server) {
 		{"/settings/security", "Change password", "/settings/security"},
 		{path, "Verify application", path},
 	} {
-		b := s.browser(s.ada)
-		b.signIn(t, b.open(t, "/sign-in"))
+		b := s.signIn(t, s.ada)
 		b.press(t, b.open(t, "/settings/profile"), "Save").reads(t, http.StatusOK, "Saved.")
 		p := b.open(t, c.page)
 		b.submit(t, "/sign-out", nil)

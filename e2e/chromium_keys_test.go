@@ -160,8 +160,7 @@ func keysOfPerson(t *testing.T, b *tab, s *server, l *landing) {
 	b.arrive(t, "Disconnect …")
 	b.reads(t, "Disconnected.", "No application may use your account.")
 
-	elsewhere := s.browser(person)
-	elsewhere.signIn(t, elsewhere.open(t, "/sign-in"))
+	elsewhere := s.signIn(t, person)
 	b.arrive(t, "Password and sessions")
 	b.open(t, s.url+"/settings/security") // anew, since the inspector may have changed the window
 	if !obtain(t, b, chromedp.Evaluate[bool](`document.querySelector(".sections [aria-current]").getBoundingClientRect().right <= innerWidth`)) {

@@ -56,8 +56,7 @@ func testWithoutScripts(t *testing.T, c *chromium, s *server) {
 	b.fill(t, "Present password", person.password, "New password", fresh)
 	b.press(t, "Change password")
 	person.password = fresh
-	elsewhere := s.browser(person)
-	elsewhere.signIn(t, elsewhere.open(t, "/sign-in"))
+	s.signIn(t, person)
 	b.sure(t, s.url+"/settings/security")
 	b.press(t, "Sign out everywhere else")
 	b.reads(t, "Signed out everywhere else.")

@@ -23,7 +23,7 @@ func testWebhookTab(t *testing.T, c *chromium, s *server) {
 	b.fill(t, "URL", l.url)
 	b.press(t, "Create webhook")
 	b.reads(t, "Saved.", "Nothing was sent yet.")
-	l.secret = s.webhookSecret(t, s.pageFor(t, person, app))
+	l.secret = s.webhookSecret(t, s.signIn(t, person).open(t, webhookPage(app)))
 	b.press(t, "Send a test event")
 	l.next(t, "webhook.test")
 	b.reads(t, "delivered", "Answered with 200.")
@@ -47,12 +47,4 @@ func testWebhookTab(t *testing.T, c *chromium, s *server) {
 	b.unfold(t, "Delete this webhook")
 	b.press(t, "Delete webhook")
 	b.reads(t, "The webhook is deleted.")
-}
-
-// pageFor is the webhook tab as a browser without scripts gets it.
-func (s *server) pageFor(t *testing.T, person account, app application) *page {
-	t.Helper()
-	b := s.browser(person)
-	b.signIn(t, b.open(t, "/sign-in"))
-	return b.open(t, webhookPage(app))
 }

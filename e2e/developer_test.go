@@ -197,8 +197,7 @@ func testOverlap(t *testing.T, s *server) {
 		}
 	}
 	// What is shown as the new secret is one, whatever cookie there is, and a public application has none.
-	b := s.browser(s.ada)
-	b.signIn(t, b.open(t, "/sign-in"))
+	b := s.signIn(t, s.ada)
 	b.client.Jar.SetCookies(b.origin, []*http.Cookie{{Name: "latchkey_secret", Value: strings.Repeat("0", 64), Path: "/"}})
 	if p := b.open(t, app.path()); strings.Contains(p.text(), "Copy the secret now.") {
 		t.Errorf("a cookie is shown as the secret:\n%s", p.text())

@@ -95,8 +95,7 @@ func testFirstRun(t *testing.T) {
 	if lines := strings.TrimSpace(string(s.stdout.Bytes())); strings.Contains(lines, "first run") {
 		t.Errorf("a link is printed although there is an account: %s", lines)
 	}
-	again := s.browser(person)
-	again.signIn(t, again.open(t, "/sign-in"))
+	again := s.signIn(t, person)
 	checkSetUp(t, s, again, person)
 }
 
@@ -199,8 +198,7 @@ func testFirstRunReplicas(t *testing.T) {
 	b.open(t, second.firstRun(t))
 	b.submit(t, "/first-run", firstRunForm(person)).reads(t, http.StatusOK, "Welcome")
 	for name, s := range map[string]*server{"that was there": first, "that came later": third} {
-		beside := s.browser(person)
-		beside.signIn(t, beside.open(t, "/sign-in"))
+		beside := s.signIn(t, person)
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 			text := beside.open(t, "/settings/applications/new").text()
 			if strings.Contains(text, "Tidepool Club") && strings.Contains(text, "See your tides") {

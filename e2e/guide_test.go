@@ -85,9 +85,7 @@ func TestGuide(t *testing.T) {
 		hedy := s.newAccount(t, "Hedy Lamarr")
 		shared, older := s.register(t, registration{}), s.register(t, registration{owner: hedy.email, public: true})
 		newer := s.register(t, registration{owner: hedy.email})
-		b, owner := s.browser(hedy), s.browser(s.ada)
-		b.signIn(t, b.open(t, "/sign-in"))
-		owner.signIn(t, owner.open(t, "/sign-in"))
+		b, owner := s.signIn(t, hedy), s.signIn(t, s.ada)
 		owner.press(t, owner.open(t, "/settings/applications/"+shared.ClientID+"/people"), "Add co-owner", "co-owner", hedy.email)
 		b.open(t, "/docs/tokens").reads(t, http.StatusOK, newer.ClientID+":$CLIENT_SECRET")
 		b.open(t, "/docs/tokens?application="+shared.ClientID).reads(t, http.StatusOK, shared.ClientID+":$CLIENT_SECRET")
@@ -128,8 +126,7 @@ func guideSections(t *testing.T, b *browser) map[string]*page {
 }
 
 func testGuideLinks(t *testing.T, s *server) {
-	b := s.browser(s.ada)
-	b.signIn(t, b.open(t, "/sign-in"))
+	b := s.signIn(t, s.ada)
 	sections := guideSections(t, b)
 	for path, p := range sections {
 		for article := range descendants(p.root, "article") {

@@ -12,20 +12,13 @@ func TestPeopleOfAnApplication(t *testing.T) {
 	s := settle(t, config)
 	grace := s.newAccount(t, "Grace Hopper")
 	settings := func(app application, rest string) string { return "/settings/applications/" + app.ClientID + rest }
-	// in signs a browser in.
-	in := func(t *testing.T, a account) *browser {
-		t.Helper()
-		b := s.browser(a)
-		b.signIn(t, b.open(t, "/sign-in"))
-		return b
-	}
 	add := func(t *testing.T, b *browser, app application, button, role, whom string) *page {
 		t.Helper()
 		return b.press(t, b.open(t, settings(app, "/people")), button, role, whom)
 	}
 	t.Run("whoever has no part in it finds nothing", func(t *testing.T) {
 		t.Parallel()
-		app, stranger := s.register(t, registration{}), in(t, s.newAccount(t, "Mallory"))
+		app, stranger := s.register(t, registration{}), s.signIn(t, s.newAccount(t, "Mallory"))
 		for _, path := range []string{"", "/settings", "/usage", "/errors", "/webhook", "/people", "/try", "/try/callback?code=x&state=y"} {
 			if p := stranger.open(t, settings(app, path)); p.status != http.StatusNotFound {
 				t.Errorf("%q is answered %d", path, p.status)
@@ -43,7 +36,7 @@ func TestPeopleOfAnApplication(t *testing.T) {
 	t.Run("a co-owner manages it, and neither deletes it nor gives it away", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})
-		owner, co := in(t, s.ada), in(t, grace)
+		owner, co := s.signIn(t, s.ada), s.signIn(t, grace)
 		if p := co.open(t, settings(app, "")); p.status != http.StatusNotFound {
 			t.Fatalf("a stranger is answered %d", p.status)
 		}
@@ -79,10 +72,9 @@ func TestPeopleOfAnApplication(t *testing.T) {
 	t.Run("to a stranger it is not there", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})
-		tester, stranger := s.newAccount(t, "Tess Tester"), in(t, grace)
-		tested := in(t, tester)
-		add(t, in(t, s.ada), app, "Add test account", "tester", tester.email).reads(t, http.StatusOK, tester.name)
-		for _, b := range []*browser{stranger, tested} {
+		tester, tested := s.signedIn(t, "Tess Tester")
+		add(t, s.signIn(t, s.ada), app, "Add test account", "tester", tester.email).reads(t, http.StatusOK, tester.name)
+		for _, b := range []*browser{s.signIn(t, grace), tested} {
 			for _, path := range []string{"", "/settings", "/usage", "/errors", "/webhook", "/people", "/try", "/try/callback"} {
 				b.open(t, settings(app, path)).reads(t, http.StatusNotFound, "There is nothing here")
 			}
@@ -102,7 +94,7 @@ func TestPeopleOfAnApplication(t *testing.T) {
 	t.Run("whoever removes a co-owner is told what that one still knows", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})
-		owner := in(t, s.ada)
+		owner := s.signIn(t, s.ada)
 		add(t, owner, app, "Add co-owner", "co-owner", grace.email)
 		p := owner.press(t, add(t, owner, app, "Add test account", "tester", s.newAccount(t, "Tess Tester").email), "Remove")
 		p.reads(t, http.StatusOK, "may still know the secrets: replace them, the webhook's too.")
@@ -112,7 +104,7 @@ func TestPeopleOfAnApplication(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})
 		token := s.clientCredentials(t, app, "").tokens(t)
-		owner, heir := in(t, s.ada), in(t, grace)
+		owner, heir := s.signIn(t, s.ada), s.signIn(t, grace)
 		add(t, owner, app, "Offer application", "heir", grace.email)
 		if p := heir.open(t, settings(app, "")); p.status != http.StatusNotFound {
 			t.Errorf("whom it is only offered to is answered %d", p.status)
@@ -130,7 +122,7 @@ func TestPeopleOfAnApplication(t *testing.T) {
 	t.Run("an offer that was declined or taken back is no more", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})
-		owner, heir := in(t, s.ada), in(t, grace)
+		owner, heir := s.signIn(t, s.ada), s.signIn(t, grace)
 		add(t, owner, app, "Offer application", "heir", grace.email)
 		owner.press(t, owner.open(t, settings(app, "/people")), "Take the offer back")
 		if p := heir.submit(t, settings(app, "/transfer/accept"), nil); p.status != http.StatusNotFound {
@@ -145,7 +137,7 @@ func TestPeopleOfAnApplication(t *testing.T) {
 	t.Run("who cannot have a role is told why", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})
-		owner := in(t, s.ada)
+		owner := s.signIn(t, s.ada)
 		gone := s.newAccount(t, "Gunnar Gone")
 		s.command(t, "", "account", "disable", gone.email)
 		for whom, want := range map[string]string{

@@ -72,8 +72,7 @@ func TestWhatAPersonDoesIsInTheAuditLog(t *testing.T) {
 	b.press(t, b.visit(t, app.request("scope", "events")), "Cancel")
 	b.press(t, b.open(t, "/settings/connections"), "Disconnect "+s.nameOf(t, app))
 	want = append(want, "authorization.approved", "authorization.refused", "authorization.disconnected")
-	other := s.browser(eve)
-	other.signIn(t, other.open(t, "/sign-in"))
+	other := s.signIn(t, eve)
 	b.press(t, b.open(t, "/settings/security"), "Sign out everywhere else")
 	b.press(t, b.open(t, "/settings"), "Sign out")
 	want = append(want, "session.signed_in", "session.others_ended", "session.ended")
@@ -131,8 +130,7 @@ func TestWhatSomebodyMisusesIsInTheAuditLog(t *testing.T) {
 	want = append(want, "an old refresh token was used")
 	dora := s.newAccount(t, "Dora Disabled")
 	s.command(t, "", "account", "disable", dora.email)
-	b := s.browser(dora)
-	b.signIn(t, b.open(t, "/sign-in"))
+	s.signIn(t, dora)
 	want = append(want, "session.sign_in_failed")
 	var got []string
 	eventually(t, "the log tells of five misuses", func() bool {
@@ -178,8 +176,7 @@ func TestWhatAPersonSendsIsCounted(t *testing.T) {
 	b.open(t, "/settings/profile").reads(t, http.StatusOK, "Flora "+strconv.Itoa(sent-1))
 	b.press(t, asked, "Cancel").reads(t, http.StatusTooManyRequests, "Nothing was changed.")
 	// Whoever did that with a copied cookie does not keep the person from ending it.
-	another := s.browser(person)
-	another.signIn(t, another.open(t, "/sign-in"))
+	another := s.signIn(t, person)
 	another.press(t, another.open(t, "/settings/security"), "Sign out everywhere else").reads(t, http.StatusOK, "Signed out everywhere else.")
 	if !b.open(t, "/settings/profile").offers("Sign in") {
 		t.Error("the other session goes on")

@@ -41,9 +41,15 @@ func (s *server) newAccount(t *testing.T, name string, flags ...string) account 
 func (s *server) signedIn(t *testing.T, name string, flags ...string) (account, *browser) {
 	t.Helper()
 	a := s.newAccount(t, name, flags...)
-	b := s.browser(a)
+	return a, s.signIn(t, a)
+}
+
+// signIn opens a browser in which a person has signed in, or tried to.
+func (s *server) signIn(t *testing.T, person account) *browser {
+	t.Helper()
+	b := s.browser(person)
 	b.signIn(t, b.open(t, "/sign-in"))
-	return a, b
+	return b
 }
 
 // registration is what an application is created with; the zero value is a confidential one of

@@ -11,8 +11,7 @@ func TestReview(t *testing.T) {
 	t.Parallel()
 	s := start(t, config+"review: required\n")
 	s.ada = s.newAccount(t, "Ada Lovelace", "--admin")
-	s.session = s.browser(s.ada)
-	s.session.signIn(t, s.session.open(t, "/sign-in"))
+	s.session = s.signIn(t, s.ada)
 	t.Run("an application is its owner's until it is verified", func(t *testing.T) { t.Parallel(); testDraft(t, s) })
 	t.Run("a co-owner submits it and asks for scopes", func(t *testing.T) { t.Parallel(); testCoOwnerAsks(t, s) })
 	t.Run("a developer asks for a scope", func(t *testing.T) { t.Parallel(); testScopeRequest(t, s) })
@@ -83,10 +82,8 @@ func testDraft(t *testing.T, s *server) {
 
 func testCoOwnerAsks(t *testing.T, s *server) {
 	owner, app := s.developer(t)
-	cora := s.newAccount(t, "Cora Coowner")
+	cora, b := s.signedIn(t, "Cora Coowner")
 	owner.press(t, owner.open(t, app.path()+"/people"), "Add co-owner", "co-owner", cora.email).reads(t, http.StatusOK, cora.name)
-	b := s.browser(cora)
-	b.signIn(t, b.open(t, "/sign-in"))
 	b.press(t, b.open(t, app.path()), "Submit for review").reads(t, http.StatusOK, "Submitted. An administrator will look at the application.")
 	if p := b.open(t, app.path()+"/settings"); !p.offers("Ask for these scopes") {
 		t.Errorf("nothing can be asked for:\n%s", p.text())

@@ -10,10 +10,7 @@ import (
 func (s *server) offered(t *testing.T, heir account) (app application, owner, to *browser) {
 	t.Helper()
 	app = s.register(t, registration{})
-	owner, to = s.browser(s.ada), s.browser(heir)
-	for _, b := range []*browser{owner, to} {
-		b.signIn(t, b.open(t, "/sign-in"))
-	}
+	owner, to = s.signIn(t, s.ada), s.signIn(t, heir)
 	path := "/settings/applications/" + app.ClientID
 	owner.press(t, owner.open(t, path+"/people"), "Offer application", "heir", heir.email).reads(t, http.StatusOK, heir.name)
 	return app, owner, to
@@ -26,8 +23,7 @@ func TestATransferGivesNobodyTheNewOwnersAccount(t *testing.T) {
 	app, owner, heir := s.offered(t, grace)
 	path := "/settings/applications/" + app.ClientID
 	owner.press(t, owner.open(t, path+"/people"), "Add co-owner", "co-owner", mallory.email).reads(t, http.StatusOK, mallory.name)
-	co := s.browser(mallory)
-	co.signIn(t, co.open(t, "/sign-in"))
+	co := s.signIn(t, mallory)
 	co.open(t, path).reads(t, http.StatusOK)
 	refresh := s.grant(t, app).Refresh
 
@@ -61,8 +57,7 @@ func TestWhoHasAnAccountCannotBeFoundOutByTrying(t *testing.T) {
 	t.Parallel()
 	s := settle(t, strings.Replace(config, "exempt: [127.0.0.0/8]", "exempt: []", 1))
 	app := s.register(t, registration{})
-	b := s.browser(s.ada)
-	b.signIn(t, b.open(t, "/sign-in"))
+	b := s.signIn(t, s.ada)
 	for range 40 {
 		p := b.submit(t, "/settings/applications/"+app.ClientID+"/people/add", map[string][]string{"role": {"tester"}, "tester": {"nobody@people.example"}})
 		if p.status == http.StatusTooManyRequests {
@@ -78,8 +73,7 @@ func TestAnApplicationIsVerifiedAsItWasSeen(t *testing.T) {
 	s := settle(t, config)
 	app := s.register(t, registration{})
 	s.command(t, "", "account", "promote", s.ada.email)
-	b := s.browser(s.ada)
-	b.signIn(t, b.open(t, "/sign-in"))
+	b := s.signIn(t, s.ada)
 	seen := b.open(t, "/admin/applications/"+app.ClientID)
 	s.command(t, "", "application", "update", app.ClientID, "--name", "Another Bank")
 	b.press(t, seen, "Verify application").reads(t, http.StatusConflict, "another than the one you looked at", "Another Bank")

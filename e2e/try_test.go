@@ -59,10 +59,8 @@ func (p *page) given(t *testing.T) tokens {
 }
 
 func testTrial(t *testing.T, s *server, public bool) {
-	person := s.newAccount(t, "Tess Trial")
+	person, b := s.signedIn(t, "Tess Trial")
 	app := s.register(t, registration{owner: person.email, public: public})
-	b := s.browser(person)
-	b.signIn(t, b.open(t, "/sign-in"))
 	p := b.visit(t, b.begin(t, app))
 	p.reads(t, http.StatusOK, "wants to use your account", "You will return to "+strings.TrimPrefix(s.url, "http://"))
 	p = b.press(t, p, "Allow")
@@ -132,8 +130,7 @@ func testTrialSignIn(t *testing.T, s *server) {
 	// The other has approved the application before, so he would not be asked.
 	s.browser(other).authorize(t, app.request())
 	for _, prompt := range []string{"", "login"} {
-		b := s.browser(owner)
-		b.signIn(t, b.open(t, "/sign-in"))
+		b := s.signIn(t, owner)
 		q := b.begin(t, app)
 		q.Set("prompt", prompt)
 		p := b.visit(t, q)
@@ -143,8 +140,7 @@ func testTrialSignIn(t *testing.T, s *server) {
 		b.person = other
 		b.signIn(t, p).checkErrorPage(t)
 	}
-	b := s.browser(owner)
-	b.signIn(t, b.open(t, "/sign-in"))
+	b := s.signIn(t, owner)
 	q := b.begin(t, app)
 	q.Set("prompt", "login consent")
 	p := b.signIn(t, b.visit(t, q))
@@ -157,9 +153,7 @@ func testTrialSignIn(t *testing.T, s *server) {
 func testTrialState(t *testing.T, s *server) {
 	owner := s.newAccount(t, "Stan State")
 	app, second := s.register(t, registration{owner: owner.email}), s.register(t, registration{owner: owner.email})
-	b, elsewhere := s.browser(owner), s.browser(owner)
-	b.signIn(t, b.open(t, "/sign-in"))
-	elsewhere.signIn(t, elsewhere.open(t, "/sign-in"))
+	b, elsewhere := s.signIn(t, owner), s.signIn(t, owner)
 	q := b.begin(t, app)
 	state := q.Get("state")
 	for name, p := range map[string]*page{
@@ -183,8 +177,7 @@ func testTrialState(t *testing.T, s *server) {
 func testTrialReach(t *testing.T, s *server) {
 	owner, person := s.newAccount(t, "Rhea Reach"), s.newAccount(t, "Paul Person")
 	app := s.register(t, registration{owner: owner.email})
-	b := s.browser(owner)
-	b.signIn(t, b.open(t, "/sign-in"))
+	b := s.signIn(t, owner)
 	// Of somebody else, and of the owner at the registered redirect URL.
 	for _, whose := range []account{person, owner} {
 		code := s.browser(whose).authorize(t, app.request()).Query().Get("code")

@@ -63,8 +63,7 @@ func impatientServer(t *testing.T, place ...string) *server {
 	s := newServer(t, place...)
 	s.serve(t, impatient)
 	s.ada = s.newAccount(t, "Ada Lovelace")
-	s.session = s.browser(s.ada)
-	s.session.signIn(t, s.session.open(t, "/sign-in"))
+	s.session = s.signIn(t, s.ada)
 	return s
 }
 
