@@ -16,23 +16,6 @@ func TestPeopleOfAnApplication(t *testing.T) {
 		t.Helper()
 		return b.press(t, b.open(t, settings(app, "/people")), button, role, whom)
 	}
-	t.Run("whoever has no part in it finds nothing", func(t *testing.T) {
-		t.Parallel()
-		app, stranger := s.register(t, registration{}), s.signIn(t, s.newAccount(t, "Mallory"))
-		for _, path := range []string{"", "/settings", "/usage", "/errors", "/webhook", "/people", "/try", "/try/callback?code=x&state=y"} {
-			if p := stranger.open(t, settings(app, path)); p.status != http.StatusNotFound {
-				t.Errorf("%q is answered %d", path, p.status)
-			}
-		}
-		everything := url.Values{"role": {"tester"}, "tester": {grace.email}, "scope": {"community"}, "access_token": {"x"}}
-		for _, path := range []string{"/secret", "/secret/end", "/settings", "/logo", "/logo/remove", "/delete", "/people/add", "/people/remove", "/people/leave",
-			"/transfer/accept", "/transfer/decline", "/submit", "/scopes", "/webhook", "/webhook/test", "/webhook/secret", "/webhook/delete",
-			"/try/exchange", "/try/call", "/try/refresh", "/try/revoke"} {
-			if p := stranger.submit(t, settings(app, path), everything); p.status != http.StatusNotFound {
-				t.Errorf("%q takes a form with %d", path, p.status)
-			}
-		}
-	})
 	t.Run("a co-owner manages it, and neither deletes it nor gives it away", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})
