@@ -126,7 +126,7 @@ func testSuspension(t *testing.T, s *server) {
 	s.session.submit(t, path+"/suspend", url.Values{"reason": {"It sent\r\nspam."}}).
 		reads(t, http.StatusOK, "The application is suspended.", "Suspended: It sent spam.", "application.suspended")
 	checkStopped(t, s, app, got, code)
-	s.session.open(t, "/settings/applications/"+app.ClientID).reads(t, http.StatusOK, "This application is suspended", "It sent spam.")
+	s.session.open(t, app.path()).reads(t, http.StatusOK, "This application is suspended", "It sent spam.")
 	s.session.press(t, s.session.open(t, path), "Resume application").reads(t, http.StatusOK, "The application is resumed.")
 	s.checkAlive(t, got.Access)
 	s.session.press(t, s.session.open(t, path), "Verify application").reads(t, http.StatusOK, "The application is verified.", "Verified on")
@@ -284,7 +284,7 @@ func testWrongFilter(t *testing.T, s *server) {
 
 func testLook(t *testing.T, s *server) {
 	app := s.register(t, registration{resourceServer: true})
-	s.session.send(t, "/settings/applications/"+app.ClientID+"/logo", "logo", dotted(t, color.NRGBA{G: 200, A: 255}, 0))
+	s.session.send(t, app.path()+"/logo", "logo", dotted(t, color.NRGBA{G: 200, A: 255}, 0))
 	shown, _ := s.found(t, "applications", app.ClientID, s.nameOf(t, app))
 	shown.reads(t, http.StatusOK, "Confidential, resource server")
 	for img := range descendants(shown.root, "img") {

@@ -160,7 +160,7 @@ func testSubmission(t *testing.T, c *chromium, _ *server) {
 	b.shoot(t, "draft-phone", 360, "dark")
 	d := c.profile(t, s.url)
 	d.signIn(t, s, dora)
-	d.open(t, s.url+"/settings/applications/"+app.ClientID+"/settings")
+	d.open(t, s.url+app.path()+"/settings")
 	if status := d.press(t, "Ask for these scopes"); status != http.StatusUnprocessableEntity {
 		t.Errorf("to ask for nothing is answered %d", status)
 	}

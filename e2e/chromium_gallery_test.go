@@ -143,8 +143,8 @@ func (g *gallery) administrate(t *testing.T) {
 	g.application(t, g.lea, "Free Coins", "profile", "messages")
 	g.command(t, "", "application", "create", "--owner", g.jonas.email, "--name", "Tide Table", "--public", "--redirect-uri", "https://tide-table.example/back", "--scope", "profile")
 	mara := g.signedIn(t, g.mara, "192.0.2.61", firefox)
-	mara.send(t, "/settings/applications/"+g.atlas.ClientID+"/logo", "logo", emblem(t, color.NRGBA{14, 116, 110, 255}, 2))
-	mara.send(t, "/settings/applications/"+g.pilot.ClientID+"/logo", "logo", emblem(t, color.NRGBA{178, 84, 40, 255}, 1))
+	mara.send(t, g.atlas.path()+"/logo", "logo", emblem(t, color.NRGBA{14, 116, 110, 255}, 2))
+	mara.send(t, g.pilot.path()+"/logo", "logo", emblem(t, color.NRGBA{178, 84, 40, 255}, 1))
 	ida := g.signedIn(t, g.ida, "198.51.100.7", firefox)
 	for _, name := range []string{"Seaweed Atlas", "Harbour Pilot"} {
 		ida.press(t, g.applicationPage(t, ida, name), "Verify application")
@@ -223,17 +223,17 @@ func (g *gallery) asDeveloper(t *testing.T) {
 	l := newListener(t)
 	b.fill(t, "URL", l.url)
 	b.press(t, "Create webhook")
-	l.secret = g.webhookSecret(t, g.signedIn(t, g.mara, "192.0.2.61", firefox).open(t, webhookPage(g.atlas)))
+	l.secret = g.webhookSecret(t, g.signedIn(t, g.mara, "192.0.2.61", firefox).open(t, g.atlas.path()+"/webhook"))
 	b.press(t, "Send a test event")
 	l.next(t, "webhook.test")
 	l.failures.Store(1)
 	g.session.press(t, g.session.open(t, "/settings/connections"), "Disconnect Seaweed Atlas")
 	eventually(t, "a delivery failed", func() bool {
-		b.open(t, g.url+webhookPage(g.atlas))
+		b.open(t, g.url+g.atlas.path()+"/webhook")
 		return strings.Contains(b.text(t), "503")
 	})
 	g.beElsewhere(t, l)
-	b.open(t, g.url+webhookPage(g.atlas))
+	b.open(t, g.url+g.atlas.path()+"/webhook")
 	b.shows(t, "webhook", desk, "light")
 }
 

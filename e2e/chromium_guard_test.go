@@ -161,11 +161,11 @@ func testOtherSites(t *testing.T, c *chromium, s *server) {
 		t.Fatalf("a page that may be framed is not: the frame shows %s", shown)
 	}
 	for name, l := range map[string]*landing{"another port": near, "another host": far} {
-		for _, path := range []string{"/sign-in", "/settings/applications/" + app.ClientID, "/auth/authorize?" + app.request().Encode()} {
+		for _, path := range []string{"/sign-in", app.path(), "/auth/authorize?" + app.request().Encode()} {
 			checkUnframed(t, b, l, name, s.url+path)
 		}
 		for _, action := range []string{
-			"/settings/applications/" + app.ClientID + "/delete", "/settings/applications/" + app.ClientID + "/secret",
+			app.path() + "/delete", app.path() + "/secret",
 			"/sign-out", "/sign-in", "/settings/security/sessions/end-others", "/auth/authorize?" + app.request().Encode(),
 		} {
 			l.show("/form", fmt.Sprintf(`<h1>Form</h1><form method="post" action="%s">

@@ -41,9 +41,9 @@ func testTour(t *testing.T, c *chromium, s *server) {
 	s.clientCredentials(t, app, unbroken)
 	s.browser(person).visit(t, app.request("redirect_uri", app.redirect+"/")).checkErrorPage(t)
 	for _, path := range []string{
-		usagePath(app), usagePath(app) + "?days=90", errorsPath(app),
-		"/settings/applications", "/settings/applications/new", "/settings/applications/" + app.ClientID,
-		"/settings/applications/" + app.ClientID + "/settings", "/settings/connections", "/settings/profile", "/settings/security",
+		app.path() + "/usage", app.path() + "/usage?days=90", app.path() + "/errors",
+		"/settings/applications", "/settings/applications/new", app.path(),
+		app.path() + "/settings", "/settings/connections", "/settings/profile", "/settings/security",
 	} {
 		if status := b.open(t, s.url+path); status != http.StatusOK {
 			t.Errorf("%s is answered %d", path, status)
@@ -134,7 +134,7 @@ func insiders(t *testing.T, b *tab, s *server, person account, app application) 
 	b.press(t, "Create application")
 	b.reads(t, "Choose at least one scope.")
 	b.begins(t, "fieldset[aria-describedby=scope-problem]")
-	b.open(t, s.url+"/settings/applications/"+app.ClientID)
+	b.open(t, s.url+app.path())
 	b.unfold(t, "Replace the secret")
 	b.measure(t)
 	b.press(t, "Replace secret")
@@ -154,7 +154,7 @@ func insiders(t *testing.T, b *tab, s *server, person account, app application) 
 	b.fill(t, "Present password", "x", "New password", "x")
 	b.press(t, "Change password")
 	b.reads(t, "This is not your password.")
-	b.open(t, s.url+"/settings/applications/"+app.ClientID+"/settings")
+	b.open(t, s.url+app.path()+"/settings")
 	b.unfold(t, "Delete this application")
 	b.press(t, "Delete application")
 	b.reads(t, "The application is deleted.")

@@ -91,7 +91,7 @@ func testDeveloperWithoutScripts(t *testing.T, c *chromium, s *server) {
 	s.redeem(t, app, l.arrived(t).Get("code")).tokens(t)
 	s.clientCredentials(t, app, "nonsense").checkRefused(t, "invalid_scope")
 
-	b.sure(t, s.url+"/settings/applications/"+app.ClientID)
+	b.sure(t, s.url+app.path())
 	b.unfold(t, "Replace the secret")
 	b.press(t, "Replace secret")
 	b.press(t, "End the old secret now")

@@ -13,12 +13,10 @@ import (
 	"github.com/latchkey/latchkey/e2e/postgres"
 )
 
-func errorsPath(app application) string { return "/settings/applications/" + app.ClientID + "/errors" }
-
 // errorLog reads what the page tells of refused requests, the newest first.
 func (s *server) errorLog(t *testing.T, app application, query string) []string {
 	t.Helper()
-	p := s.session.open(t, errorsPath(app)+query)
+	p := s.session.open(t, app.path()+"/errors"+query)
 	if p.status != http.StatusOK {
 		t.Fatalf("the page about the errors is answered %d:\n%s", p.status, p.text())
 	}
@@ -187,7 +185,7 @@ func testRequestsExplained(t *testing.T, s *server) {
 	s.command(t, "", "application", "suspend", app.ClientID)
 	s.session.visit(t, app.request()).checkErrorPage(t)
 	checkTold(t, "suspended", s.errorLog(t, app, ""), "The application is suspended. Ask those who run this platform.")
-	german := s.session.german(t, errorsPath(app))
+	german := s.session.german(t, app.path()+"/errors")
 	if !strings.Contains(german, "beginnt mit http statt https") || !strings.Contains(german, "Fragen Sie die Betreiber") {
 		t.Errorf("in German it is told:\n%s", german)
 	}
@@ -232,7 +230,7 @@ func testPages(t *testing.T, s *server) {
 	// The test may cross the end of a minute.
 	all, more := 0, 0
 	for path := ""; ; {
-		p := s.session.open(t, errorsPath(app)+path)
+		p := s.session.open(t, app.path()+"/errors"+path)
 		for item := range descendants(p.root, "li") {
 			all++
 			if before, _, ok := strings.Cut(words(item), " more within the same minute"); ok {

@@ -86,7 +86,7 @@ func TestGuide(t *testing.T) {
 		shared, older := s.register(t, registration{}), s.register(t, registration{owner: hedy.email, public: true})
 		newer := s.register(t, registration{owner: hedy.email})
 		b, owner := s.signIn(t, hedy), s.signIn(t, s.ada)
-		owner.press(t, owner.open(t, "/settings/applications/"+shared.ClientID+"/people"), "Add co-owner", "co-owner", hedy.email)
+		owner.press(t, owner.open(t, shared.path()+"/people"), "Add co-owner", "co-owner", hedy.email)
 		b.open(t, "/docs/tokens").reads(t, http.StatusOK, newer.ClientID+":$CLIENT_SECRET")
 		b.open(t, "/docs/tokens?application="+shared.ClientID).reads(t, http.StatusOK, shared.ClientID+":$CLIENT_SECRET")
 		b.open(t, "/docs/tokens?application="+older.ClientID).reads(t, http.StatusOK, "-d client_id="+older.ClientID, "Yours is public: this is refused.")

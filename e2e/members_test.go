@@ -11,23 +11,22 @@ func TestPeopleOfAnApplication(t *testing.T) {
 	t.Parallel()
 	s := settle(t, config)
 	grace := s.newAccount(t, "Grace Hopper")
-	settings := func(app application, rest string) string { return "/settings/applications/" + app.ClientID + rest }
 	add := func(t *testing.T, b *browser, app application, button, role, whom string) *page {
 		t.Helper()
-		return b.press(t, b.open(t, settings(app, "/people")), button, role, whom)
+		return b.press(t, b.open(t, app.path()+"/people"), button, role, whom)
 	}
 	t.Run("a co-owner manages it, and neither deletes it nor gives it away", func(t *testing.T) {
 		t.Parallel()
 		app := s.register(t, registration{})
 		owner, co := s.signIn(t, s.ada), s.signIn(t, grace)
-		if p := co.open(t, settings(app, "")); p.status != http.StatusNotFound {
+		if p := co.open(t, app.path()); p.status != http.StatusNotFound {
 			t.Fatalf("a stranger is answered %d", p.status)
 		}
 		if p := add(t, owner, app, "Add co-owner", "co-owner", grace.email); p.status != http.StatusOK || !strings.Contains(p.text(), "Grace Hopper") {
 			t.Fatalf("%d %s", p.status, p.text())
 		}
 		for _, path := range []string{"", "/settings", "/usage", "/errors", "/webhook", "/people", "/try"} {
-			p := co.open(t, settings(app, path))
+			p := co.open(t, app.path()+path)
 			if p.status != http.StatusOK {
 				t.Errorf("%q is answered %d", path, p.status)
 			}
@@ -41,14 +40,14 @@ func TestPeopleOfAnApplication(t *testing.T) {
 			"/delete": nil, "/people/add": {"role": {"heir"}, "heir": {grace.email}}, "/people/remove": {"role": {"co-owner"}, "account": {"x"}},
 			"/transfer/accept": nil,
 		} {
-			if p := co.submit(t, settings(app, path), values); p.status != http.StatusNotFound {
+			if p := co.submit(t, app.path()+path, values); p.status != http.StatusNotFound {
 				t.Errorf("%s is answered %d", path, p.status)
 			}
 		}
-		if p := co.press(t, co.open(t, settings(app, "/people")), "Leave"); !strings.Contains(p.text(), "You have no part") {
+		if p := co.press(t, co.open(t, app.path()+"/people"), "Leave"); !strings.Contains(p.text(), "You have no part") {
 			t.Errorf("the page reads:\n%s", p.text())
 		}
-		if p := co.open(t, settings(app, "")); p.status != http.StatusNotFound {
+		if p := co.open(t, app.path()); p.status != http.StatusNotFound {
 			t.Errorf("who left is answered %d", p.status)
 		}
 	})
@@ -59,7 +58,7 @@ func TestPeopleOfAnApplication(t *testing.T) {
 		add(t, s.signIn(t, s.ada), app, "Add test account", "tester", tester.email).reads(t, http.StatusOK, tester.name)
 		for _, b := range []*browser{s.signIn(t, grace), tested} {
 			for _, path := range []string{"", "/settings", "/usage", "/errors", "/webhook", "/people", "/try", "/try/callback"} {
-				b.open(t, settings(app, path)).reads(t, http.StatusNotFound, "There is nothing here")
+				b.open(t, app.path()+path).reads(t, http.StatusNotFound, "There is nothing here")
 			}
 			for path, values := range map[string]url.Values{
 				"/secret": nil, "/secret/end": nil, "/settings": app.settings("name", "Taken"), "/logo": nil, "/logo/remove": nil, "/delete": nil,
@@ -69,7 +68,7 @@ func TestPeopleOfAnApplication(t *testing.T) {
 				"/webhook": {"url": {"https://client.example"}}, "/webhook/test": nil, "/webhook/secret": nil, "/webhook/delete": nil,
 				"/webhook/deliveries/00000000-0000-0000-0000-000000000000": nil,
 			} {
-				b.submit(t, settings(app, path), values).reads(t, http.StatusNotFound, "There is nothing here")
+				b.submit(t, app.path()+path, values).reads(t, http.StatusNotFound, "There is nothing here")
 			}
 		}
 		s.clientCredentials(t, app, "").tokens(t)
@@ -89,14 +88,14 @@ func TestPeopleOfAnApplication(t *testing.T) {
 		token := s.clientCredentials(t, app, "").tokens(t)
 		owner, heir := s.signIn(t, s.ada), s.signIn(t, grace)
 		add(t, owner, app, "Offer application", "heir", grace.email)
-		if p := heir.open(t, settings(app, "")); p.status != http.StatusNotFound {
+		if p := heir.open(t, app.path()); p.status != http.StatusNotFound {
 			t.Errorf("whom it is only offered to is answered %d", p.status)
 		}
 		s.me(t, token.Access).checkStatus(t, http.StatusOK)
 		if p := heir.press(t, heir.open(t, "/settings/applications"), "Accept"); p.status != http.StatusOK || !strings.Contains(p.text(), "The application is yours now.") {
 			t.Fatalf("%d %s", p.status, p.text())
 		}
-		if p := owner.open(t, settings(app, "")); p.status != http.StatusNotFound {
+		if p := owner.open(t, app.path()); p.status != http.StatusNotFound {
 			t.Errorf("the owner before is answered %d", p.status)
 		}
 		s.me(t, token.Access).checkStatus(t, http.StatusUnauthorized)
@@ -107,13 +106,13 @@ func TestPeopleOfAnApplication(t *testing.T) {
 		app := s.register(t, registration{})
 		owner, heir := s.signIn(t, s.ada), s.signIn(t, grace)
 		add(t, owner, app, "Offer application", "heir", grace.email)
-		owner.press(t, owner.open(t, settings(app, "/people")), "Take the offer back")
-		if p := heir.submit(t, settings(app, "/transfer/accept"), nil); p.status != http.StatusNotFound {
+		owner.press(t, owner.open(t, app.path()+"/people"), "Take the offer back")
+		if p := heir.submit(t, app.path()+"/transfer/accept", nil); p.status != http.StatusNotFound {
 			t.Errorf("an offer that was taken back is answered %d", p.status)
 		}
 		add(t, owner, app, "Offer application", "heir", grace.email)
-		heir.submit(t, settings(app, "/transfer/decline"), nil)
-		if p := heir.submit(t, settings(app, "/transfer/accept"), nil); p.status != http.StatusNotFound {
+		heir.submit(t, app.path()+"/transfer/decline", nil)
+		if p := heir.submit(t, app.path()+"/transfer/accept", nil); p.status != http.StatusNotFound {
 			t.Errorf("an offer that was declined is answered %d", p.status)
 		}
 	})
@@ -131,11 +130,11 @@ func TestPeopleOfAnApplication(t *testing.T) {
 			}
 		}
 		for _, role := range []string{"", "owner", "administrator"} {
-			owner.submit(t, settings(app, "/people/add"), url.Values{"role": {role}, role: {grace.email}}).reads(t, http.StatusNotFound)
+			owner.submit(t, app.path()+"/people/add", url.Values{"role": {role}, role: {grace.email}}).reads(t, http.StatusNotFound)
 		}
 		// On a page from before the offer.
 		add(t, owner, app, "Offer application", "heir", s.newAccount(t, "Hera Heir").email)
-		owner.submit(t, settings(app, "/people/add"), url.Values{"role": {"heir"}, "heir": {"nobody"}}).
+		owner.submit(t, app.path()+"/people/add", url.Values{"role": {"heir"}, "heir": {"nobody"}}).
 			reads(t, http.StatusUnprocessableEntity, "There is no account", "Take the offer back")
 	})
 }

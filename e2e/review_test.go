@@ -31,11 +31,11 @@ func (s *server) developer(t *testing.T) (*browser, application) {
 func testDraft(t *testing.T, s *server) {
 	b, app := s.developer(t)
 	name := s.nameOf(t, app)
-	settings := "/settings/applications/" + app.ClientID
+	settings := app.path()
 	b.open(t, settings).reads(t, http.StatusOK, "Only you, co-owners and test accounts can authorize this application.")
 	checkDraft(t, s, app, name)
 	// Whether the person is shown it or not.
-	if n := strings.Count(b.open(t, errorsPath(app)).text(), "Name the account among the test accounts"); n != 2 {
+	if n := strings.Count(b.open(t, app.path()+"/errors").text(), "Name the account among the test accounts"); n != 2 {
 		t.Errorf("%d refused requests are told, want 2", n)
 	}
 
@@ -117,7 +117,7 @@ func checkDraft(t *testing.T, s *server, app application, name string) {
 
 func testScopeRequest(t *testing.T, s *server) {
 	b, app := s.developer(t)
-	settings := "/settings/applications/" + app.ClientID
+	settings := app.path()
 	for _, values := range []url.Values{nil, {"scope": {"profile"}}, {"scope": {"\""}}} {
 		b.submit(t, settings+"/scopes", values).reads(t, http.StatusUnprocessableEntity, "Choose at least one scope.", "Ask for these scopes")
 	}

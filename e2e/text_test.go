@@ -88,7 +88,7 @@ type filledForm struct {
 
 // formsWith are forms of all pages, each with the text in one of their fields.
 func formsWith(s *server, app application, in string) []filledForm {
-	own, administered := "/settings/applications/"+app.ClientID, "/admin/applications/"+app.ClientID
+	own, administered := app.path(), "/admin/applications/"+app.ClientID
 	edited := func(name, value string) filledForm {
 		values := url.Values{"name": {"X"}, "redirect_uris": {app.redirect}, "scope": {"profile"}}
 		values.Set(name, value)
@@ -118,7 +118,7 @@ func formsWith(s *server, app application, in string) []filledForm {
 
 // pathsWith are pages that the text is asked of.
 func pathsWith(app application, in string) []string {
-	own, hidden := "/settings/applications/"+app.ClientID, url.QueryEscape(in)
+	own, hidden := app.path(), url.QueryEscape(in)
 	return []string{
 		"/settings/applications?q=" + hidden, own + "/errors?code=" + hidden, own + "/usage?days=" + hidden, "/docs?q=" + hidden, "/docs/start?application=" + hidden,
 		"/settings/applications/" + url.PathEscape(in), "/pictures/" + url.PathEscape(in), "/settings/applications/check-redirect-uri?uri=" + hidden,

@@ -11,7 +11,7 @@ func (s *server) offered(t *testing.T, heir account) (app application, owner, to
 	t.Helper()
 	app = s.register(t, registration{})
 	owner, to = s.signIn(t, s.ada), s.signIn(t, heir)
-	path := "/settings/applications/" + app.ClientID
+	path := app.path()
 	owner.press(t, owner.open(t, path+"/people"), "Offer application", "heir", heir.email).reads(t, http.StatusOK, heir.name)
 	return app, owner, to
 }
@@ -21,7 +21,7 @@ func TestATransferGivesNobodyTheNewOwnersAccount(t *testing.T) {
 	s := settle(t, config)
 	grace, mallory := s.newAccount(t, "Grace Hopper"), s.newAccount(t, "Mallory Co-owner")
 	app, owner, heir := s.offered(t, grace)
-	path := "/settings/applications/" + app.ClientID
+	path := app.path()
 	owner.press(t, owner.open(t, path+"/people"), "Add co-owner", "co-owner", mallory.email).reads(t, http.StatusOK, mallory.name)
 	co := s.signIn(t, mallory)
 	co.open(t, path).reads(t, http.StatusOK)
@@ -47,7 +47,7 @@ func TestADisabledOwnerGivesNothingAway(t *testing.T) {
 	grace := s.newAccount(t, "Grace Hopper")
 	app, _, heir := s.offered(t, grace)
 	s.command(t, "", "account", "disable", s.ada.email)
-	if p := heir.submit(t, "/settings/applications/"+app.ClientID+"/transfer/accept", nil); p.status != http.StatusNotFound {
+	if p := heir.submit(t, app.path()+"/transfer/accept", nil); p.status != http.StatusNotFound {
 		t.Errorf("the offer of a disabled account is answered %d", p.status)
 	}
 	s.clientCredentials(t, app, "").checkRefusedWith(t, http.StatusUnauthorized, "invalid_client")
@@ -59,7 +59,7 @@ func TestWhoHasAnAccountCannotBeFoundOutByTrying(t *testing.T) {
 	app := s.register(t, registration{})
 	b := s.signIn(t, s.ada)
 	for range 40 {
-		p := b.submit(t, "/settings/applications/"+app.ClientID+"/people/add", map[string][]string{"role": {"tester"}, "tester": {"nobody@people.example"}})
+		p := b.submit(t, app.path()+"/people/add", map[string][]string{"role": {"tester"}, "tester": {"nobody@people.example"}})
 		if p.status == http.StatusTooManyRequests {
 			return
 		}

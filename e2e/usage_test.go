@@ -35,7 +35,7 @@ func TestUsage(t *testing.T) {
 // usage reads the figures of the page by their names.
 func (s *server) usage(t *testing.T, app application, days string) map[string]string {
 	t.Helper()
-	p := s.session.open(t, usagePath(app)+"?days="+days)
+	p := s.session.open(t, app.path()+"/usage?days="+days)
 	if p.status != http.StatusOK {
 		t.Fatalf("the page about the usage is answered %d:\n%s", p.status, p.text())
 	}
@@ -53,8 +53,6 @@ func (s *server) usage(t *testing.T, app application, days string) map[string]st
 	}
 	return figures
 }
-
-func usagePath(app application) string { return "/settings/applications/" + app.ClientID + "/usage" }
 
 func checkFigures(t *testing.T, got map[string]string, calls, accounts, issued, refreshed, errors string) {
 	t.Helper()

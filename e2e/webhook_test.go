@@ -67,10 +67,6 @@ func impatientServer(t *testing.T, place ...string) *server {
 	return s
 }
 
-func webhookPage(app application) string {
-	return "/settings/applications/" + app.ClientID + "/webhook"
-}
-
 // submitEvents submits the form of a webhook with these events ticked.
 func (b *browser) submitEvents(t *testing.T, p *page, button, address string, events ...string) *page {
 	t.Helper()
@@ -91,7 +87,7 @@ func everyEvent() []string {
 func (s *server) hook(t *testing.T, app application) *listener {
 	t.Helper()
 	l := newListener(t)
-	p := s.session.submitEvents(t, s.session.open(t, webhookPage(app)), "Create webhook", l.url, everyEvent()...)
+	p := s.session.submitEvents(t, s.session.open(t, app.path()+"/webhook"), "Create webhook", l.url, everyEvent()...)
 	if p.status != http.StatusOK || !strings.Contains(p.text(), "Saved.") {
 		t.Fatalf("%d: %s", p.status, p.text())
 	}
@@ -159,7 +155,7 @@ func testDisconnectionIsTold(t *testing.T, s *server) {
 		t.Errorf("%d requests; want 3", l.requests.Load())
 	}
 	eventually(t, "the log shows it", func() bool {
-		text := s.session.open(t, webhookPage(app)).text()
+		text := s.session.open(t, app.path()+"/webhook").text()
 		return strings.Contains(text, "delivered") && strings.Contains(text, "3 attempts") && strings.Contains(text, n.id)
 	})
 	l.silent(t)
@@ -211,7 +207,7 @@ func testOtherEnds(t *testing.T, s *server) {
 func testDeveloper(t *testing.T, s *server) {
 	app := s.register(t, registration{})
 	l := s.hook(t, app)
-	p := s.session.press(t, s.session.open(t, webhookPage(app)), "Send a test event")
+	p := s.session.press(t, s.session.open(t, app.path()+"/webhook"), "Send a test event")
 	n := l.next(t, "webhook.test")
 	if !strings.Contains(p.text(), "Sent.") || !strings.Contains(p.text(), "delivered") || !strings.Contains(p.text(), n.id) {
 		t.Errorf("after a test: %s", p.text())
@@ -254,14 +250,14 @@ func testTalkative(t *testing.T, s *server) {
 	}))
 	t.Cleanup(receiver.Close)
 	app := s.register(t, registration{})
-	p := s.session.submitEvents(t, s.session.open(t, webhookPage(app)), "Create webhook", receiver.URL, everyEvent()...)
+	p := s.session.submitEvents(t, s.session.open(t, app.path()+"/webhook"), "Create webhook", receiver.URL, everyEvent()...)
 	s.session.press(t, p, "Send a test event").reads(t, http.StatusOK, "delivered")
 	eventually(t, "the log tells of the receiver", func() bool { return bytes.Contains(s.stderr.Bytes(), []byte("Unsolicited response")) })
 }
 
 func testWebhookForm(t *testing.T, s *server) {
 	app := s.register(t, registration{})
-	empty := s.session.open(t, webhookPage(app))
+	empty := s.session.open(t, app.path()+"/webhook")
 	for _, row := range []struct{ address, wants string }{
 		{"http://app.example/", "Enter an address that begins with https://."},
 		{"https://10.0.0.1/", "This server delivers to public addresses only."},
@@ -311,7 +307,7 @@ func testEndingSecret(t *testing.T, s *server) {
 	if err != nil || time.Until(ends) < 23*time.Hour || time.Until(ends) > 24*time.Hour {
 		t.Errorf("told %v", n)
 	}
-	s.session.press(t, s.session.open(t, webhookPage(app)), "Send a test event")
+	s.session.press(t, s.session.open(t, app.path()+"/webhook"), "Send a test event")
 	l.next(t, "webhook.test")
 	l.silent(t)
 }
@@ -333,7 +329,7 @@ func testDeliveredOnce(t *testing.T, s *server) {
 		seen[n.id] = true
 	}
 	eventually(t, "the log has no delivery on its way", func() bool {
-		return !strings.Contains(s.session.open(t, webhookPage(app)).text(), "on its way")
+		return !strings.Contains(s.session.open(t, app.path()+"/webhook").text(), "on its way")
 	})
 	l.silent(t)
 	s.checkLog(t, app, connections)
@@ -343,7 +339,7 @@ func testDeliveredOnce(t *testing.T, s *server) {
 func (s *server) checkLog(t *testing.T, app application, want int) {
 	t.Helper()
 	seen := map[string]bool{}
-	for next := webhookPage(app); next != ""; {
+	for next := app.path() + "/webhook"; next != ""; {
 		p := s.session.open(t, next)
 		next = ""
 		var source strings.Builder
