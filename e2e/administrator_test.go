@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"image/color"
 	"net/http"
@@ -230,37 +229,17 @@ func testExport(t *testing.T, s *server) {
 	id := strings.TrimPrefix(path, "/admin/applications/")
 	s.session.submit(t, path+"/suspend", url.Values{"reason": {`A "reason" <b>.`}})
 	export := s.session.open(t, "/admin/audit?application="+id).link(t, "Export as JSON lines")
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+export, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := s.session.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if got := res.Header.Get("Content-Type"); !strings.HasPrefix(got, "application/jsonl") {
-		t.Errorf("the export is %s", got)
-	}
 	var kinds []string
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		var line struct {
-			ID, At, Kind, Subject, Detail string
-			ApplicationID                 string `json:"application_id"`
-			Actor                         struct{ ID, Name, Address string }
-		}
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			t.Fatalf("%v: %s", err, lines.Bytes())
-		}
+	for _, line := range s.lines(t, export) {
 		kinds = append(kinds, line.Kind)
 		if line.ApplicationID != id || !regexp.MustCompile(`^20\d\d-\d\d-\d\dT.*Z$`).MatchString(line.At) {
-			t.Errorf("a line is %s", lines.Bytes())
+			t.Errorf("a line is %+v", line)
 		}
 		if line.Kind == "application.suspended" && (line.Actor.Name != s.ada.name || line.Actor.Address != "127.0.0.1" || line.Detail != `A "reason" <b>.`) {
-			t.Errorf("a line is %s", lines.Bytes())
+			t.Errorf("a line is %+v", line)
 		}
 	}
-	if got, want := strings.Join(kinds, " "), "application.suspended application.verified application.registered"; got != want {
+	if got, want := strings.Join(kinds, " "), "application.registered application.verified application.suspended"; got != want {
 		t.Errorf("the export has %s, want %s", got, want)
 	}
 	s.session.open(t, "/admin/audit?kind=audit&actor="+url.QueryEscape(s.ada.email)).reads(t, http.StatusOK, "audit.exported", "application="+id)

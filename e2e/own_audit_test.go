@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bufio"
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
@@ -13,16 +14,17 @@ import (
 
 // auditLine is a line of the exported audit log.
 type auditLine struct {
-	Kind  string
-	Actor struct{ ID, Name, Address string }
+	At, Kind string
+	Actor    struct{ ID, Name, Address string }
 	// Subject is the name of whom or what it was done to.
 	Subject, Detail string
+	ApplicationID   string `json:"application_id"`
 }
 
 // audited reads all about an account, in the order in which it happened.
 func (s *server) audited(t *testing.T, subject string) (kinds []string, lines []auditLine) {
 	t.Helper()
-	for _, l := range s.lines(t) {
+	for _, l := range s.lines(t, "/admin/audit.jsonl") {
 		if l.Subject == subject || l.Actor.Name == subject {
 			lines, kinds = append(lines, l), append(kinds, l.Kind)
 		}
@@ -30,10 +32,10 @@ func (s *server) audited(t *testing.T, subject string) (kinds []string, lines []
 	return kinds, lines
 }
 
-// lines reads the whole log, in the order in which it happened.
-func (s *server) lines(t *testing.T) (lines []auditLine) {
+// lines reads an export of the log, in the order in which it happened.
+func (s *server) lines(t *testing.T, export string) (lines []auditLine) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/admin/audit.jsonl", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+export, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,10 +44,13 @@ func (s *server) lines(t *testing.T) (lines []auditLine) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	for from := json.NewDecoder(res.Body); from.More(); {
+	if got := res.Header.Get("Content-Type"); !strings.HasPrefix(got, "application/jsonl") {
+		t.Errorf("the export is %s", got)
+	}
+	for scan := bufio.NewScanner(res.Body); scan.Scan(); {
 		var l auditLine
-		if err := from.Decode(&l); err != nil {
-			t.Fatal(err)
+		if err := json.Unmarshal(scan.Bytes(), &l); err != nil {
+			t.Fatalf("%v: %s", err, scan.Bytes())
 		}
 		lines = append(lines, l)
 	}
@@ -135,7 +140,7 @@ func TestWhatSomebodyMisusesIsInTheAuditLog(t *testing.T) {
 	var got []string
 	eventually(t, "the log tells of five misuses", func() bool {
 		got = nil
-		for _, l := range s.lines(t) {
+		for _, l := range s.lines(t, "/admin/audit.jsonl") {
 			if l.Actor.Name == "somebody" && l.Actor.Address == "127.0.0.1" && l.Actor.ID == "" {
 				reason, _, _ := strings.Cut(l.Detail, ": authorization ")
 				got = append(got, cmp.Or(reason, l.Kind))
