@@ -67,30 +67,12 @@ func impatientServer(t *testing.T, place ...string) *server {
 	return s
 }
 
-// submitEvents submits the form of a webhook with these events ticked.
-func (b *browser) submitEvents(t *testing.T, p *page, button, address string, events ...string) *page {
-	t.Helper()
-	form, pressed := p.button(button)
-	if form == nil {
-		t.Fatalf("no button %q: %s", button, p.text())
-	}
-	req := b.post(t, p, form, pressed, url.Values{"url": {address}, "event": events})
-	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	return b.do(t, req)
-}
-
-func everyEvent() []string {
-	return []string{"authorization.revoked", "secret.ending", "application.suspended", "application.resumed"}
-}
-
-// hook sets the webhook of an application on its page, and reads the secret there.
+// hook sets the webhook of an application on its page, for every event, and reads the secret there.
 func (s *server) hook(t *testing.T, app application) *listener {
 	t.Helper()
 	l := newListener(t)
-	p := s.session.submitEvents(t, s.session.open(t, app.path()+"/webhook"), "Create webhook", l.url, everyEvent()...)
-	if p.status != http.StatusOK || !strings.Contains(p.text(), "Saved.") {
-		t.Fatalf("%d: %s", p.status, p.text())
-	}
+	p := s.session.press(t, s.session.open(t, app.path()+"/webhook"), "Create webhook", "url", l.url)
+	p.reads(t, http.StatusOK, "Saved.")
 	l.secret = s.webhookSecret(t, p)
 	return l
 }
@@ -120,18 +102,7 @@ func authorizationID(t *testing.T, token string) string {
 // disconnect is what Ada does in her settings.
 func (s *server) disconnect(t *testing.T, app application) {
 	t.Helper()
-	p := s.session.open(t, "/settings/connections")
-	for f := range descendants(p.root, "form") {
-		if strings.Contains(attr(f, "action"), app.ClientID) {
-			req := s.session.post(t, p, f, &html.Node{}, url.Values{})
-			req.Header.Set("Sec-Fetch-Site", "same-origin")
-			if p := s.session.do(t, req); p.status != http.StatusOK {
-				t.Fatalf("%d: %s", p.status, p.text())
-			}
-			return
-		}
-	}
-	t.Fatalf("not connected: %s", p.text())
+	s.session.submit(t, "/settings/connections/"+app.ClientID+"/disconnect", nil).reads(t, http.StatusOK, "Disconnected.")
 }
 
 func testDisconnectionIsTold(t *testing.T, s *server) {
@@ -250,7 +221,7 @@ func testTalkative(t *testing.T, s *server) {
 	}))
 	t.Cleanup(receiver.Close)
 	app := s.register(t, registration{})
-	p := s.session.submitEvents(t, s.session.open(t, app.path()+"/webhook"), "Create webhook", receiver.URL, everyEvent()...)
+	p := s.session.press(t, s.session.open(t, app.path()+"/webhook"), "Create webhook", "url", receiver.URL)
 	s.session.press(t, p, "Send a test event").reads(t, http.StatusOK, "delivered")
 	eventually(t, "the log tells of the receiver", func() bool { return bytes.Contains(s.stderr.Bytes(), []byte("Unsolicited response")) })
 }
@@ -263,20 +234,12 @@ func testWebhookForm(t *testing.T, s *server) {
 		{"https://10.0.0.1/", "This server delivers to public addresses only."},
 		{"", "Enter the URL that is to be told."},
 	} {
-		p := s.session.submitEvents(t, empty, "Create webhook", row.address, everyEvent()...)
-		if p.status != http.StatusUnprocessableEntity || !strings.Contains(p.text(), row.wants) {
-			t.Errorf("%q: %d %s", row.address, p.status, p.text())
-		}
+		s.session.press(t, empty, "Create webhook", "url", row.address).reads(t, http.StatusUnprocessableEntity, row.wants)
 	}
-	p := s.session.submitEvents(t, empty, "Create webhook", "https://app.example/")
-	if p.status != http.StatusUnprocessableEntity || !strings.Contains(p.text(), "Choose at least one event.") {
-		t.Errorf("no event: %d %s", p.status, p.text())
-	}
-	for _, told := range []string{"Enter the URL that is to be told.", "Choose at least one event."} {
-		if p := s.session.submitEvents(t, empty, "Create webhook", ""); !strings.Contains(p.text(), told) {
-			t.Errorf("with both wrong the form does not say %q: %s", told, p.text())
-		}
-	}
+	s.session.submit(t, app.path()+"/webhook", url.Values{"url": {"https://app.example/"}}).
+		reads(t, http.StatusUnprocessableEntity, "Choose at least one event.")
+	s.session.submit(t, app.path()+"/webhook", nil).
+		reads(t, http.StatusUnprocessableEntity, "Enter the URL that is to be told.", "Choose at least one event.")
 }
 
 func testWebhookKilled(t *testing.T, s *server) {
