@@ -130,9 +130,7 @@ func (n *snippets) run(t *testing.T, dir, name string, args ...string) string {
 func (n *snippets) write(t *testing.T, name, content string) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, filepath.Join(dir, name), content)
 	return dir
 }
 
@@ -266,16 +264,12 @@ func (n *snippets) runGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "login.go"), []byte(n.code["Go"]), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, filepath.Join(dir, "login.go"), n.code["Go"])
 	n.run(t, ".", "go", "vet", "./"+dir)
 	if unformatted := n.run(t, dir, "gofmt", "-l", "."); unformatted != "" {
 		t.Errorf("gofmt would change the Go of the page:\n%s", n.code["Go"])
 	}
-	if err := os.WriteFile(filepath.Join(dir, "login_test.go"), []byte(goOn), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, filepath.Join(dir, "login_test.go"), goOn)
 	verifier := oauth2.GenerateVerifier()
 	begun := n.run(t, ".", "env", "VERIFIER="+verifier, "go", "test", "-count=1", "-v", "./"+dir)
 	_, request, _ := strings.Cut(begun, n.s.url)

@@ -155,14 +155,7 @@ func (g *gallery) administrate(t *testing.T) {
 
 func (g *gallery) applicationPage(t *testing.T, b *browser, name string) *page {
 	t.Helper()
-	list := b.open(t, "/admin/applications?q="+url.QueryEscape(name))
-	for a := range descendants(list.root, "a") {
-		if words(a) == name {
-			return b.open(t, attr(a, "href"))
-		}
-	}
-	t.Fatalf("%s is not listed:\n%s", name, list.text())
-	return nil
+	return b.open(t, b.open(t, "/admin/applications?q="+url.QueryEscape(name)).link(t, name))
 }
 
 func (g *gallery) asPerson(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"image/color"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,9 +15,7 @@ import (
 func (b *tab) pick(t *testing.T, label string, content []byte) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "me.png")
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, file, string(content))
 	field := `//*[@id=//label[normalize-space()="` + label + `"]/@for]`
 	b.do(t, chromedp.SetUploadFiles(field, []string{file}))
 }

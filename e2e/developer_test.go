@@ -112,7 +112,7 @@ func testLooks(t *testing.T, s *server) {
 		t.Errorf("the logo is not shown where people are asked, only %v", shown)
 	}
 	s.session.submit(t, app.path()+"/logo/remove", nil).reads(t, http.StatusOK, "Saved.")
-	if status, _ := fetch(t, s.client, s.url+logo); status != http.StatusNotFound {
+	if status := s.status(t, logo); status != http.StatusNotFound {
 		t.Errorf("the picture of a removed logo is answered %d", status)
 	}
 	s.session.send(t, app.path()+"/logo", "logo", []byte("no picture")).reads(t, http.StatusUnprocessableEntity)

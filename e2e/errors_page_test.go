@@ -185,21 +185,10 @@ func testRequestsExplained(t *testing.T, s *server) {
 	s.command(t, "", "application", "suspend", app.ClientID)
 	s.session.visit(t, app.request()).checkErrorPage(t)
 	checkTold(t, "suspended", s.errorLog(t, app, ""), "The application is suspended. Ask those who run this platform.")
-	german := s.session.german(t, app.path()+"/errors")
+	german := s.session.openIn(t, "de", app.path()+"/errors").text()
 	if !strings.Contains(german, "beginnt mit http statt https") || !strings.Contains(german, "Fragen Sie die Betreiber") {
 		t.Errorf("in German it is told:\n%s", german)
 	}
-}
-
-// german is the text of a page for those who read that.
-func (b *browser) german(t *testing.T, path string) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.origin.String()+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Accept-Language", "de")
-	return b.do(t, req).text()
 }
 
 func testNotThere(t *testing.T, s *server) {

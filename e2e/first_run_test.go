@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/latchkey/latchkey/e2e/postgres"
 )
@@ -199,14 +198,9 @@ func testFirstRunReplicas(t *testing.T) {
 	b.submit(t, "/first-run", firstRunForm(person)).reads(t, http.StatusOK, "Welcome")
 	for name, s := range map[string]*server{"that was there": first, "that came later": third} {
 		beside := s.signIn(t, person)
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		eventually(t, "the replica "+name+" goes by it", func() bool {
 			text := beside.open(t, "/settings/applications/new").text()
-			if strings.Contains(text, "Tidepool Club") && strings.Contains(text, "See your tides") {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("the replica %s shows:\n%s", name, text)
-			}
-		}
+			return strings.Contains(text, "Tidepool Club") && strings.Contains(text, "See your tides")
+		})
 	}
 }

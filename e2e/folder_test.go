@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"testing"
 )
@@ -34,7 +33,7 @@ func TestCommandsBesideServe(t *testing.T) {
 			token := s.redeem(t, app, code).tokens(t).Access
 			fill := map[string]string{"{app}": app.ClientID, "{person}": grace.email, "{owner}": s.ada.email}
 			if row.end[0] == "authorization" {
-				fill["{id}"] = s.onlyAuthorization(t, app)
+				fill["{id}"] = s.authorizations(t, "--application", app.ClientID)[0]
 			}
 			s.whileHot(t, app, token, func() { s.command(t, "", filled(row.end, fill)...) })
 			access, itself := http.StatusUnauthorized, http.StatusOK
@@ -64,19 +63,6 @@ func filled(command []string, fill map[string]string) []string {
 		all = append(all, word)
 	}
 	return all
-}
-
-// onlyAuthorization is the id of the one authorization that an application has.
-func (s *server) onlyAuthorization(t *testing.T, app application) string {
-	t.Helper()
-	var all []struct {
-		ID string `json:"id"`
-	}
-	out := s.command(t, "", "authorization", "list", "--application", app.ClientID, "--json")
-	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 {
-		t.Fatalf("%d authorizations (%v): %s", len(all), err, out)
-	}
-	return all[0].ID
 }
 
 // whileHot does something while the token and the application are used all the time, so that the

@@ -123,9 +123,7 @@ func newServer(t *testing.T, place ...string) *server {
 // serve starts the process, the first time or again, on the data folder that the server has.
 func (s *server) serve(t *testing.T, config string, flags ...string) {
 	t.Helper()
-	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, s.config, config)
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.data, "--config", s.config}, append(flags, s.place...)...)
 	s.process = launch(t, nil, args...)
 	s.url = s.listening(t)

@@ -267,9 +267,7 @@ func TestBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(other.data, "server.key"), key, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, filepath.Join(other.data, "server.key"), string(key))
 	other.serve(t, config)
 	other.ada, other.session = s.ada, other.browser(s.ada)
 	other.checkIntegrity(t)

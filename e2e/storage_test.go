@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -53,9 +52,7 @@ func writeKey(t *testing.T) string {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	file := filepath.Join(t.TempDir(), "server.key")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "%x\n", secret), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, file, fmt.Sprintf("%x\n", secret))
 	return file
 }
 
