@@ -133,9 +133,10 @@ func (a *audited) auditsFailures(ada oauth.Account) {
 		a.store.SignInFailed(stranger, ada)
 	}
 	var got []string
-	for deadline := time.Now().Add(10 * time.Second); len(got) == 0 && time.Now().Before(deadline); {
+	await(a.T, "a guess is in the audit log", func() bool {
 		got = a.log()
-	}
+		return len(got) > 0
+	})
 	if !slices.Equal(got, []string{line}) {
 		a.Errorf("the audit log says %q", got)
 	}

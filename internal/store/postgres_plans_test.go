@@ -37,9 +37,7 @@ func TestWritesArePlannedOnceOnlyWhereThereIsMuch(t *testing.T) {
 		p.batches = 0
 		must(t, s.Issue(t.Context(), oauth.Authorization{ID: surplusID(t), GrantType: oauth.GrantClientCredentials, SweepAfter: s.Now().Add(time.Hour)}))
 		// The answer comes before the connection is given back.
-		for p.writes.Stat().AcquiredConns() > 0 {
-			<-time.After(time.Millisecond)
-		}
+		await(t, "the connection is given back", func() bool { return p.writes.Stat().AcquiredConns() == 0 })
 		return lines(t, p.writes, `show plan_cache_mode`)
 	}
 	if mode := mode(); mode != "force_custom_plan" {

@@ -203,17 +203,9 @@ func TestAnotherProtocolIsNotWaitedFor(t *testing.T) {
 		}
 	})
 	a := w.application("http://" + listener.Addr().String())
-	id := w.send(a)
-	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
-		d, err := w.store.Delivery(t.Context(), a.ID, id)
-		w.must(err)
-		if d.Status == http.StatusSwitchingProtocols && d.Problem == ProblemRefused {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the attempt goes on: %+v", d)
-		}
-	}
+	w.await(a, w.send(a), func(d oauth.Delivery) bool {
+		return d.Status == http.StatusSwitchingProtocols && d.Problem == ProblemRefused
+	})
 }
 
 func TestNothingIsSentToAnAddressThatIsNotPublic(t *testing.T) {
