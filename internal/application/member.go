@@ -57,7 +57,7 @@ func (a *Applications) AddMember(ctx context.Context, application oauth.Applicat
 	case account.Disabled:
 		return &Problem{Field: field, Message: oauth.Say("This account is disabled.")}
 	}
-	err = a.store.AddMember(ctx, application.ID, application.OwnerID, account, role)
+	err = a.store.AddMember(ctx, application.ID, account, role)
 	if errors.Is(err, store.ErrFull) {
 		return &Problem{Field: field, Message: oauth.Say("There are %d already, as many as there may be.", store.MaxMembers)}
 	}

@@ -35,7 +35,7 @@ func draftsAreApprovedByMembers(t *testing.T, s *Store) {
 	draft, verified := newApplication(t, s, owner, "Draft"), newApplication(t, s, owner, "Verified")
 	must(t, s.VerifyApplication(ctx, verified.ID))
 	for _, member := range []oauth.Account{tester, former} {
-		must(t, s.AddMember(ctx, draft.ID, owner.ID, member, oauth.RoleTester))
+		must(t, s.AddMember(ctx, draft.ID, member, oauth.RoleTester))
 	}
 	must(t, s.RemoveMember(ctx, draft.ID, former, oauth.RoleTester, true))
 	for _, c := range []struct {
@@ -84,7 +84,7 @@ func removedTestersAreCutOff(t *testing.T, s *Store) {
 		name := "m" + string(rune('a'+i))
 		member, a := newAccount(t, s, name+"@x.example", name, name, false), newApplication(t, s, owner, c.what)
 		for _, role := range c.roles {
-			must(t, s.AddMember(ctx, a.ID, owner.ID, member, role))
+			must(t, s.AddMember(ctx, a.ID, member, role))
 		}
 		if c.verified {
 			must(t, s.VerifyApplication(ctx, a.ID))

@@ -88,7 +88,7 @@ func editsAreWrittenDown(t *testing.T, s *Store) {
 	must(t, s.EndPreviousSecret(t.Context(), a.ID, time.Time{}))
 	must(t, s.VerifyApplication(t.Context(), a.ID))
 	bob := newAccount(t, s, "bob@example.com", "bob", "Bob", false)
-	must(t, s.AddMember(t.Context(), a.ID, a.OwnerID, bob, oauth.RoleHeir))
+	must(t, s.AddMember(t.Context(), a.ID, bob, oauth.RoleHeir))
 	must(t, s.Inherit(t.Context(), a.ID, bob))
 	want := []string{
 		"application.registered: profile, resource server", "application.edited: name, terms", "application.edited: redirect_uris",
@@ -152,9 +152,9 @@ func managedAreListed(t *testing.T, s *Store) {
 	newApplication(t, s, bob, "Somebody else's")
 	shared := newApplication(t, s, bob, "Shared 100%_!")
 	offered := newApplication(t, s, bob, "Offered")
-	must(t, s.AddMember(t.Context(), shared.ID, shared.OwnerID, ada, oauth.RoleCoOwner))
-	must(t, s.AddMember(t.Context(), offered.ID, offered.OwnerID, ada, oauth.RoleHeir))
-	must(t, s.AddMember(t.Context(), offered.ID, offered.OwnerID, ada, oauth.RoleTester))
+	must(t, s.AddMember(t.Context(), shared.ID, ada, oauth.RoleCoOwner))
+	must(t, s.AddMember(t.Context(), offered.ID, ada, oauth.RoleHeir))
+	must(t, s.AddMember(t.Context(), offered.ID, ada, oauth.RoleTester))
 	list := func(text string, p Page) []string {
 		t.Helper()
 		found, err := s.ManagedApplications(t.Context(), ada.ID, text, p)
@@ -188,14 +188,14 @@ func membersAreAddedOnce(t *testing.T, s *Store) {
 	a := newApplication(t, s, ada, "Atlas")
 	for _, role := range []oauth.Role{oauth.RoleTester, oauth.RoleCoOwner, oauth.RoleHeir} {
 		for range 2 {
-			must(t, s.AddMember(t.Context(), a.ID, ada.ID, bob, role))
+			must(t, s.AddMember(t.Context(), a.ID, bob, role))
 		}
 	}
 	for i := range MaxMembers - 1 {
 		name := fmt.Sprintf("tester%d", i)
-		must(t, s.AddMember(t.Context(), a.ID, ada.ID, newAccount(t, s, name+"@example.com", name, name, false), oauth.RoleTester))
+		must(t, s.AddMember(t.Context(), a.ID, newAccount(t, s, name+"@example.com", name, name, false), oauth.RoleTester))
 	}
-	must(t, s.AddMember(t.Context(), a.ID, ada.ID, bob, oauth.RoleTester))
+	must(t, s.AddMember(t.Context(), a.ID, bob, oauth.RoleTester))
 	log, err := s.Audit(t.Context(), AuditFilter{ApplicationID: a.ID, AccountID: bob.ID}, AuditCursor{}, 10)
 	must(t, err)
 	var details []string

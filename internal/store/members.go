@@ -109,15 +109,14 @@ func (t *transaction) managed(id oauth.ID) (oauth.Application, error) {
 
 // AddMember gives an account a role in an application, which may have it already. There is
 // one heir: a new one takes the place of the one before. ErrFull: MaxMembers have the role.
-// ErrNotFound: the application does not belong to owner any more, or the actor may not name anybody.
-func (s *Store) AddMember(ctx context.Context, application, owner oauth.ID, account oauth.Account, role oauth.Role) error {
+// ErrNotFound: the account owns the application by now, or the actor may not name anybody.
+func (s *Store) AddMember(ctx context.Context, application oauth.ID, account oauth.Account, role oauth.Role) error {
 	return s.onMember(ctx, application, oauth.AuditMemberAdded, account, role, func(tx *transaction, a oauth.Application) (bool, error) {
-		// Who gave the application away meanwhile names nobody any more.
 		may, err := tx.mayName(a, role)
 		if err != nil {
 			return false, err
 		}
-		if !may || a.OwnerID != owner {
+		if !may || a.OwnerID == account.ID {
 			return false, tx.refuse(ErrNotFound)
 		}
 		var has bool

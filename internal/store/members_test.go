@@ -26,12 +26,12 @@ func managersDecide(t *testing.T, s *Store) {
 	for member, role := range map[oauth.Account]oauth.Role{
 		co: oauth.RoleCoOwner, former: oauth.RoleCoOwner, tester: oauth.RoleTester, heir: oauth.RoleHeir,
 	} {
-		must(t, s.AddMember(by(t, ada), a.ID, ada.ID, member, role))
+		must(t, s.AddMember(by(t, ada), a.ID, member, role))
 	}
 	must(t, s.RemoveMember(by(t, former), a.ID, former, oauth.RoleCoOwner, false))
 	var sent oauth.ID
 	add := func(role oauth.Role) func(context.Context) error {
-		return func(ctx context.Context) error { return s.AddMember(ctx, a.ID, ada.ID, guest, role) }
+		return func(ctx context.Context) error { return s.AddMember(ctx, a.ID, guest, role) }
 	}
 	remove := func(role oauth.Role) func(context.Context) error {
 		return func(ctx context.Context) error { return s.RemoveMember(ctx, a.ID, guest, role, false) }
@@ -107,6 +107,7 @@ func managersDecide(t *testing.T, s *Store) {
 		refused(what, ada, do)
 		refused(what, co, do)
 	}
+	refused("a tester who owns it", heir, func(ctx context.Context) error { return s.AddMember(ctx, a.ID, heir, oauth.RoleTester) })
 	must(t, deleted(by(t, heir)))
 }
 
@@ -146,7 +147,7 @@ func (m *meeting) of(t *testing.T, first, second func() error) (ofFirst, ofSecon
 func removedMeanwhile(t *testing.T, m *meeting) {
 	a := newApplication(t, m.Store, adaOf(t, m.Store), "App")
 	bob := newAccount(t, m.Store, "bob@example.com", "bob", "Bob", false)
-	must(t, m.AddMember(t.Context(), a.ID, a.OwnerID, bob, oauth.RoleCoOwner))
+	must(t, m.AddMember(t.Context(), a.ID, bob, oauth.RoleCoOwner))
 	removed, edited := m.of(t,
 		func() error { return m.RemoveMember(t.Context(), a.ID, bob, oauth.RoleCoOwner, false) },
 		func() error {

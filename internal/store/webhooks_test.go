@@ -505,9 +505,8 @@ func (w *world) hasNothingOf(s *store.Store, old oauth.ID) {
 func webhookStaysBehind(w *world) {
 	s := w.hooked()
 	w.tested(s)
-	for i := range 2 {
-		owner, heir := w.accounts[i], w.accounts[i+1]
-		w.must(s.AddMember(w.ctx, w.application.ID, owner.ID, heir, oauth.RoleHeir))
+	for _, heir := range w.accounts[1:] {
+		w.must(s.AddMember(w.ctx, w.application.ID, heir, oauth.RoleHeir))
 		w.clock.Add(time.Second)
 		w.must(s.Inherit(w.ctx, w.application.ID, heir))
 		if hook, err := s.Webhook(w.ctx, w.application.ID); !errors.Is(err, store.ErrNotFound) {
