@@ -53,28 +53,41 @@ func TestNothingIsAcknowledgedThatAStandbyLacks(t *testing.T) {
 		_, err := conn.Exec(w.ctx, statement)
 		w.must(err)
 	}
-	for _, grant := range []oauth.GrantType{oauth.GrantAuthorizationCode, oauth.GrantClientCredentials} {
-		answer := make(chan error, 1)
-		issue := func() {
+	// end ends the connections whose commits wait, and tells how many they were.
+	end := func() (ended int) {
+		w.must(conn.QueryRow(w.ctx, `select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'`).Scan(&ended))
+		return ended
+	}
+	issued := func(grant oauth.GrantType) func() error {
+		return func() error {
 			l := w.active(w.accounts[0].ID)
 			l.row.GrantType = grant
-			answer <- s.Issue(w.ctx, l.row)
+			return s.Issue(w.ctx, l.row)
 		}
-		go issue()
+	}
+	for what, do := range map[string]func() error{
+		"an authorization":                    issued(oauth.GrantAuthorizationCode),
+		"an authorization without an account": issued(oauth.GrantClientCredentials),
+		"the approval of somebody who is asked": func() error {
+			return s.Approve(w.ctx, store.Approval{Authorization: w.pending(w.accounts[0].ID).row, Identity: w.application.Identity(), Asked: true})
+		},
+	} {
+		answer := make(chan error, 1)
+		begin := func() { answer <- do() }
+		go begin()
 		w.eventually("a commit waits for a standby, and loses its connection", time.Minute, func() bool {
 			select {
 			case err := <-answer: // PostgreSQL has not read its settings yet
 				w.must(err)
-				go issue()
+				go begin()
 			default:
 			}
-			var ended int
-			w.must(conn.QueryRow(w.ctx, `select count(pg_terminate_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'`).Scan(&ended))
-			return ended > 0
+			return end() > 0
 		})
 		if err := refusedAs(<-answer, oauth.Unavailable); err != nil {
-			t.Errorf("%s: what no standby has is acknowledged: %v", grant, err)
+			t.Errorf("%s: what no standby has is acknowledged: %v", what, err)
 		}
+		w.eventually("no commit waits any more", time.Minute, func() bool { return end() == 0 })
 	}
 }
 
