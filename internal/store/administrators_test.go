@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 
@@ -100,6 +101,24 @@ func formerAdministratorsDecideNothing(t *testing.T, s *Store) {
 			if err := act(by(t, c.who), guest.ID); !errors.Is(err, c.want) {
 				t.Errorf("somebody is %s by %s: %v", what, c.who.Name, err)
 			}
+		}
+		a := newApplication(t, s, guest, "App")
+		must(t, s.SubmitApplication(t.Context(), a.ID))
+		before, err := s.Application(t.Context(), a.ID)
+		must(t, err)
+		for what, decide := range map[string]func(ctx context.Context) error{
+			"suspended":     func(ctx context.Context) error { return s.SuspendApplication(ctx, a.ID, "A reason.") },
+			"resumed":       func(ctx context.Context) error { return s.ResumeApplication(ctx, a.ID) },
+			"verified":      func(ctx context.Context) error { return s.VerifySeen(ctx, a.ID, before.Identity().String()) },
+			"given a scope": func(ctx context.Context) error { return s.AllowScope(ctx, a.ID, "community", oauth.ScopeNeither) },
+		} {
+			if err := decide(by(t, c.who)); !errors.Is(err, c.want) {
+				t.Errorf("an application is %s by %s: %v", what, c.who.Name, err)
+			}
+		}
+		after, err := s.Application(t.Context(), a.ID)
+		if must(t, err); c.want != nil && !reflect.DeepEqual(after, before) {
+			t.Errorf("after what %s decided it is %+v", c.who.Name, after)
 		}
 		if read, err := s.Account(t.Context(), guest.ID); err != nil || c.want != nil && read != guest {
 			t.Errorf("after what %s did it is %+v (%v)", c.who.Name, read, err)

@@ -36,19 +36,17 @@ type decided struct {
 }
 
 // decide changes the standing of an application as it is now. What changes nothing is
-// not written down.
+// not written down. ErrNotFound: there is no such application, or it is not for the actor to
+// decide, or no more.
 func (s *Store) decide(ctx context.Context, id oauth.ID, e decided) error {
 	err := s.write(ctx, func(tx *transaction) error {
-		var a oauth.Application
-		var err error
+		read := tx.administered
 		if e.asking {
-			a, err = tx.managed(id)
-		} else {
-			// Nor may its owner get another name meanwhile, or be disabled or enabled.
-			a, err = scanApplication(tx.queryRow(selectApplication+` where applications.id = $1`+tx.shareOf("accounts")+tx.lockOf("applications"), id[:]))
+			read = tx.managed
 		}
+		a, err := read(id)
 		if err != nil || tx.refusal != nil {
-			return tx.absent(err)
+			return err
 		}
 		if e.seen != "" && a.Identity().String() != e.seen {
 			return tx.refuse(ErrChanged)
@@ -74,6 +72,24 @@ func (s *Store) decide(ctx context.Context, id oauth.ID, e decided) error {
 		return tx.audit(e.kind, subjectOf(a), e.detail)
 	})
 	return s.afterwards(err, change{kind: applicationChanged, id: id})
+}
+
+// administered reads an application for a decision of administrators, and locks it. It refuses
+// where the actor, unless it is a command, is none any more.
+func (t *transaction) administered(id oauth.ID) (a oauth.Application, err error) {
+	may := t.actor.AccountID.IsZero()
+	if !may {
+		err = t.queryRow(`select exists (select 1 from accounts where id = $1 and administrator and disabled_at = 0)`, t.actor.AccountID[:]).Scan(&may)
+	}
+	if err != nil {
+		return a, err
+	}
+	if !may {
+		return a, t.refuse(ErrNotFound)
+	}
+	// Nor may its owner get another name meanwhile, or be disabled or enabled.
+	a, err = scanApplication(t.queryRow(selectApplication+` where applications.id = $1`+t.shareOf("accounts")+t.lockOf("applications"), id[:]))
+	return a, t.absent(err)
 }
 
 // SuspendApplication switches an application off: it cannot authenticate, and none of
