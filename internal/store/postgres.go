@@ -203,6 +203,8 @@ func (p *postgres) transact(ctx context.Context, f func(*transaction) error) err
 		select {
 		case <-limit.Done():
 			return errDown(err)
+		case <-p.closing:
+			return errClosed
 		case <-time.After(min(wait, 500*time.Millisecond)):
 		}
 	}

@@ -38,6 +38,12 @@ func (p *postgres) submit(ctx context.Context, op *operation) (*oauth.Authorizat
 		return nil, errBusy()
 	}
 	select {
+	case <-p.closing:
+		// The writer may be gone.
+		p.refuseRest()
+	default:
+	}
+	select {
 	case o := <-op.done:
 		return o.row, o.err
 	case <-ctx.Done():

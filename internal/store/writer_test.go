@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -130,6 +131,27 @@ func TestARefusalIsFinal(t *testing.T) {
 		})
 		if err != refusal || runs != 1 {
 			t.Errorf("%s: a write that was refused ran %d times: %v", name, runs, err)
+		}
+	}
+}
+
+func TestAClosedStoreRefusesWritesAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]Options{"SQLite": {Folder: t.TempDir()}, "PostgreSQL": {Database: realpostgres.Database(t)}} {
+		o.Now, o.Log = time.Now, slog.New(slog.DiscardHandler)
+		s, err := Open(t.Context(), o)
+		must(t, err)
+		must(t, s.Close())
+		for what, do := range map[string]func(context.Context) error{
+			"a new authorization": func(ctx context.Context) error { return s.Issue(ctx, oauth.Authorization{ID: newID(t, s.Now())}) },
+			"an event":            func(ctx context.Context) error { return s.Revoke(ctx, oauth.Revocation{ID: newID(t, s.Now())}) },
+			"the small tables":    func(ctx context.Context) error { return s.Audited(ctx, oauth.AuditExported, oauth.AuditSubject{}, "") },
+		} {
+			ctx, leave := context.WithTimeout(t.Context(), 10*time.Second)
+			if err := do(ctx); !errors.Is(err, errClosed) {
+				t.Errorf("%s: %s: %v", name, what, err)
+			}
+			leave()
 		}
 	}
 }
