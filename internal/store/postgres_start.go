@@ -43,16 +43,18 @@ func (p *postgres) start(ctx context.Context, config *pgx.ConnConfig, existing b
 	if err != nil {
 		return fmt.Errorf("look for the schema: %w", err)
 	}
-	if existing {
-		var missing bool
-		if err := db.QueryRowContext(ctx, `select to_regclass('authorizations') is null`).Scan(&missing); err != nil {
-			return fmt.Errorf("look for the tables: %w", err)
-		}
-		if missing {
-			return ErrNoData
-		}
+	var missing bool
+	if err := db.QueryRowContext(ctx, `select to_regclass('authorizations') is null`).Scan(&missing); err != nil {
+		return fmt.Errorf("look for the tables: %w", err)
 	}
-	if err := p.prepare(ctx, db); err != nil {
+	if missing && existing {
+		return ErrNoData
+	}
+	quiet := silence
+	if missing {
+		quiet = 0
+	}
+	if err := p.prepare(ctx, db, quiet); err != nil {
 		return err
 	}
 	return p.setClock(ctx)
@@ -60,8 +62,9 @@ func (p *postgres) start(ctx context.Context, config *pgx.ConnConfig, existing b
 
 // prepare brings the schema up to date, and lets others count this process as one that uses it.
 // A lock lets one process at a time do that, until the connection ends: whoever is counted while
-// the schema is old is of an older version, and would fail on the new one.
-func (p *postgres) prepare(ctx context.Context, db *sql.DB) error {
+// the schema is old is of an older version, and would fail on the new one. Nobody may have been counted
+// for so long as quiet says.
+func (p *postgres) prepare(ctx context.Context, db *sql.DB, quiet time.Duration) error {
 	limit, cancel := context.WithTimeout(ctx, migrationPatience)
 	defer cancel()
 	if _, err := db.ExecContext(limit, `select pg_advisory_lock($1, 0)`, p.class(migrationLock)); err != nil {
@@ -72,7 +75,7 @@ func (p *postgres) prepare(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if pending != nil {
-		if err := p.awaitDeparture(ctx, db); err != nil {
+		if err := p.awaitDeparture(ctx, db, quiet); err != nil {
 			return err
 		}
 		if err := migrate(ctx, pending); err != nil {
@@ -85,18 +88,23 @@ func (p *postgres) prepare(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// awaitDeparture waits until nobody else uses the schema.
-func (p *postgres) awaitDeparture(ctx context.Context, db *sql.DB) error {
-	for deadline := time.Now().Add(departure); ; {
+// awaitDeparture waits until nobody else has used the schema for so long as quiet says: a server
+// whose connections were lost just now, as when the database was restarted, is there again soon.
+func (p *postgres) awaitDeparture(ctx context.Context, db *sql.DB, quiet time.Duration) error {
+	began := time.Now()
+	for last := began; ; {
 		var others int
 		if err := db.QueryRowContext(ctx, `select `+countOthers, p.class(presence), p.bell.number).Scan(&others); err != nil {
 			return fmt.Errorf("look for other processes: %w", err)
 		}
-		if others == 0 {
+		now := time.Now()
+		switch {
+		case others == 0 && now.Sub(last) >= quiet:
 			return nil
-		}
-		if time.Now().After(deadline) {
+		case others > 0 && now.Sub(began) > departure:
 			return errors.New("an older version of latchkey runs on the database, which this one has to change; stop all servers and commands of the older one first")
+		case others > 0:
+			last = now
 		}
 		select {
 		case <-ctx.Done():

@@ -4,9 +4,12 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"testing"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
+	"github.com/latchkey/latchkey/e2e/postgres"
 	"github.com/latchkey/latchkey/internal/store"
 )
 
@@ -90,4 +93,48 @@ func changeTheSchemaAlone(w *world) {
 	_, err = db.ExecContext(w.ctx, `delete from goose_db_version where version_id = 1000`)
 	w.must(err)
 	w.open(true) // who was refused has left the place
+}
+
+// TestTheSchemaIsKeptForAServerThatLostItsConnections: a newer version starts while nobody counts
+// the older one, as when the database was restarted.
+func TestTheSchemaIsKeptForAServerThatLostItsConnections(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, store.Options{Database: postgres.Database(t)})
+	direct := w.at
+	p, through := startProxy(t, w.at.Database)
+	w.at.Database = through
+	old := w.open(true)
+	w.populate(old, 1)
+	w.trusting(old)
+	w.at = direct
+	db, dialect, folder := w.raw()
+	older, err := goose.NewProvider(dialect, db, os.DirFS(folder))
+	w.must(err)
+	_, err = older.Down(w.ctx)
+	w.must(err)
+	before := w.version(db)
+
+	p.leave()
+	w.eventually("nobody is counted", 10*time.Second, func() (gone bool) {
+		w.must(db.QueryRowContext(w.ctx, `select count(*) = 0 from pg_locks where locktype = 'advisory'
+			and database = (select oid from pg_database where datname = current_database())`).Scan(&gone))
+		return gone
+	})
+	opened := make(chan error, 1)
+	go func() {
+		s, err := store.Open(w.ctx, w.at)
+		if err == nil {
+			_ = s.Close()
+		}
+		opened <- err
+	}()
+	turnedAway := p.turnedAway.Load()
+	w.eventually("the older one tries to connect, or it is too late", 10*time.Second, func() bool {
+		return p.turnedAway.Load() >= turnedAway+10 || len(opened) > 0
+	})
+	p.away.Store(false)
+	w.says(<-opened, "an older version of latchkey")
+	if now := w.version(db); now != before {
+		w.Errorf("the schema has version %d under a server that wants %d", now, before)
+	}
 }
