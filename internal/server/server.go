@@ -294,7 +294,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	conns := &connections{unused: map[net.Conn]bool{}}
 	h.ConnState = conns.observe
 	failed := make(chan error, 1)
-	go func() { failed <- h.Serve(listener) }()
+	go func() { failed <- h.Serve(backlog{listener}) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
@@ -302,7 +302,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	s.log.Info("shutting down", "cause", context.Cause(ctx))
 	s.leaving.Store(true)
-	_ = listener.Close()
+	backlog{listener}.end(s.linger)
 	<-failed
 	conns.leave(s.linger)
 	// The context that ended is why we shut down; requests get time of their own.

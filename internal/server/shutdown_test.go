@@ -116,6 +116,65 @@ func TestConnectionsEndWithAnAnswerAtShutdown(t *testing.T) {
 	}
 }
 
+func TestWhoWaitsToBeAcceptedIsAnsweredAtShutdown(t *testing.T) {
+	s := &Server{log: slog.New(slog.DiscardHandler), linger: time.Minute}
+	s.handler = s.ready(func(context.Context) error { return nil })
+	listening, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listening.Addr().String()
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() {
+		served <- s.Serve(ctx, &late{TCPListener: listening.(*net.TCPListener), ended: make(chan struct{})})
+	}()
+
+	var waiting []*client
+	for range 50 {
+		c := dial(t, address)
+		c.send(t)
+		waiting = append(waiting, c)
+	}
+	stop()
+	for i, c := range waiting {
+		if status, last := c.answer(t); status != http.StatusServiceUnavailable || !last {
+			t.Errorf("on connection %d readyz answers %d, the last is %v", i, status, last)
+		}
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if conn, err := net.Dial("tcp", address); err == nil {
+		conn.Close()
+		t.Error("it listens still")
+	}
+}
+
+// late accepts nobody until it is to end.
+type late struct {
+	*net.TCPListener
+	once  sync.Once
+	ended chan struct{}
+}
+
+func (l *late) end() { l.once.Do(func() { close(l.ended) }) }
+
+func (l *late) Accept() (net.Conn, error) {
+	<-l.ended
+	return l.TCPListener.Accept()
+}
+
+func (l *late) SetDeadline(at time.Time) error {
+	defer l.end()
+	return l.TCPListener.SetDeadline(at)
+}
+
+func (l *late) Close() error {
+	defer l.end()
+	return l.TCPListener.Close()
+}
+
 // client asks on one connection.
 type client struct {
 	net.Conn
@@ -132,14 +191,23 @@ func dial(t *testing.T, address string) *client {
 	return &client{conn, bufio.NewReader(conn)}
 }
 
-// ask returns the status, 0 without an answer, and whether the server answers no more after it.
 func (c *client) ask(t *testing.T) (status int, last bool) {
 	t.Helper()
-	_, err := io.WriteString(c, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
-	var res *http.Response
-	if err == nil {
-		res, err = http.ReadResponse(c.in, nil)
+	c.send(t)
+	return c.answer(t)
+}
+
+func (c *client) send(t *testing.T) {
+	t.Helper()
+	if _, err := io.WriteString(c, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+		t.Errorf("a request cannot be sent: %v", err)
 	}
+}
+
+// answer returns the status, 0 without an answer, and whether the server answers no more after it.
+func (c *client) answer(t *testing.T) (status int, last bool) {
+	t.Helper()
+	res, err := http.ReadResponse(c.in, nil)
 	if err == nil {
 		defer res.Body.Close()
 		_, err = io.Copy(io.Discard, res.Body)
