@@ -103,7 +103,13 @@ func authorizationList(c *config) *cobra.Command {
 			return c.print(views, rows)
 		}),
 	}
-	cmd.PreRunE = func(*cobra.Command, []string) error {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, filter := range []string{"account", "application"} {
+			// An unset variable of a shell must not stand for all of them.
+			if f := cmd.Flags().Lookup(filter); f.Changed && f.Value.String() == "" {
+				return usageError{fmt.Errorf("the value of --%s is empty", filter)}
+			}
+		}
 		if limit < 1 || limit > maxListed {
 			return usageError{fmt.Errorf("limit must be from 1 to %d", maxListed)}
 		}

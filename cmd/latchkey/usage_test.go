@@ -22,6 +22,8 @@ func TestWrongUsageIsSeenBeforeTheDataIs(t *testing.T) {
 		{"an account with a NUL", `the argument "a\x00" is not UTF-8 text`, nil, []string{"account", "disable", "a\x00"}},
 		{"a file without a name", "an argument is empty", nil, []string{"backup", ""}},
 		{"an application without a name", "an argument is empty", nil, []string{"application", "delete", ""}},
+		{"the authorizations of no account", "the value of --account is empty", nil, []string{"authorization", "list", "--account", ""}},
+		{"the authorizations of no application", "the value of --application is empty", nil, []string{"authorization", "list", "--application", ""}},
 		{"a reason that is no text", "the value of --reason is not UTF-8 text", nil, []string{"application", "suspend", "x", "--reason", "a\xff"}},
 		{"an issuer in a variable that is no text", "the value of --issuer is not UTF-8 text", map[string]string{"LATCHKEY_ISSUER": "a\xff"}, []string{"serve"}},
 		{"one of several values that is no text", "the value of --redirect-uri is not UTF-8 text", nil,
