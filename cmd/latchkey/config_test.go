@@ -122,7 +122,7 @@ func TestWrongConfigurationSaysWhatToMend(t *testing.T) {
 func TestAliasesStandForWhatTheyRepeat(t *testing.T) {
 	file := write(t, "trusted_proxies: &n [10.0.0.0/8]\nlimits:\n  exempt: *n\nwebhooks: {allow: [&one 192.0.2.1], first_retry: &t 5s}\nsession_lifetime: *t\naccess_token_lifetime: *t\nlisten: *one\n")
 	c := &config{terminal: terminal{env: func(string) (string, bool) { return "", false }}, file: file}
-	root, _ := commands(c.terminal)
+	root := commands(c.terminal)
 	settings, err := c.readFile(settingNames(root))
 	if err != nil {
 		t.Fatal(err)

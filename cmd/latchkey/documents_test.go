@@ -25,7 +25,7 @@ func operating(t *testing.T) string {
 
 // TestOperatingHasEveryFlagOfServe also compares their defaults.
 func TestOperatingHasEveryFlagOfServe(t *testing.T) {
-	root, _ := commands(terminal{})
+	root := commands(terminal{})
 	serve, _, err := root.Find([]string{"serve"})
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func briefDuration(value string) string {
 
 func TestOperatingHasEveryCommand(t *testing.T) {
 	text := operating(t)
-	root, _ := commands(terminal{})
+	root := commands(terminal{})
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, child := range cmd.Commands() {

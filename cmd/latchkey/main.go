@@ -46,12 +46,14 @@ type fileError struct{ error }
 // run executes one command and returns the exit status: 0, 1 for a failure, 2
 // for wrong usage.
 func run(ctx context.Context, args []string, t terminal) int {
-	root, began := commands(t)
+	root := commands(t)
 	root.SetArgs(args)
 	root.SetIn(t.in)
 	root.SetOut(t.out)
 	root.SetErr(t.err)
 	refuseUnknownTopics(root)
+	began := false
+	markBeginning(root, &began)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -61,7 +63,7 @@ func run(ctx context.Context, args []string, t terminal) int {
 	var file fileError
 	// What fails before a command's own code began is about how it was called,
 	// unless it is about the configuration file.
-	if errors.As(err, &usage) || !*began && !errors.As(err, &file) {
+	if errors.As(err, &usage) || !began && !errors.As(err, &file) {
 		return 2
 	}
 	return 1
@@ -77,10 +79,9 @@ func printable(s string) string {
 	}, s)
 }
 
-// commands builds the tree. began becomes true when a command's own code begins.
-func commands(t terminal) (root *cobra.Command, began *bool) {
-	began = new(bool)
-	root = &cobra.Command{
+// commands builds the tree.
+func commands(t terminal) *cobra.Command {
+	root := &cobra.Command{
 		Use:           "latchkey",
 		Short:         "An OAuth 2.0 provider for platforms",
 		SilenceErrors: true,
@@ -104,8 +105,7 @@ func commands(t terminal) (root *cobra.Command, began *bool) {
 		return checkText(cmd.Flags(), args)
 	}
 	root.AddCommand(serveCommand(c), demoCommand(c), accountCommand(c), applicationCommand(c), authorizationCommand(c), backupCommand(c), restoreCommand(c), versionCommand(c))
-	markBeginning(root, began)
-	return root, began
+	return root
 }
 
 // isAboutProgram reports whether a command says the same whatever is configured, so that a
@@ -158,6 +158,7 @@ func checkText(flags *pflag.FlagSet, args []string) error {
 	return problem
 }
 
+// markBeginning makes began true when a command's own code begins.
 func markBeginning(cmd *cobra.Command, began *bool) {
 	if own := cmd.RunE; own != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {

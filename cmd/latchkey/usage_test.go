@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +42,20 @@ func TestWrongUsageIsSeenBeforeTheDataIs(t *testing.T) {
 				t.Errorf("exits with %d: %s%s\nwant %s", got.status, got.stdout, got.stderr, row.want)
 			}
 		})
+	}
+}
+
+func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
+	data := t.TempDir()
+	makeAccount(t, data, "ada@example.com")
+	for _, args := range [][]string{{"version"}, {"completion", "bash"}, {"account", "list"}, {"account", "list", "--json"}, {"account", "promote", "ada@example.com"}} {
+		full, out := io.Pipe()
+		full.Close()
+		var stderr bytes.Buffer
+		status := run(t.Context(), append(args, "--data", data), terminal{out: out, err: &stderr, env: func(string) (string, bool) { return "", false }})
+		if want := "latchkey: " + io.ErrClosedPipe.Error() + "\n"; status != 1 || stderr.String() != want {
+			t.Errorf("%v: exits with %d: %s", args, status, stderr.String())
+		}
 	}
 }
 
