@@ -197,7 +197,7 @@ func (c *config) prefixes(key string, list []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for _, s := range list {
 		p, err := netip.ParsePrefix(s)
-		if a, addrErr := netip.ParseAddr(s); addrErr == nil {
+		if a, addrErr := netip.ParseAddr(s); addrErr == nil && a.Zone() == "" {
 			p, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
 		if err != nil {

@@ -83,6 +83,7 @@ func TestWrongConfigurationSaysWhatToMend(t *testing.T) {
 		{"no time until a retry", "webhooks:\n  first_retry: 0s\n", "line 2: webhooks.first_retry must be between a millisecond and an hour"},
 		{"years until a retry", "webhooks: {first_retry: 1000h}\n", "line 1: webhooks.first_retry must be between a millisecond and an hour"},
 		{"an address that is none", "trusted_proxies:\n  - here\n", `line 1: trusted_proxies: "here" is not an address or a network`},
+		{"an address on one link", "trusted_proxies: ['fe80::1%eth0']\n", `line 1: trusted_proxies: "fe80::1%eth0" is not an address or a network`},
 		{"an address that is none, below a key", "limits:\n  exempt: [here]\n", `line 2: limits.exempt: "here" is not an address or a network`},
 		{"a path that is not plain", "paths:\n  me: /me\n  token: x\n", `line 3: paths.token: "x" is not a plain path such as /oauth/token`},
 		{"a path that is taken", "paths:\n  me: /settings\n", "line 2: paths.me: /settings is taken by /settings"},

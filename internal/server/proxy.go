@@ -29,9 +29,9 @@ func believeProxies(next, plain http.Handler, trusted []netip.Prefix) http.Handl
 		}
 		// Each proxy adds the address that it saw behind those it was told, so the
 		// list is read from its end, as far as those who wrote it are trusted.
-		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		hops := strings.FieldsFunc(strings.Join(r.Header.Values("X-Forwarded-For"), ","), func(c rune) bool { return c == ',' || c == ' ' || c == '\t' })
 		for i := len(hops) - 1; i >= 0 && trusts(client); i-- {
-			hop, ok := parseHop(strings.TrimSpace(hops[i]))
+			hop, ok := parseHop(hops[i])
 			if !ok {
 				break
 			}
@@ -49,10 +49,10 @@ func believeProxies(next, plain http.Handler, trusted []netip.Prefix) http.Handl
 // parseHop reads an address as proxies write it, with or without a port.
 func parseHop(s string) (netip.Addr, bool) {
 	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-		return a.Unmap(), true
+		return a.Unmap().WithZone(""), true
 	}
-	a, err := netip.ParseAddrPort(s)
-	return a.Addr().Unmap(), err == nil
+	a := throttle.Client(s)
+	return a, a.IsValid()
 }
 
 // cameInPlain reports whether any of the schemes that were forwarded is http. A proxy that

@@ -10,7 +10,7 @@ import (
 )
 
 func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
-	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fe80::/10")}
 	for name, c := range map[string]struct {
 		from      string
 		forwarded []string
@@ -28,6 +28,9 @@ func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
 		"brackets without a port":   {"[::1]:1", []string{"[2001:db8::1]"}, "2001:db8::1"},
 		"IPv6":                      {"[::1]:1", []string{"2001:db8::1"}, "2001:db8::1"},
 		"an IPv4 address inside v6": {"[::ffff:10.0.0.1]:1", []string{"203.0.113.9"}, "203.0.113.9"},
+		"empty elements":            {"10.0.0.1:1", []string{"", "203.0.113.9,, 10.1.1.1\t,", ""}, "203.0.113.9"},
+		"a link's own address":      {"[fe80::1%eth0]:1", []string{"203.0.113.9"}, "203.0.113.9"},
+		"two on a link":             {"[fe80::1%eth0]:1", []string{"203.0.113.9, fe80::2%eth0"}, "203.0.113.9"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got netip.Addr

@@ -19,13 +19,14 @@ func (e Exempt) contains(from netip.Addr) bool {
 }
 
 // Client is the address in the RemoteAddr of a request. The server has put the
-// real one there when a trusted proxy stands before it.
+// real one there when a trusted proxy stands before it. The link of a link-local one is
+// left out: no network contains an address that has it.
 func Client(remoteAddr string) netip.Addr {
 	a, err := netip.ParseAddrPort(remoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
-	return a.Addr().Unmap()
+	return a.Addr().Unmap().WithZone("")
 }
 
 // Network is the key of a client: one address for IPv4, and for IPv6 one
