@@ -76,7 +76,7 @@ func TestBrand(t *testing.T) {
 		s := newServer(t)
 		folder := filepath.Dir(s.config)
 		write(t, filepath.Join(folder, "logo.svg"), logo)
-		write(t, filepath.Join(folder, "own.css"), "main { letter-spacing: .01em }")
+		write(t, filepath.Join(folder, "own.css"), "\ufeffmain { letter-spacing: .01em }")
 		s.serve(t, config+"brand: {name: Tidal & Co, logo: logo.svg, accent: '#ffcc00', css: own.css}\n")
 		p := s.browser(account{}).open(t, "/sign-in")
 		for title := range descendants(p.root, "title") {
@@ -92,7 +92,7 @@ func TestBrand(t *testing.T) {
 		}
 		// Yellow cannot be read on white: the pages darken it there.
 		css := s.asset(t, "/assets/brand.css", "text/css; charset=utf-8")
-		if !strings.Contains(css, "letter-spacing: .01em") || !strings.HasPrefix(css, ":root{--accent:#") || strings.HasPrefix(css, ":root{--accent:#ffcc00") {
+		if !strings.Contains(css, "\nmain { letter-spacing: .01em") || !strings.HasPrefix(css, ":root{--accent:#") || strings.HasPrefix(css, ":root{--accent:#ffcc00") {
 			t.Errorf("the brand's stylesheet is %s", css)
 		}
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -54,6 +55,8 @@ func (b brandConfig) read(folder string) (page.Brand, error) {
 	if brand.CSS, err = brandFile(folder, "css", b.CSS); err != nil {
 		return brand, err
 	}
+	// A byte order mark would be part of the first selector, since other rules come before.
+	brand.CSS = bytes.TrimPrefix(brand.CSS, []byte("\ufeff"))
 	if brand.Logo, err = brandFile(folder, "logo", b.Logo); err != nil {
 		return brand, err
 	}
