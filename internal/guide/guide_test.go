@@ -90,6 +90,14 @@ func TestSectionsAreFilledInWithWhatIsTrue(t *testing.T) {
 	}
 }
 
+func TestDaysAreReadable(t *testing.T) {
+	for idle, want := range map[time.Duration]string{180 * 24 * time.Hour: "180", 36 * time.Hour: "1.5", 100 * time.Hour: "4.17", 2000 * time.Hour: "83.33"} {
+		if got := (reader{Facts: Facts{RefreshIdle: idle}}).Idle(); got != want {
+			t.Errorf("%v are %s days, want %s", idle, got, want)
+		}
+	}
+}
+
 func TestAGatewayAsksForTheScopeAndKnowsWhoAnswers(t *testing.T) {
 	about, in := testReader(), languages(t)["en"]
 	about.Asked = "a+b c&d=$e"

@@ -2,6 +2,7 @@ package guide
 
 import (
 	"cmp"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -110,8 +111,10 @@ func (a reader) Lifetime() string { return seconds(a.AccessLifetime) }
 // Replay is written like Lifetime.
 func (a reader) Replay() string { return seconds(a.ReplayWindow) }
 
-// Idle is the life of a refresh token that nobody uses, in days.
-func (a reader) Idle() string { return strconv.FormatFloat(a.RefreshIdle.Hours()/24, 'f', -1, 64) }
+// Idle is the life of a refresh token that nobody uses, in days, to the hundredth of one.
+func (a reader) Idle() string {
+	return strconv.FormatFloat(math.Round(a.RefreshIdle.Hours()/24*100)/100, 'f', -1, 64)
+}
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
