@@ -116,6 +116,11 @@ func (d *demonstration) serve(ctx context.Context, h *house, made *demoMade) err
 		return err
 	}
 	set.Issuer, set.BaseURL = issuer, appURL
+	stopMetrics, err := d.serveMetrics(h)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	defer h.deliver(ctx)()
 	example := server.Limited(demo.New(set.Config), h.log)
 	exampleDone := make(chan error, 1)

@@ -87,6 +87,16 @@ func TestTheDemoLeavesWhatTheConfigurationNamesAlone(t *testing.T) {
 	}
 }
 
+func TestTheDemoServesMetricsWhereItIsTold(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	if got := tryDemo(t, nil, "--metrics-listen", "127.0.0.1:0"); got.status != 0 || !strings.Contains(got.stderr, "serving metrics") {
+		t.Errorf("exits with %d: %s", got.status, got.stderr)
+	}
+	if got := tryDemo(t, nil, "--metrics-listen", "127.0.0.1:99999"); got.status != 1 || !strings.Contains(got.stderr, "cannot listen on 127.0.0.1:99999 for metrics") {
+		t.Errorf("exits with %d: %s", got.status, got.stderr)
+	}
+}
+
 func TestTheDemoRefusesDataThatPeopleUse(t *testing.T) {
 	for _, email := range []string{demoEmail, "grace@example.com"} {
 		t.Run(email, func(t *testing.T) {
