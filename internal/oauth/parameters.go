@@ -79,7 +79,17 @@ func (p Parameters) RefuseRepeated() *Error {
 	if !p.refuse {
 		return nil
 	}
-	return NewError(InvalidRequest, "the parameter %s was sent twice", p.refused)
+	return NewError(InvalidRequest, "the parameter %s was sent twice", shown(p.refused))
+}
+
+// shown is the name of a parameter in an error, unless it is none that a program would choose:
+// people read errors on pages, and whoever made the link chose the name.
+func shown(name string) string {
+	odd := func(r rune) bool { return r >= utf8.RuneSelf || !unreserved(byte(r)) && r != '[' && r != ']' }
+	if len(name) > 40 || strings.ContainsFunc(name, odd) {
+		return "..."
+	}
+	return name
 }
 
 func (p *Parameters) add(name, value string) {
@@ -119,7 +129,7 @@ func ParseParameters(encoded string) (Parameters, error) {
 		}
 		value, err := url.QueryUnescape(rawValue)
 		if err != nil {
-			return Parameters{}, fmt.Errorf("the parameter %s has a broken percent-encoding", name)
+			return Parameters{}, fmt.Errorf("the parameter %s has a broken percent-encoding", shown(name))
 		}
 		p.add(name, value)
 	}

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -378,6 +379,26 @@ func TestErrorDescriptionsKeepToTheirCharacters(t *testing.T) {
 	} {
 		if got := oauth.NewError(oauth.InvalidScope, "%s", in).Description; got != want {
 			t.Errorf("%q is described as %q; want %q", in, got, want)
+		}
+	}
+}
+
+func TestAnErrorRepeatsTheNameOfAParameterAndNoSentence(t *testing.T) {
+	for encoded, want := range map[string]string{
+		"scope=a&scope=b":                  "the parameter scope was sent twice",
+		"Call+0900+1234=a&Call+0900+1234=": "the parameter ... was sent twice",
+		"scope[]=a&scope%5B%5D=b":          "the parameter scope[] was sent twice",
+		"=a&=b":                            "the parameter  was sent twice",
+		"state=%zz":                        "the parameter state has a broken percent-encoding",
+		"%D0%B0=%zz":                       "the parameter ... has a broken percent-encoding",
+		strings.Repeat("a", 41) + "=%zz":   "the parameter ... has a broken percent-encoding",
+	} {
+		p, err := oauth.ParseParameters(encoded)
+		if err == nil {
+			err = errors.New(p.RefuseRepeated().Description)
+		}
+		if err.Error() != want {
+			t.Errorf("%s: the error is %q; want %q", encoded, err, want)
 		}
 	}
 }
