@@ -48,12 +48,15 @@ type demonstration struct {
 	appListen string
 	// anyPort and anyAppPort: another port will do when the usual one is taken.
 	anyPort, anyAppPort bool
+	// begun: it serves.
+	begun bool
 }
 
 func (d *demonstration) run(ctx context.Context, temporary bool) (err error) {
 	if d.catalogue != nil && !d.catalogue.All().Covers(oauth.ProfileScope) {
 		return d.wrong("scopes", ": %s is missing, and the example application needs it; add it, or leave the configuration out", oauth.ProfileScope)
 	}
+	defer func() { err = d.unlessInterrupted(ctx, d.begun, err) }()
 	if temporary {
 		if d.data, err = os.MkdirTemp("", "latchkey-demo-"); err != nil {
 			return fmt.Errorf("make a temporary data folder: %w", err)
@@ -126,6 +129,7 @@ func (d *demonstration) serve(ctx context.Context, h *house, made *demoMade) err
 	exampleDone := make(chan error, 1)
 	go func() { exampleDone <- example.Serve(app) }()
 
+	d.begun = true
 	fmt.Fprintf(d.out, "listening on %s\n\n", issuer)
 	fmt.Fprintf(d.out, "  example application  %s\n  provider             %s\n  sign in with         %s\n  password             %s\n\n", appURL, issuer, set.email, set.password)
 	fmt.Fprintln(d.out, "Open the example application and press Connect. Ctrl-C ends both.")

@@ -58,6 +58,21 @@ func makeAccount(t *testing.T, data, email string) {
 	}
 }
 
+func TestADemoThatIsToldToEndBeforeItServesHasNotFailed(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var stderr bytes.Buffer
+	status := run(ctx, []string{"demo"}, terminal{out: io.Discard, err: &stderr, env: func(string) (string, bool) { return "", false }})
+	if status != 0 || !strings.Contains(stderr.String(), `"shutting down before anything was served"`) {
+		t.Errorf("exits with %d: %s", status, stderr.String())
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %v: %v", left, err)
+	}
+}
+
 func TestTheDemoLeavesWhatTheConfigurationNamesAlone(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	folder := t.TempDir()

@@ -38,12 +38,7 @@ func (c *config) serve(ctx context.Context) (err error) {
 		return err
 	}
 	begun := false
-	defer func() {
-		if err != nil && !begun && ctx.Err() != nil {
-			c.logger().Info("shutting down before anything was served", "cause", context.Cause(ctx), "interrupted", err)
-			err = nil
-		}
-	}()
+	defer func() { err = c.unlessInterrupted(ctx, begun, err) }()
 	h, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -91,6 +86,16 @@ func (c *config) serve(ctx context.Context) (err error) {
 	begun = true
 	h.log.Info("serving", "issuer", issuer, "data", c.data, "database", c.databaseName())
 	return s.Serve(ctx, listener)
+}
+
+// unlessInterrupted is the error of a server, or of a demo, that was not told to end before it
+// served anything.
+func (c *config) unlessInterrupted(ctx context.Context, begun bool, err error) error {
+	if err == nil || begun || ctx.Err() == nil {
+		return err
+	}
+	c.logger().Info("shutting down before anything was served", "cause", context.Cause(ctx), "interrupted", err)
+	return nil
 }
 
 // outliveReaders lets a server go on, and end as it should, when nobody reads what it writes
