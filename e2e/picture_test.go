@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -32,6 +33,11 @@ func dotted(t *testing.T, c color.Color, padding int) []byte {
 // send posts a file to a page as the form on it does.
 func (b *browser) send(t *testing.T, path, field string, file []byte) *page {
 	t.Helper()
+	return b.do(t, b.upload(t, path, field, file))
+}
+
+func (b *browser) upload(t *testing.T, path, field string, file []byte) *http.Request {
+	t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
 	part, err := w.CreateFormFile(field, "me.png")
@@ -50,7 +56,7 @@ func (b *browser) send(t *testing.T, path, field string, file []byte) *page {
 	}
 	req.Header.Set("Content-Type", w.FormDataContentType())
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	return b.do(t, req)
+	return req
 }
 
 func (p *page) image(id string) string {
@@ -182,3 +188,43 @@ func TestUploadsAreCountedBeforeTheyAreRead(t *testing.T) {
 		t.Error("nobody is told when to come back")
 	}
 }
+
+func TestAPictureOfSomebodyWhoWasSignedOutMeanwhileIsNotKept(t *testing.T) {
+	t.Parallel()
+	s := inhabited(t)
+	person, b := s.signedIn(t, "Lena Late")
+	elsewhere := s.browser(person)
+	elsewhere.signIn(t, elsewhere.open(t, "/sign-in"))
+	end := elsewhere.submission(t, elsewhere.open(t, "/settings/security"), "Sign out everywhere else")
+	end.Header.Set("Sec-Fetch-Site", "same-origin")
+	first := b.send(t, "/settings/profile/picture", "picture", dotted(t, color.White, 0)).image("portrait")
+
+	req := b.upload(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 0))
+	req.Header.Set("Referer", s.url+"/settings/profile")
+	// The server asks for the picture when it has found out who sends it.
+	req.Header.Set("Expect", "100-continue")
+	b.client.Transport = &http.Transport{ExpectContinueTimeout: patience}
+	t.Cleanup(b.client.CloseIdleConnections)
+	file := req.Body
+	req.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) {
+		if end != nil {
+			res, err := elsewhere.client.Do(end)
+			if err != nil {
+				return 0, err
+			}
+			res.Body.Close()
+			end = nil
+		}
+		return file.Read(p)
+	}))
+	p := b.do(t, req)
+	p.reads(t, http.StatusOK, "You were signed out meanwhile. Nothing was changed.")
+	if got := b.signIn(t, p).image("portrait"); got != first || first == "" {
+		t.Errorf("the picture was %q and is %q", first, got)
+	}
+}
+
+// readerFunc is a function that reads.
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -67,6 +67,9 @@ type Problem = oauth.Problem
 // ErrNotFound: there is no such account, or nobody is signed in.
 var ErrNotFound = store.ErrNotFound
 
+// ErrSignedOut: the session of whoever acts has ended meanwhile.
+var ErrSignedOut = store.ErrSignedOut
+
 // ErrSignUpClosed: the operator creates the accounts.
 var ErrSignUpClosed = errors.New("this server does not let people create accounts themselves")
 

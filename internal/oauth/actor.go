@@ -7,6 +7,8 @@ type Actor struct {
 	// AccountID is zero for somebody who is not signed in, for a command, and for the
 	// server itself.
 	AccountID ID
+	// SessionID is that of the browser in which an account acts, zero where it acts in none.
+	SessionID ID
 	// Name is how the actor is shown: the account's name, or what stands for it.
 	Name string
 	// Address is the client's IP address, empty for a command and the server itself.

@@ -110,6 +110,8 @@ func (p *Portal) counted(h handler, by func(*signin.Person) oauth.ID) http.Handl
 		}
 		err = h(w, person.Acting(r), person)
 		switch {
+		case errors.Is(err, account.ErrSignedOut):
+			p.Door.AskFirst(w, r)
 		case errors.Is(err, application.ErrNotFound):
 			p.Pages.Write(w, r, http.StatusNotFound, page.Problem{
 				Frame:  page.Frame{Title: oauth.Say("There is nothing here"), Account: &person.Account},

@@ -57,7 +57,7 @@ func (d *Door) Person(r *http.Request) (*Person, error) {
 // Acting is the request with the person as the actor of what it does.
 func (p *Person) Acting(r *http.Request) *http.Request {
 	return r.WithContext(oauth.WithActor(r.Context(), oauth.Actor{
-		AccountID: p.Account.ID, Name: p.Account.Name, Address: throttle.Client(r.RemoteAddr).String(),
+		AccountID: p.Account.ID, SessionID: p.Session.ID, Name: p.Account.Name, Address: throttle.Client(r.RemoteAddr).String(),
 	}))
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/latchkey/latchkey/internal/oauth"
 )
@@ -14,7 +15,7 @@ func (s *Store) Picture(ctx context.Context, id oauth.ID) (p oauth.Picture, err 
 }
 
 // PutPortrait gives an account a picture, or takes its picture away when p is nil. The
-// one before it is deleted, if this server keeps it.
+// one before it is deleted, if this server keeps it. ErrSignedOut: the actor's session has ended.
 func (s *Store) PutPortrait(ctx context.Context, account oauth.ID, p *oauth.Picture) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		a, err := scanAccountOnly(tx.queryRow(selectAccount+` where id = $1`+tx.lock, account[:]))
@@ -28,7 +29,7 @@ func (s *Store) PutPortrait(ctx context.Context, account oauth.ID, p *oauth.Pict
 		if a.AvatarURL = ""; p != nil {
 			a.AvatarURL = p.Path()
 		}
-		if err := tx.replacePicture(before, p); err != nil {
+		if err := tx.replacePicture(before, p); err != nil || tx.refusal != nil {
 			return err
 		}
 		if err := tx.oneRow(`update accounts set avatar_url = $1 where id = $2`, a.AvatarURL, account[:]); err != nil {
@@ -44,7 +45,8 @@ func (s *Store) PutPortrait(ctx context.Context, account oauth.ID, p *oauth.Pict
 }
 
 // PutLogo gives an application a logo, or takes its logo away when p is nil. The one
-// before it is deleted. ErrNotFound: the actor does not manage it, or no more.
+// before it is deleted. ErrNotFound: the actor does not manage it, or no more. ErrSignedOut:
+// the actor's session has ended.
 func (s *Store) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Picture) error {
 	err := s.write(ctx, func(tx *transaction) error {
 		a, err := tx.managed(application)
@@ -59,7 +61,7 @@ func (s *Store) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Pict
 		if a.Logo = ""; p != nil {
 			a.Logo = p.ID.String()
 		}
-		if err := tx.replacePicture(before, p); err != nil {
+		if err := tx.replacePicture(before, p); err != nil || tx.refusal != nil {
 			return err
 		}
 		a = a.Remarked(old)
@@ -72,8 +74,18 @@ func (s *Store) PutLogo(ctx context.Context, application oauth.ID, p *oauth.Pict
 }
 
 // replacePicture adds a picture, unless it is nil, and deletes the one before it, unless
-// its id is zero.
+// its id is zero. It refuses an actor who was signed out meanwhile: a picture may take half a
+// minute to arrive.
 func (t *transaction) replacePicture(before oauth.ID, p *oauth.Picture) error {
+	if session := t.actor.SessionID; !session.IsZero() {
+		_, err := scanSession(t.queryRow(selectSession+` where id = $1`+t.shareOf("sessions"), session[:]))
+		if errors.Is(err, ErrNotFound) {
+			return t.refuse(ErrSignedOut)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if !before.IsZero() {
 		if _, err := t.exec(`delete from pictures where id = $1`, before[:]); err != nil {
 			return err

@@ -29,6 +29,8 @@ var (
 	// ErrChanged: something is no longer what somebody decided about: an application, its
 	// secret, a consent.
 	ErrChanged = errors.New("the application or the consent has changed")
+	// ErrSignedOut: the session of the actor has ended meanwhile.
+	ErrSignedOut = errors.New("the session has ended")
 	// ErrFull: there are as many already as there may be.
 	ErrFull = errors.New("there are too many already")
 	// ErrNoData: nobody has made a store there.

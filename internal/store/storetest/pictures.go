@@ -47,6 +47,15 @@ func portraits(f *fixture) {
 	f.equal("somebody else's picture is kept", f.kept(other), true)
 	f.is(f.store.PutPortrait(f.ctx, f.id(), first), store.ErrNotFound)
 	f.equal("a picture for nobody is kept", f.kept(first), false)
+
+	session := f.session(bob)
+	ctx := oauth.WithActor(f.ctx, oauth.Actor{AccountID: bob.ID, SessionID: session.ID})
+	f.must(f.store.PutPortrait(ctx, bob.ID, first))
+	f.must(f.store.EndSession(f.ctx, bob.ID, session.ID))
+	f.is(f.store.PutPortrait(ctx, bob.ID, second), store.ErrSignedOut)
+	f.is(f.store.PutPortrait(ctx, bob.ID, nil), store.ErrSignedOut)
+	f.equal("the picture of somebody who was signed out meanwhile is kept", f.kept(first), true)
+	f.equal("a picture that came too late is kept", f.kept(second), false)
 }
 
 func logos(f *fixture) {
@@ -65,4 +74,11 @@ func logos(f *fixture) {
 	f.must(f.store.PutLogo(f.ctx, other.ID, nil))
 	f.equal("a removed logo is kept", f.kept(theirs), false)
 	f.is(f.store.PutLogo(f.ctx, a.ID, first), store.ErrNotFound)
+
+	session := f.session(f.owner)
+	ctx := oauth.WithActor(f.ctx, oauth.Actor{AccountID: f.owner.ID, SessionID: session.ID})
+	f.must(f.store.PutLogo(ctx, other.ID, first))
+	f.must(f.store.EndSession(f.ctx, f.owner.ID, session.ID))
+	f.is(f.store.PutLogo(ctx, other.ID, second), store.ErrSignedOut)
+	f.equal("the logo from before is kept", f.kept(first), true)
 }
