@@ -110,6 +110,11 @@ func newTransport() http.RoundTripper {
 	t.Proxy = nil
 	t.MaxIdleConnsPerHost = 64
 	t.MaxResponseHeaderBytes = maxBody
+	if t.HTTP2 == nil {
+		// A connection on which nothing arrives any more would be used for minutes: a request that
+		// is not answered does not end it.
+		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: defaultTimeout, PingTimeout: defaultTimeout}
+	}
 	return t
 }
 
