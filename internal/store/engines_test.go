@@ -61,6 +61,7 @@ func TestEngines(t *testing.T) {
 		{"uses merge, and end with the connection", usesMerge},
 		{"secrets are seen to be used", secretsAreSeen},
 		{"refused requests are read page by page", refusalsArePaged},
+		{"refused requests say what was told", refusalsSayWhatWasTold},
 		{"refused requests are bounded", refusalsAreBounded},
 		{"usage is swept when its time is over", usageIsSwept},
 	}

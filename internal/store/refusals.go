@@ -91,12 +91,16 @@ func scanRefusal(r row) (f oauth.Refusal, err error) {
 	return f, nil
 }
 
-// revived is a sentence as it was before it was stored, with the sentences in it.
+// revived is a sentence as it was before it was stored, with the numbers and the sentences in it.
 func revived(s oauth.Sentence) oauth.Sentence {
 	for i, arg := range s.Args {
-		if inner, ok := arg.(map[string]any); ok {
-			text, _ := inner["Text"].(string)
-			s.Args[i] = oauth.Sentence{Text: text}
+		switch arg := arg.(type) {
+		case float64:
+			s.Args[i] = int(arg)
+		case map[string]any:
+			text, _ := arg["Text"].(string)
+			args, _ := arg["Args"].([]any)
+			s.Args[i] = revived(oauth.Sentence{Text: text, Args: args})
 		}
 	}
 	return s

@@ -204,6 +204,19 @@ func refusalsArePaged(w *world) {
 	}
 }
 
+func refusalsSayWhatWasTold(w *world) {
+	s := w.open(false)
+	w.populate(s, 1)
+	told := w.refusal("invalid_request")
+	told.Mend = oauth.Say("Send %s. %s", "https://app.example/", oauth.Say("The other has the scheme %s, and at most %d characters.", "myapp", 2000))
+	w.must(s.AddRefusals(w.ctx, []oauth.Refusal{told}, nil))
+	page, err := s.Refusals(w.ctx, w.application.ID, store.RefusalFilter{Limit: 1})
+	w.must(err)
+	if got, want := fmt.Sprint(page[0].Mend), fmt.Sprint(told.Mend); got != want {
+		w.Errorf("read is %q, want %q", got, want)
+	}
+}
+
 func refusalsAreBounded(w *world) {
 	s := w.open(false)
 	w.populate(s, 1)
