@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	library "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 )
 
 // Backup writes a consistent copy of the SQLite database in a data folder to a new file, while
@@ -156,7 +158,7 @@ func keep(ctx context.Context, path string) (kept string, err error) {
 	var busy, logged, moved int
 	err = db.QueryRowContext(ctx, `pragma wal_checkpoint(truncate)`).Scan(&busy, &logged, &moved)
 	// The last connection that closes writes the log into the database.
-	if err = errors.Join(err, db.Close()); err != nil {
+	if err = errors.Join(err, db.Close()); err != nil && !isDamaged(err) {
 		return "", fmt.Errorf("close the present database: %w", err)
 	}
 	if busy != 0 {
@@ -169,6 +171,12 @@ func keep(ctx context.Context, path string) (kept string, err error) {
 	}
 	kept = path + ".before-" + time.Now().UTC().Format("20060102T150405.000Z")
 	return kept, os.Link(path, kept)
+}
+
+// isDamaged reports whether a file is no database any more, for which a backup is restored.
+func isDamaged(err error) bool {
+	var failure *library.Error
+	return errors.As(err, &failure) && (failure.Code()&0xff == lib.SQLITE_NOTADB || failure.Code()&0xff == lib.SQLITE_CORRUPT)
 }
 
 func copyFile(from, to string) error {

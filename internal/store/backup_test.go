@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -236,6 +237,22 @@ func TestRestoreIgnoresTheLogOfTheOldDatabase(t *testing.T) {
 	_, err = store.Restore(w.ctx, killed, kept)
 	w.must(err)
 	w.holds(killed, []life{saved, late, third})
+}
+
+func TestRestoreReplacesADatabaseThatCannotBeRead(t *testing.T) {
+	w, backup, saved, _ := backedUp(t)
+	path := filepath.Join(w.at.Folder, store.DatabaseFile)
+	broken, err := os.ReadFile(path)
+	w.must(err)
+	copy(broken, "no database")
+	w.must(os.WriteFile(path, broken, 0o600))
+	kept, err := store.Restore(w.ctx, w.at.Folder, backup)
+	w.must(err)
+	w.intact(w.at.Folder)
+	w.holds(w.at.Folder, []life{saved})
+	if got, err := os.ReadFile(kept); err != nil || !bytes.Equal(got, broken) {
+		t.Errorf("%s is not what was there (%v)", kept, err)
+	}
 }
 
 // exec changes a file of SQLite from outside the store.
