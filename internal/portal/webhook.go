@@ -139,11 +139,11 @@ func outcomeOf(d oauth.Delivery) oauth.Sentence {
 	case webhook.ProblemForbidden:
 		return oauth.Say("The URL leads to an address that is not public.")
 	case webhook.ProblemUnresolved:
-		return oauth.Say("The host name has no address.")
+		return oauth.Say("The host name could not be resolved.")
 	case webhook.ProblemUnreachable:
-		return oauth.Say("No connection could be made.")
+		return oauth.Say("No connection could be made, or it ended without an answer.")
 	case webhook.ProblemTLS:
-		return oauth.Say("The certificate is not valid, or there is no TLS.")
+		return oauth.Say("There is no TLS 1.2 or later, or its certificate is not valid.")
 	case webhook.ProblemTimeout:
 		return oauth.Say("No answer within 10 seconds.")
 	case webhook.ProblemRedirect:

@@ -303,14 +303,17 @@ func problemOf(err error) string {
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var operation *net.OpError
 	var network net.Error
 	switch {
 	case errors.Is(err, errForbidden):
 		return ProblemForbidden
 	case errors.As(err, &name):
 		return ProblemUnresolved
-	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &certificate), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return ProblemTLS
+	case errors.As(err, &operation) && operation.Op == "remote error":
+		// So crypto/tls names an alert that the receiver sent.
 		return ProblemTLS
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return ProblemTimeout

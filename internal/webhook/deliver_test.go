@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -128,7 +129,13 @@ func TestWhatReceiversAnswer(t *testing.T) {
 	closed.Close()
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
-	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	old := httptest.NewUnstartedServer(http.NotFoundHandler())
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11}
+	old.StartTLS()
+	t.Cleanup(old.Close)
+	for _, s := range []*httptest.Server{secure, old} {
+		s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	}
 	answering := func(status int) string {
 		return receiver(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", elsewhere)
@@ -153,6 +160,7 @@ func TestWhatReceiversAnswer(t *testing.T) {
 		{"a redirect", answering(307), 307, ProblemRedirect, 4},
 		{"nobody there", closed.URL, 0, ProblemUnreachable, 4},
 		{"an unknown certificate", secure.URL, 0, ProblemTLS, 4},
+		{"a TLS that is too old", old.URL, 0, ProblemTLS, 4},
 		{"no TLS", strings.Replace(answering(204), "http:", "https:", 1), 0, ProblemTLS, 4},
 		{"a name without address", "https://nobody.invalid/", 0, ProblemUnresolved, 4},
 		{"an answer without end", receiver(t, func(w http.ResponseWriter, _ *http.Request) {
