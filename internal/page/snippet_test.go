@@ -3,6 +3,12 @@ package page
 import (
 	"go/format"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,5 +46,30 @@ func TestCodeAsksForNoMoreThanItMay(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestThePHPSaysWhyThereIsNoAnswer(t *testing.T) {
+	if exec.CommandContext(t.Context(), "php", "-r", "curl_init();").Run() != nil {
+		t.Skip("there is no php with curl")
+	}
+	pages, err := New(Brand{}, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	all, err := pages.Snippets(Flow{Endpoints: Endpoints{Me: gone.URL}, RedirectURI: "https://own.example/callback", Scope: "profile"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := all[slices.IndexFunc(all, func(s Snippet) bool { return s.ID == "php" })].Code
+	file := filepath.Join(t.TempDir(), "login.php")
+	if err := os.WriteFile(file, []byte(code+"try { me('token'); } catch (Exception $e) { echo $e->getMessage(); }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.CommandContext(t.Context(), "php", file).CombinedOutput()
+	if err != nil || !strings.Contains(string(said), "connect") {
+		t.Errorf("it says %s (%v)", said, err)
 	}
 }
