@@ -59,7 +59,7 @@ func (w *Webhooks) Run(ctx context.Context) {
 	secrets.Go(func() { w.watchSecrets(ctx) })
 	attempts, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	r := &run{Webhooks: w, attempts: attempts, busy: map[oauth.ID]int{}, slow: map[oauth.ID]time.Time{}, finished: make(chan finished, parallel)}
+	r := &run{Webhooks: w, attempts: attempts, busy: map[oauth.ID]int{}, slow: map[oauth.ID]time.Time{}, freed: map[oauth.ID]bool{}, finished: make(chan finished, parallel)}
 	for ctx.Err() == nil {
 		r.wait(ctx, r.fill(ctx))
 	}
@@ -100,8 +100,10 @@ type run struct {
 	slow     map[oauth.ID]time.Time
 	underWay int
 	finished chan finished
-	// nothing is until when there is nothing to claim, as far as is known.
+	// nothing is until when there is nothing to claim, as far as is known, but of those that
+	// were full and had a quick answer since.
 	nothing time.Time
+	freed   map[oauth.ID]bool
 }
 
 // finished is an attempt that is over.
@@ -119,7 +121,7 @@ func (r *run) finish(f finished) {
 	if f.took < slowTime {
 		// The application may have more to send. One that is slow waits for the next look:
 		// many of those would have all that is due looked through without end.
-		r.nothing = time.Time{}
+		r.freed[f.application] = true
 		return
 	}
 	r.slow[f.application] = f.at
@@ -161,10 +163,11 @@ func (r *run) full(now time.Time) (full []oauth.ID) {
 // fill begins as many attempts as there are due and may be made, and returns how long to
 // wait for more.
 func (r *run) fill(ctx context.Context) time.Duration {
-	if left := r.nothingFor(r.store.Now()); left > 0 {
-		return left
-	}
 	for r.underWay < parallel {
+		full := r.full(r.store.Now())
+		if left := r.nothingFor(r.store.Now(), full); left > 0 {
+			return left
+		}
 		// A look is cheap; a claim is a write.
 		due, err := r.store.NextDelivery(ctx)
 		if err != nil {
@@ -176,10 +179,12 @@ func (r *run) fill(ctx context.Context) time.Duration {
 		if soon := due.Sub(r.store.Now()); soon > 0 {
 			return min(soon, look)
 		}
-		d, hook, err := r.store.ClaimDelivery(ctx, r.full(r.store.Now()), lease)
+		d, hook, err := r.store.ClaimDelivery(ctx, full, lease)
 		if errors.Is(err, ErrNotFound) {
-			// What is due waits for an application that is busy, or somebody else has it.
+			// What is due waits for an application that is busy, or somebody else has it. All of
+			// it, which may be much, was looked through.
 			r.nothing = r.store.Now().Add(look)
+			clear(r.freed)
 			return look
 		}
 		if err != nil {
@@ -197,12 +202,17 @@ func (r *run) fill(ctx context.Context) time.Duration {
 	return look
 }
 
-// nothingFor is how long there is nothing to claim: for a look at most. What is further away
-// is of a clock that was set back.
-func (r *run) nothingFor(now time.Time) time.Duration {
+// nothingFor is how long there is nothing to claim while these are full: for a look at most.
+// What is further away is of a clock that was set back.
+func (r *run) nothingFor(now time.Time, full []oauth.ID) time.Duration {
 	left := r.nothing.Sub(now)
 	if left > look {
 		return 0
+	}
+	for id := range r.freed {
+		if !slices.Contains(full, id) {
+			return 0
+		}
 	}
 	return left
 }

@@ -259,7 +259,7 @@ func TestASlowReceiverDoesNotHoldUpOthers(t *testing.T) {
 
 func TestASlowApplicationGetsOneAttemptAtATime(t *testing.T) {
 	slow, quick, now := oauth.ID{1}, oauth.ID{2}, time.Now()
-	r := &run{busy: map[oauth.ID]int{slow: 3, quick: 2}, slow: map[oauth.ID]time.Time{}, underWay: 5}
+	r := &run{busy: map[oauth.ID]int{slow: 3, quick: 2}, slow: map[oauth.ID]time.Time{}, freed: map[oauth.ID]bool{}, underWay: 5}
 	r.finish(finished{slow, slowTime, now})
 	r.finish(finished{quick, slowTime / 2, now})
 	if full := r.full(now); len(full) != 1 || full[0] != slow {
@@ -307,16 +307,21 @@ func TestSlowApplicationsLeaveSlotsToTheOthers(t *testing.T) {
 }
 
 func TestASlowAttemptThatEndsHasNothingLookedThrough(t *testing.T) {
-	r := &run{busy: map[oauth.ID]int{}, slow: map[oauth.ID]time.Time{}}
-	until := time.Now().Add(look)
-	r.nothing = until
-	r.finish(finished{oauth.ID{1}, slowTime, time.Now()})
-	if r.nothing != until {
+	now, one := time.Now(), oauth.ID{1}
+	r := &run{busy: map[oauth.ID]int{one: perApplication}, slow: map[oauth.ID]time.Time{}, freed: map[oauth.ID]bool{}, nothing: now.Add(look)}
+	r.finish(finished{one, slowTime, now})
+	if r.nothingFor(now, r.full(now)) != look {
 		t.Error("after a slow attempt what is due is looked through before the next look")
 	}
-	r.finish(finished{oauth.ID{1}, slowTime / 2, time.Now()})
-	if !r.nothing.IsZero() {
+	clear(r.slow)
+	r.finish(finished{one, slowTime / 2, now})
+	if r.nothingFor(now, r.full(now)) > 0 {
 		t.Error("after a quick attempt the next waits")
+	}
+	// What is due may be much, and all of it is of the application that is full again.
+	r.busy[one] = perApplication
+	if r.nothingFor(now, r.full(now)) != look {
+		t.Error("after each quick attempt what is due is looked through")
 	}
 }
 
@@ -324,7 +329,7 @@ func TestAClockThatIsSetBackKeepsNobodyWaiting(t *testing.T) {
 	now := time.Now()
 	r := &run{nothing: now.Add(look)}
 	for back, want := range map[time.Duration]time.Duration{0: look, -look / 2: look / 2, -look: 0, time.Hour: 0} {
-		if got := r.nothingFor(now.Add(-back)); got != want {
+		if got := r.nothingFor(now.Add(-back), nil); got != want {
 			t.Errorf("set back by %v: the next look is after %v; want %v", back, got, want)
 		}
 	}
