@@ -10,7 +10,8 @@
 // through.
 //
 // Not here: getting, refreshing or revoking tokens (golang.org/x/oauth2 does that), introspection
-// (RFC 7662), and tokens in a query or a form (RFC 6750 §2.2 and §2.3), which are not read.
+// (RFC 7662), tokens in a query or a form (RFC 6750 §2.2 and §2.3), which are not read, and CORS:
+// what answers preflights, which bring no token, belongs around the guard.
 package bearer
 
 import (
