@@ -35,8 +35,8 @@ func testDraft(t *testing.T, s *server) {
 	b.open(t, settings).reads(t, http.StatusOK, "Only you, co-owners and test accounts can authorize this application.")
 	checkDraft(t, s, app, name)
 	// Whether the person is shown it or not.
-	if n := strings.Count(b.open(t, app.path()+"/errors").text(), "Name the account among the test accounts"); n != 2 {
-		t.Errorf("%d refused requests are told, want 2", n)
+	if n := strings.Count(b.open(t, app.path()+"/errors").text(), "Name the account among the test accounts"); n != 3 {
+		t.Errorf("%d refused requests are told, want 3", n)
 	}
 
 	// What the owner may do.
@@ -100,14 +100,20 @@ func testCoOwnerAsks(t *testing.T, s *server) {
 // with a refusal.
 func checkDraft(t *testing.T, s *server, app application, name string) {
 	t.Helper()
-	p := s.session.visit(t, app.request("state", "abc"))
-	p.reads(t, http.StatusForbidden, name+" is not reviewed yet")
-	if p.away != nil || p.offers("Allow") {
-		t.Errorf("somebody else gets as far as %s", p.text())
-	}
-	back := s.session.press(t, p, "Back to client.example")
-	if back.away == nil || back.away.Query().Get("error") != "access_denied" || back.away.Query().Get("state") != "abc" || back.away.Query().Has("code") {
-		t.Errorf("the way back is %s", back.away)
+	// A mistake in the request does not send the browser to where nobody has looked yet.
+	for _, scope := range []string{"profile", "nonsense"} {
+		p := s.session.visit(t, app.request("state", "abc", "scope", scope))
+		if p.away != nil {
+			t.Fatalf("with the scope %s somebody else is sent to %s", scope, p.away)
+		}
+		p.reads(t, http.StatusForbidden, name+" is not reviewed yet")
+		if p.offers("Allow") {
+			t.Errorf("somebody else gets as far as %s", p.text())
+		}
+		back := s.session.press(t, p, "Back to client.example")
+		if back.away == nil || back.away.Query().Get("error") != "access_denied" || back.away.Query().Get("state") != "abc" || back.away.Query().Has("code") {
+			t.Errorf("the way back is %s", back.away)
+		}
 	}
 	silent := s.session.visit(t, app.request("prompt", "none"))
 	if silent.away == nil || silent.away.Query().Get("error") != "access_denied" {

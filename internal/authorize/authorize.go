@@ -140,16 +140,24 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, q *request) {
 	switch {
 	// RFC 9700 §4.11.2: nobody is redirected before they signed in, so that a
 	// made-up error does not turn this server into a redirector.
-	case q.refusal != nil && (signedIn || silent):
-		h.note(r, q, q.refusal)
-		h.redirectError(w, r, q, q.refusal)
+	case q.refusal != nil && silent:
+		h.redirectRefusal(w, r, q)
 	case !signedIn && silent:
 		h.redirectError(w, r, q, oauth.NewError(oauth.LoginRequired, "nobody is signed in"))
-	case !signedIn, q.prompts("login") && !q.fresh:
+	case !signedIn, q.refusal == nil && q.prompts("login") && !q.fresh:
 		h.askSignIn(w, r, q, nil, http.StatusOK)
-	case h.mayAuthorize(w, r, q):
+	case !h.mayAuthorize(w, r, q):
+	case q.refusal != nil:
+		h.redirectRefusal(w, r, q)
+	default:
 		h.decide(w, r, q)
 	}
+}
+
+// redirectRefusal answers with what is wrong with the request.
+func (h *Handler) redirectRefusal(w http.ResponseWriter, r *http.Request, q *request) {
+	h.note(r, q, q.refusal)
+	h.redirectError(w, r, q, q.refusal)
 }
 
 // decide approves where the account need not be asked, and asks otherwise.

@@ -30,7 +30,7 @@ func errNotReviewed() error {
 
 // leaveDraft sends a person back to an application that they may not approve.
 func (h *Handler) leaveDraft(w http.ResponseWriter, r *http.Request, q *request) {
-	if q.person == nil || q.refusal != nil {
+	if q.person == nil {
 		h.outOfDate(w, r, q)
 		return
 	}
