@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,7 +51,7 @@ func TestWaysBackFromForms(t *testing.T) {
 	t.Run("nobody is led away by what is to come after the sign-in or the sign-up", func(t *testing.T) {
 		t.Parallel()
 		for _, to := range []string{"https://evil.example/", "//evil.example/", `/\evil.example/`, "/\t/evil.example/", "evil.example"} {
-			for path, as := range map[string]account{"/sign-in": s.ada, "/sign-up": {strings.ToLower(rand.Text()) + "@people.example", "pass phrase " + rand.Text(), "Nora"}} {
+			for path, as := range map[string]account{"/sign-in": s.ada, "/sign-up": s.newcomer("Nora")} {
 				b := s.browser(as)
 				p := b.open(t, path+"?continue="+url.QueryEscape(to))
 				for in := range descendants(p.root, "input") {

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"crypto/rand"
 	"fmt"
 	"html"
 	"net/http"
@@ -67,14 +66,13 @@ func testWaysBack(t *testing.T, c *chromium, s *server) {
 		t.Parallel()
 		l := newLanding(t)
 		app := s.register(t, registration{redirects: []string{l.URL + "/callback"}})
-		email, password := strings.ToLower(rand.Text())+"@people.example", "pass phrase "+rand.Text()
-		s.vault.add("password", password)
+		bob := s.newcomer("Bob Babbage")
 		b := c.profile(t, s.url, l.URL)
 		b.ask(t, s, app)
 		b.press(t, "Sign up")
-		b.fill(t, "Name", "Bob Babbage", "Email address", email, "Password", password)
+		b.fill(t, "Name", bob.name, "Email address", bob.email, "Password", bob.password)
 		b.press(t, "Create account")
-		b.reads(t, "Signed in as Bob Babbage ("+email+")")
+		b.reads(t, "Signed in as "+bob.name+" ("+bob.email+")")
 		b.press(t, "Allow")
 		s.redeem(t, app, l.arrived(t).Get("code")).tokens(t)
 	})

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"crypto/rand"
 	"net/http"
 	"regexp"
 	"strings"
@@ -25,8 +24,7 @@ type journey struct {
 func testJourney(t *testing.T, c *chromium, s *server) {
 	back := newLanding(t)
 	j := &journey{tab: c.profile(t, s.url, back.URL), s: s, back: back}
-	j.person = account{"grace." + strings.ToLower(rand.Text()) + "@people.example", "pass phrase " + rand.Text(), "Grace Hopper"}
-	s.vault.add("password", j.person.password)
+	j.person = s.newcomer("Grace Hopper")
 	j.signUp(t)
 	j.register(t)
 	j.checkSecretOnce(t)

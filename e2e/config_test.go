@@ -112,8 +112,7 @@ func testRequiredPKCE(t *testing.T) {
 func testSignUp(t *testing.T) {
 	open, closed := settle(t, config), settle(t, config, "--sign-up=false")
 	app := open.register(t, registration{})
-	newcomer := account{email: strings.ToLower(rand.Text()) + "@people.example", password: "pass phrase " + rand.Text(), name: "Nora Newcomer"}
-	open.vault.add("password", newcomer.password)
+	newcomer := open.newcomer("Nora Newcomer")
 	b := open.browser(newcomer)
 	form := b.press(t, b.visit(t, app.request()), "Sign up")
 	fill := []string{"name", newcomer.name, "email", newcomer.email, "password", newcomer.password}

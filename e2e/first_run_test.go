@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -41,8 +40,7 @@ func (s *server) firstRun(t *testing.T) string {
 }
 
 func (s *server) stranger() (*browser, account) {
-	person := account{strings.ToLower(rand.Text()) + "@people.example", "pass phrase " + rand.Text(), "Frances Allen"}
-	s.vault.add("password", person.password)
+	person := s.newcomer("Frances Allen")
 	return s.browser(person), person
 }
 

@@ -61,8 +61,7 @@ func (s *server) lines(t *testing.T, export string) (lines []auditLine) {
 func TestWhatAPersonDoesIsInTheAuditLog(t *testing.T) {
 	t.Parallel()
 	s := inhabited(t)
-	eve := account{strings.ToLower(rand.Text()) + "@people.example", "pass phrase " + rand.Text(), "Eve Example"}
-	s.vault.add("password", eve.password)
+	eve := s.newcomer("Eve Example")
 	b := s.browser(eve)
 	b.press(t, b.open(t, "/sign-up"), "Create account", "name", eve.name, "email", eve.email, "password", eve.password)
 	want := []string{"account.signed_up", "session.signed_in"}

@@ -23,15 +23,17 @@ type account struct {
 	email, password, name string
 }
 
+// newcomer is a person who has no account yet.
+func (s *server) newcomer(name string) account {
+	a := account{strings.ToLower(rand.Text()) + "@people.example", "pass phrase " + rand.Text(), name}
+	s.vault.add("password", a.password)
+	return a
+}
+
 // newAccount creates an account by the command line.
 func (s *server) newAccount(t *testing.T, name string, flags ...string) account {
 	t.Helper()
-	a := account{
-		email:    strings.ToLower(rand.Text()) + "@people.example",
-		password: "pass phrase " + rand.Text(),
-		name:     name,
-	}
-	s.vault.add("password", a.password)
+	a := s.newcomer(name)
 	args := []string{"account", "create", "--email", a.email, "--name", a.name, "--password-stdin", "--json"}
 	s.command(t, a.password+"\n", append(args, flags...)...)
 	return a
