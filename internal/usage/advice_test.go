@@ -70,16 +70,17 @@ type seat struct {
 func newSeat(t *testing.T) *seat {
 	t.Helper()
 	s := &seat{now: start, secret: strings.Repeat("0123abcd", 8), old: strings.Repeat("f00d", 16), tokens: map[oauth.Kind]oauth.Token{}}
-	ids := someIDs(t, 3)
+	ids := &bench{t: t, at: start}
+	application, authorization := ids.id(), ids.id()
 	s.application = oauth.Application{
-		ID: ids[0], ClientID: oauth.Token{ID: ids[0], Secret: oauth.Secret{1}}.String(), RedirectURIs: []string{"https://app.example/callback"}, Scope: "profile events",
-		SecretHash: oauth.HashClientSecret(ids[0], s.secret), PreviousSecretHash: oauth.HashClientSecret(ids[0], s.old), PreviousSecretEndsAt: start.Add(-time.Hour),
+		ID: application, ClientID: oauth.Token{ID: application, Secret: oauth.Secret{1}}.String(), RedirectURIs: []string{"https://app.example/callback"}, Scope: "profile events",
+		SecretHash: oauth.HashClientSecret(application, s.secret), PreviousSecretHash: oauth.HashClientSecret(application, s.old), PreviousSecretEndsAt: start.Add(-time.Hour),
 	}
 	for i, kind := range []oauth.Kind{oauth.KindCode, oauth.KindAccessToken, oauth.KindRefreshToken} {
-		s.tokens[kind] = oauth.Token{ID: ids[1], Secret: oauth.Secret{byte(i + 1)}}
+		s.tokens[kind] = oauth.Token{ID: authorization, Secret: oauth.Secret{byte(i + 1)}}
 	}
 	s.row = oauth.Authorization{
-		ID: ids[1], ApplicationID: ids[0], Status: oauth.StatusPending, Scope: "profile", CreatedAt: start.Add(-90 * time.Second), RotatedAt: start.Add(-time.Hour),
+		ID: authorization, ApplicationID: application, Status: oauth.StatusPending, Scope: "profile", CreatedAt: start.Add(-90 * time.Second), RotatedAt: start.Add(-time.Hour),
 		CodeHash: s.tokens[oauth.KindCode].Hash(oauth.KindCode), CodeExpiresAt: start.Add(-30 * time.Second), RedirectURI: "https://app.example/callback", RedirectURISent: true,
 		Access:      oauth.AccessToken{Hash: s.tokens[oauth.KindAccessToken].Hash(oauth.KindAccessToken), ExpiresAt: start.Add(-5 * time.Minute)},
 		RefreshHash: s.tokens[oauth.KindRefreshToken].Hash(oauth.KindRefreshToken),
@@ -88,16 +89,6 @@ func newSeat(t *testing.T) *seat {
 		{Name: "profile"}, {Name: "events"}, {Name: "community", NeedsApproval: true, NeedsConsent: true}, {Name: "calendar"},
 	}}
 	return s
-}
-
-func someIDs(t *testing.T, n int) []oauth.ID {
-	t.Helper()
-	b := newBench(t)
-	var ids []oauth.ID
-	for range n {
-		ids = append(ids, b.id())
-	}
-	return ids
 }
 
 // advises demands what is told of an attempt, as far as want says it, and nothing secret.
