@@ -5,7 +5,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -120,10 +119,7 @@ func isLiteral(call *ast.CallExpr) bool {
 // finds words that are written without them.
 func fromTemplates(t *testing.T, said map[string]string) {
 	t.Helper()
-	pages, err := New(Brand{}, false, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	pages := newPages(t)
 	names, err := filepath.Glob("templates/*.html")
 	if err != nil {
 		t.Fatal(err)

@@ -11,13 +11,19 @@ import (
 	"github.com/latchkey/latchkey/internal/oauth"
 )
 
-// rendered is the body of a page as it is answered.
-func rendered(t *testing.T, c Content) string {
+func newPages(t *testing.T) *Pages {
 	t.Helper()
 	pages, err := New(Brand{Name: "Tide & Water"}, false, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return pages
+}
+
+// rendered is the body of a page as it is answered.
+func rendered(t *testing.T, c Content) string {
+	t.Helper()
+	pages := newPages(t)
 	w := httptest.NewRecorder()
 	pages.Write(w, httptest.NewRequest(http.MethodGet, "/auth/authorize", nil), http.StatusOK, c)
 	return w.Body.String()

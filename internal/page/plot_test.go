@@ -3,7 +3,6 @@ package page
 import (
 	"bytes"
 	"encoding/xml"
-	"log/slog"
 	"math"
 	"strings"
 	"testing"
@@ -85,10 +84,7 @@ func TestPlotOfNothingSaysSo(t *testing.T) {
 
 func drawPlot(t *testing.T, p Plot, language int) string {
 	t.Helper()
-	pages, err := New(Brand{}, false, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	pages := newPages(t)
 	made, err := pages.byLanguage[pages.languages[language]].find("profile")
 	if err != nil {
 		t.Fatal(err)

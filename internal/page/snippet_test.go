@@ -2,7 +2,6 @@ package page
 
 import (
 	"go/format"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,10 +15,7 @@ import (
 )
 
 func TestCodeAsksForNoMoreThanItMay(t *testing.T) {
-	pages, err := New(Brand{}, false, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	pages := newPages(t)
 	const callback, me = "https://own.example/callback", "https://id.example/me"
 	for _, row := range []struct {
 		redirect string
@@ -53,10 +49,7 @@ func TestThePHPSaysWhyThereIsNoAnswer(t *testing.T) {
 	if exec.CommandContext(t.Context(), "php", "-r", "curl_init();").Run() != nil {
 		t.Skip("there is no php with curl")
 	}
-	pages, err := New(Brand{}, false, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	pages := newPages(t)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	all, err := pages.Snippets(Flow{Endpoints: Endpoints{Me: gone.URL}, RedirectURI: "https://own.example/callback", Scope: "profile"})
