@@ -195,6 +195,28 @@ func TestConnectionsThatDieSilently(t *testing.T) {
 	}
 }
 
+// TestOfConnectionsThatDieTogetherOneIsWaitedFor: the others are made anew at once, as after the
+// machine of the database has vanished.
+func TestOfConnectionsThatDieTogetherOneIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w, p, s := behindProxy(t)
+	read := func() error { _, err := s.Application(w.ctx, w.application.ID); return err }
+	w.eventually("there are many connections", time.Minute, func() bool {
+		each(8, 8, func(int) {
+			if err := read(); err != nil {
+				t.Error(err)
+			}
+		})
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.open) >= 6
+	})
+	p.silence()
+	if err := read(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestADatabaseThatIsRestartedIsWaitedFor: whatever a request needs of it.
 func TestADatabaseThatIsRestartedIsWaitedFor(t *testing.T) {
 	t.Parallel()

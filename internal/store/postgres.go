@@ -154,11 +154,12 @@ func isOutage(err error) bool {
 	return slices.Contains([]string{"08", "53", "58"}, answer.Code[:2])
 }
 
-// leaveStandby ends all connections where one led to a server that is no more, or not yet, the
-// one that writes: new ones may lead to that. While there is none, it is tried once a second.
-func (p *postgres) leaveStandby(err error) {
+// distrust ends all connections where one led to a server that says nothing, or is no more, or not
+// yet, the one that writes: new ones may lead to that. While there is none, it is tried once a second.
+func (p *postgres) distrust(err error) {
 	var answer *pgconn.PgError
-	if !errors.As(err, &answer) || answer.Code != readOnly {
+	silent := errors.Is(err, context.DeadlineExceeded)
+	if !silent && (!errors.As(err, &answer) || answer.Code != readOnly) {
 		return
 	}
 	now, last := p.bell.elapsed(), p.left.Load()
@@ -166,7 +167,10 @@ func (p *postgres) leaveStandby(err error) {
 		return
 	}
 	for _, pool := range []*pgxpool.Pool{p.pool, p.reads, p.writes} {
-		pool.Reset()
+		// One that is being made is not among those that died, and it may have been that which took long.
+		if !silent || pool.Stat().ConstructingConns() == 0 {
+			pool.Reset()
+		}
 	}
 }
 
@@ -199,7 +203,7 @@ func (p *postgres) transact(ctx context.Context, f func(*transaction) error) err
 		if refusal != nil || err == nil || errors.Is(err, errUnknownOutcome) || !isConflict(err) && !isLost(err) {
 			return cmp.Or(refusal, err)
 		}
-		p.leaveStandby(err)
+		p.distrust(err)
 		select {
 		case <-limit.Done():
 			return errDown(err)

@@ -39,7 +39,7 @@ func (p *postgres) insist(ctx context.Context, longest time.Duration, waiting fu
 		if err == nil || !isOutage(err) && !isConflict(err) {
 			return err
 		}
-		p.leaveStandby(err)
+		p.distrust(err)
 		select {
 		case <-ctx.Done():
 			return err

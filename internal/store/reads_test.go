@@ -69,7 +69,8 @@ func TestReadsEndInTimeWhileTheDatabaseIsAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := &postgres{closing: make(chan struct{})}
+				p := &postgres{closing: make(chan struct{}), bell: &bell{started: time.Now()}}
+				p.left.Store(int64(time.Hour)) // there are no connections to distrust
 				g := readInGroups(p, func(ctx context.Context, _ [][]byte) (map[oauth.ID]*bool, error) { return nil, read(ctx) })
 				go g.loop()
 				var all sync.WaitGroup
