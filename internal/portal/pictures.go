@@ -2,6 +2,7 @@ package portal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 
@@ -55,7 +56,13 @@ func (p *Portal) ServePicture(w http.ResponseWriter, r *http.Request) {
 		return
 	case err != nil:
 		known := oauth.ErrorOf(err)
-		p.Log.Error("request failed", "path", r.URL.Path, "cause", known)
+		// A browser that has left is nothing to mend.
+		if !errors.Is(known, context.Canceled) {
+			p.Log.Error("request failed", "path", r.URL.Path, "cause", known)
+		}
+		if known.RetryAfter > 0 {
+			h.Set("Retry-After", oauth.RetryAfter(known.RetryAfter))
+		}
 		h.Set("Cache-Control", "no-store")
 		http.Error(w, "The picture could not be shown. Try again later.", known.Code.Status)
 		return
