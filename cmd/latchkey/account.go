@@ -105,11 +105,11 @@ const maxPasswordInput = 4096
 func (c *config) readPassword(ctx context.Context, stdin bool) (string, error) {
 	if stdin {
 		raw, err := await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(c.in, maxPasswordInput)) })
-		password := strings.TrimRight(raw, "\r\n")
-		if err == nil && (!utf8.ValidString(password) || strings.ContainsAny(password, "\r\n\x00")) {
-			err = errors.New("the password must be one line of UTF-8 text: nothing else can be entered to sign in")
+		if err != nil {
+			return "", err
 		}
-		return password, err
+		password := strings.TrimRight(raw, "\r\n")
+		return password, checkEntered(password)
 	}
 	if !term.IsTerminal(int(c.in.Fd())) {
 		return "", usageError{errors.New("there is no terminal to ask for the password on; use --password-stdin")}
@@ -125,7 +125,16 @@ func (c *config) readPassword(ctx context.Context, stdin bool) (string, error) {
 	if first != second {
 		return "", errors.New("the two passwords differ")
 	}
-	return first, nil
+	return first, checkEntered(first)
+}
+
+// checkEntered refuses a password with which nobody could sign in. A terminal may be of
+// another character set.
+func checkEntered(password string) error {
+	if !utf8.ValidString(password) || strings.ContainsAny(password, "\r\n\x00") {
+		return errors.New("the password must be one line of UTF-8 text: nothing else can be entered to sign in")
+	}
+	return nil
 }
 
 // ask reads a password without showing it. The terminal gets its echo back when
