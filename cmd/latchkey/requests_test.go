@@ -80,6 +80,31 @@ func TestWhatATrustedProxyWasAskedWithoutTLSIsRefusedUnread(t *testing.T) {
 	}
 }
 
+// TestAnOldBrowserIsKnownByItsOrigin where a proxy does not hand on the Host.
+func TestAnOldBrowserIsKnownByItsOrigin(t *testing.T) {
+	for _, c := range []struct {
+		issuer, origin string
+		status         int
+	}{
+		{"https://id.example", "https://id.example", 422},
+		{"https://id.example:443", "https://id.example", 422},
+		{"https://id.example:8443", "https://id.example:8443", 422},
+		{"https://id.example:8443", "https://id.example", 403},
+		{"https://id.example:80", "https://id.example", 403},
+		{"https://id.example", "https://evil.example", 403},
+		{"http://127.0.0.1:80", "http://127.0.0.1", 422},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "http://127.0.0.2:8080/sign-in", strings.NewReader("email="))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", c.origin)
+		w := httptest.NewRecorder()
+		furnishedAs(t, c.issuer).server.ServeHTTP(w, r)
+		if w.Code != c.status {
+			t.Errorf("a form from %s at %s is answered %d, want %d", c.origin, c.issuer, w.Code, c.status)
+		}
+	}
+}
+
 func TestTargetsThatAreNoPathAreAnsweredWithPages(t *testing.T) {
 	proxies := netip.MustParsePrefix("10.0.0.0/8")
 	f := furnishedAs(t, "https://id.example", proxies)

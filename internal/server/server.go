@@ -91,6 +91,15 @@ func New(rooms Rooms, config Config, log *slog.Logger) (*Server, error) {
 
 func isHTTPS(issuer string) bool { return strings.HasPrefix(issuer, "https:") }
 
+// originOf is the origin of an issuer as browsers write it: without the port that is the
+// default (RFC 6454 §6.2).
+func originOf(issuer string) string {
+	if isHTTPS(issuer) {
+		return strings.TrimSuffix(issuer, ":443")
+	}
+	return strings.TrimSuffix(issuer, ":80")
+}
+
 // programs leads to what programs call, to the pictures, and everything else to the pages.
 func (s *Server) programs(rooms Rooms, paths endpoint.Paths, pictures, pages http.Handler) http.Handler {
 	e, mux := rooms.Endpoints, http.NewServeMux()
@@ -139,7 +148,7 @@ func isClean(p string) bool {
 // guardBrowsers puts the rules for browsers before the pages.
 func guardBrowsers(next http.Handler, pages *page.Pages, issuer string) (http.Handler, error) {
 	protection := http.NewCrossOriginProtection()
-	if err := protection.AddTrustedOrigin(issuer); err != nil {
+	if err := protection.AddTrustedOrigin(originOf(issuer)); err != nil {
 		return nil, fmt.Errorf("trust the issuer's own origin: %w", err)
 	}
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
