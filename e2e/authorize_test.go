@@ -219,6 +219,7 @@ func testErrorRedirects(t *testing.T, s *server) {
 		{"a hybrid response_type", app.request("response_type", "code token").Encode(), "unsupported_response_type"},
 		{"a response_type of hostile characters", app.request("response_type", "\"\\☃\x00").Encode(), "unsupported_response_type"},
 		{"an unknown scope", app.request("scope", "profile nonsense").Encode(), "invalid_scope"},
+		{"an unknown scope with prompt=login", app.request("scope", "nonsense", "prompt", "login").Encode(), "invalid_scope"},
 		{"a scope of hostile characters", app.request("scope", "\"\\☃").Encode(), "invalid_scope"},
 		{"a scope that needs an administrator", app.request("scope", "profile community").Encode(), "invalid_scope"},
 		{"scope sent twice", app.request().Encode() + "&scope=profile", "invalid_request"},
