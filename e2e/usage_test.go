@@ -63,6 +63,31 @@ func checkFigures(t *testing.T, got map[string]string, calls, accounts, issued, 
 	}
 }
 
+// TestAPersonSeesWhereAnApplicationCalledFrom demands that the address of an API is not taken for
+// that of the application.
+func TestAPersonSeesWhereAnApplicationCalledFrom(t *testing.T) {
+	t.Parallel()
+	s := inhabited(t)
+	introspected, called, api := s.register(t, registration{}), s.register(t, registration{}), s.register(t, registration{resourceServer: true})
+	s.introspect(t, api, s.grant(t, introspected).Access)
+	s.me(t, s.grant(t, called).Access).checkStatus(t, http.StatusOK)
+	s.terminate(t) // what was counted is written
+	s.again(t, config)
+	seen := map[string]string{}
+	for article := range descendants(s.session.open(t, "/settings/connections").root, "article") {
+		for title := range descendants(article, "h2") {
+			seen[strings.TrimPrefix(attr(title, "id"), "c-")] = words(article)
+		}
+	}
+	const network = "from the network 127.0.0.0/24"
+	if text := seen[called.ClientID]; !strings.Contains(text, network) {
+		t.Errorf("of the application that called me stands there: %s", text)
+	}
+	if text := seen[introspected.ClientID]; strings.Contains(text, "network") || strings.Contains(text, "not so far") || !strings.Contains(text, "Last used") {
+		t.Errorf("of the application whose token an API introspected stands there: %s", text)
+	}
+}
+
 func TestUsageSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	s := inhabited(t)

@@ -29,17 +29,17 @@ func (e *Endpoints) bearer(r *http.Request, scope oauth.Scope) (grant.Access, er
 		e.meter.Called(access.Application.ID, access.Person())
 		return access, &refused{usage.Attempt{Application: *access.Application, Proven: true, Scope: scope, Held: access.Scope}, err}
 	}
-	e.called(r, access, scope)
+	e.called(access, scope, r.RemoteAddr)
 	return access, nil
 }
 
 // called counts that an API let an application act, with a scope of an account where it
-// told.
-func (e *Endpoints) called(r *http.Request, access grant.Access, scope oauth.Scope) {
+// told. remoteAddr is where the application called from, empty where that is not known.
+func (e *Endpoints) called(access grant.Access, scope oauth.Scope, remoteAddr string) {
 	person := access.Person()
 	e.meter.Called(access.Application.ID, person)
 	if !person.IsZero() {
-		e.meter.Used(oauth.Connection{AccountID: person, ApplicationID: access.Application.ID}, scope, r.RemoteAddr)
+		e.meter.Used(oauth.Connection{AccountID: person, ApplicationID: access.Application.ID}, scope, remoteAddr)
 	}
 }
 

@@ -94,8 +94,8 @@ func (e *Endpoints) Introspect() http.Handler {
 		}
 		body := introspection{Active: active}
 		if active {
-			// Which scope the API is about, it does not say.
-			e.called(r, access, "")
+			// Which scope the API is about, it does not say, nor from where it was called.
+			e.called(access, "", "")
 			account, err := e.grants.Account(r.Context(), access)
 			if err != nil {
 				return err

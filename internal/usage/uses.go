@@ -56,7 +56,7 @@ func newUses(now time.Time) *uses {
 func (u *uses) begin(now time.Time) { u.epoch.Store(uint64(now.UnixNano() / int64(epoch))) }
 
 // Used notes that an API let an application use a scope of an account, for the client at
-// remoteAddr. Seen already within the quarter of an hour, it costs a hash and a look.
+// remoteAddr, which may be unknown. Seen already within the quarter of an hour, it costs a hash and a look.
 func (m *Meter) Used(c oauth.Connection, scope oauth.Scope, remoteAddr string) {
 	u := m.uses
 	sum := binary.BigEndian.Uint64(c.AccountID[8:])*0x9e3779b97f4a7c15 ^ bits.RotateLeft64(binary.BigEndian.Uint64(c.ApplicationID[8:]), 29)
@@ -100,8 +100,9 @@ func Network(from netip.Addr) string {
 	if from.Is6() {
 		size = 48
 	}
+	// The block of what is no address is none.
 	block, err := from.Prefix(size)
-	if err != nil {
+	if err != nil || !block.IsValid() {
 		return ""
 	}
 	return block.String()
