@@ -158,4 +158,5 @@ func insiders(t *testing.T, b *tab, s *server, person account, app application) 
 	b.unfold(t, "Delete this application")
 	b.press(t, "Delete application")
 	b.reads(t, "The application is deleted.")
+	b.begins(t, ".notice")
 }

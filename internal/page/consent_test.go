@@ -23,9 +23,13 @@ func newPages(t *testing.T) *Pages {
 // rendered is the body of a page as it is answered.
 func rendered(t *testing.T, c Content) string {
 	t.Helper()
-	pages := newPages(t)
+	return answered(t, http.StatusOK, c)
+}
+
+func answered(t *testing.T, status int, c Content) string {
+	t.Helper()
 	w := httptest.NewRecorder()
-	pages.Write(w, httptest.NewRequest(http.MethodGet, "/auth/authorize", nil), http.StatusOK, c)
+	newPages(t).Write(w, httptest.NewRequest(http.MethodGet, "/auth/authorize", nil), status, c)
 	return w.Body.String()
 }
 

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,6 +23,18 @@ func TestPhonesLeaveWhatIsNoProseAsItIsTyped(t *testing.T) {
 		input := regexp.MustCompile(`<(input|textarea) id="` + name + `"[^>]*>`).FindString(rendered(t, c))
 		if !strings.Contains(input, `autocapitalize="none"`) {
 			t.Errorf("a phone capitalises what is typed into %s: %q", name, input)
+		}
+	}
+}
+
+func TestATitleSaysFirstThatAFormHasToBeMended(t *testing.T) {
+	for status, want := range map[int]string{
+		http.StatusOK:                  "<title>Create your account · Tide &amp; Water</title>",
+		http.StatusUnprocessableEntity: "<title>Error: Create your account · Tide &amp; Water</title>",
+	} {
+		body := answered(t, status, SignUp{Frame: Frame{Title: oauth.Say("Create your account")}})
+		if !strings.Contains(body, want) {
+			t.Errorf("with %d, %q is not on the page:\n%.600s", status, want, body)
 		}
 	}
 }

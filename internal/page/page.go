@@ -156,6 +156,8 @@ type view struct {
 	Languages []*Language
 	// Here is where the person comes back to after choosing a language.
 	Here string
+	// Wrong: a form comes back that has to be mended, which the title says first.
+	Wrong bool
 }
 
 // Write answers with a page.
@@ -166,6 +168,7 @@ func (p *Pages) Write(w http.ResponseWriter, r *http.Request, status int, c Cont
 	if err == nil {
 		err = made.ExecuteTemplate(&body, "frame.html", view{
 			Frame: c.frame(), Content: c, Language: language, Languages: p.languages, Here: cmp.Or(c.frame().Self, r.URL.RequestURI()),
+			Wrong: status == http.StatusUnprocessableEntity,
 		})
 	}
 	if err != nil {

@@ -14,8 +14,9 @@ addEventListener("submit", (event) => {
   else sent.set(event.target, event.timeStamp);
 });
 
-// A form that comes back begins where it is wrong, unless somebody was faster than this script.
-if (document.activeElement === document.body) document.querySelector("[aria-invalid], [data-wrong]")?.focus();
+// A form that comes back begins where it is wrong, and what was done is read out: a notice that
+// is there from the start is not, unless it has the focus. Somebody may be faster than this script.
+if (document.activeElement === document.body) document.querySelector("[aria-invalid], [data-wrong], .notice[role=status]")?.focus();
 
 // Shows the copy buttons where the browser can copy; without it, the text is
 // selected as a whole by one click, as it is where the browser refuses. A button that
