@@ -78,7 +78,7 @@ func (a *Accounts) SignIn(ctx context.Context, email, password string, b Browser
 }
 
 func errWrongPassword() *Problem {
-	return &Problem{Message: oauth.Say("The email address or the password is wrong.")}
+	return &Problem{Message: oauth.Say("The email address or the password is wrong. If you have forgotten the password, ask those who run this platform for a new one.")}
 }
 
 // enter starts the session of an account whose password, by its stored hash, was

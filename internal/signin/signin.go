@@ -212,8 +212,11 @@ func (d *Door) signInPage(r *http.Request) page.SignIn {
 
 func (d *Door) showSignIn(w http.ResponseWriter, r *http.Request) {
 	content := d.signInPage(r)
-	if Done(r) == "nothing" {
+	switch Done(r) {
+	case "nothing":
 		content.Notice = oauth.Say("You were signed out meanwhile. Nothing was changed.")
+	case "signed-out":
+		content.Notice = oauth.Say("You are signed out.")
 	}
 	d.pages.Write(w, r, http.StatusOK, content)
 }
@@ -302,7 +305,7 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.setCookie(w, "", -time.Second)
-	page.Redirect(w, "/sign-in")
+	d.LeadTo(w, "/sign-in", "signed-out")
 }
 
 // MayAct counts what the person sends, by the id of their account, or of their session. Where that
