@@ -121,7 +121,9 @@ func (r *run) finish(f finished) {
 	if f.took < slowTime {
 		// The application may have more to send. One that is slow waits for the next look:
 		// many of those would have all that is due looked through without end.
-		r.freed[f.application] = true
+		if f.at.Before(r.nothing) {
+			r.freed[f.application] = true
+		}
 		return
 	}
 	r.slow[f.application] = f.at

@@ -325,6 +325,15 @@ func TestASlowAttemptThatEndsHasNothingLookedThrough(t *testing.T) {
 	}
 }
 
+func TestApplicationsThatAnswerQuicklyAreNotRemembered(t *testing.T) {
+	now := time.Now()
+	r := &run{busy: map[oauth.ID]int{}, freed: map[oauth.ID]bool{}, nothing: now}
+	r.finish(finished{oauth.ID{1}, slowTime / 2, now})
+	if len(r.freed) > 0 {
+		t.Error("one is, although all that is due is looked through next")
+	}
+}
+
 func TestAClockThatIsSetBackKeepsNobodyWaiting(t *testing.T) {
 	now := time.Now()
 	r := &run{nothing: now.Add(look)}
