@@ -188,6 +188,11 @@ func testSubmission(t *testing.T, c *chromium, _ *server) {
 	d.follow(t, "Overview")
 	d.reads(t, "An administrator wrote: It has no home page.")
 	d.press(t, "Submit for review")
+	s.command(t, "", "application", "update", app.ClientID, "--name", "Kelp Atlas")
+	if status := b.press(t, "Verify application"); status != http.StatusConflict {
+		t.Errorf("to verify another than was seen is answered %d", status)
+	}
+	b.begins(t, ".problem")
 	b.press(t, "Verify application")
 	d.follow(t, "Overview")
 	d.reads(t, "Everybody can authorize this application.")
