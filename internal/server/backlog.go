@@ -12,14 +12,17 @@ import (
 // that were made and not accepted yet.
 type backlog struct{ net.Listener }
 
-// end lets Accept go on until nobody waits, and no longer than within where others keep coming.
-// After that it closes the listener, or whoever accepts does.
-func (b backlog) end(within time.Duration) {
+// acceptTime is how long those who wait at the end are accepted, where others keep coming.
+const acceptTime = 5 * time.Second
+
+// end lets Accept go on until nobody waits. Then whoever accepts closes the listener.
+func (b backlog) end() {
 	l, ok := b.Listener.(interface{ SetDeadline(time.Time) error })
 	if !ok || l.SetDeadline(time.Unix(1, 0)) != nil {
-		within = 0
+		_ = b.Close()
+		return
 	}
-	time.AfterFunc(within, func() { _ = b.Close() })
+	time.AfterFunc(acceptTime, func() { _ = b.Close() })
 }
 
 // Accept returns the next connection. After the end it waits for none.

@@ -311,7 +311,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	s.log.Info("shutting down", "cause", context.Cause(ctx))
 	s.leaving.Store(true)
-	backlog{listener}.end(s.linger)
+	backlog{listener}.end()
 	<-failed
 	conns.leave(s.linger)
 	// The context that ended is why we shut down; requests get time of their own.
