@@ -76,6 +76,7 @@ func testRefused(t *testing.T) {
 		{"a wrong password", at("guest:"+secret, name, "?sslmode=disable"), "password"},
 		{"a wrong password, by the default of TLS", at("guest:"+secret, name, ""), "password"},
 		{"a database that is not there", at("guest:right-password", "missing", "?sslmode=disable"), "missing"},
+		{"a schema that is not there", at("guest:right-password", name, "?sslmode=disable&search_path=missing"), "create schema"},
 		{"a role that is not there", at("stranger:"+secret, name, "?sslmode=disable"), "stranger"},
 		{"another kind of database", "redis://guest:" + secret + "@" + pg.Address() + "/" + name, "database"},
 		{"a port that is none", "postgres://guest:" + secret + "@127.0.0.1:notaport/" + name, "database"},

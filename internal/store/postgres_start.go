@@ -38,10 +38,12 @@ func (p *postgres) start(ctx context.Context, config *pgx.ConnConfig, existing b
 	if err := p.await(ctx, db); err != nil {
 		return err
 	}
-	// Where there is none, whatever needs one says so.
 	err := db.QueryRowContext(ctx, `select coalesce((select oid::bigint from pg_namespace where nspname = current_schema()), 0)`).Scan(&p.schema)
 	if err != nil {
 		return fmt.Errorf("look for the schema: %w", err)
+	}
+	if p.schema == 0 {
+		return errors.New("the database has no schema of the search_path that the role may use; make it first, with create schema")
 	}
 	var missing bool
 	if err := db.QueryRowContext(ctx, `select to_regclass('authorizations') is null`).Scan(&missing); err != nil {
