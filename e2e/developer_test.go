@@ -2,14 +2,9 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"image/color"
-	"io"
-	"mime/multipart"
 	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -260,41 +255,8 @@ func testRemovedMeanwhile(t *testing.T, s *server) {
 	app := s.register(t, registration{})
 	cora, b := s.signedIn(t, "Cora Coowner")
 	people := s.session.press(t, s.session.open(t, app.path()+"/people"), "Add co-owner", "co-owner", cora.email)
-	rest, form := io.Pipe()
-	begun, answered := make(chan struct{}), make(chan error, 1)
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
-		close(begun)
-		return nil
-	}})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+app.path()+"/logo", rest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := multipart.NewWriter(form)
-	req.Header.Set("Content-Type", w.FormDataContentType())
-	req.Header.Set("Sec-Fetch-Site", "same-origin")
-	// The server asks for the form when it begins to read it.
-	req.Header.Set("Expect", "100-continue")
-	go func() {
-		res, err := b.client.Do(req)
-		if err == nil {
-			err = res.Body.Close()
-		}
-		answered <- err
-	}()
-	select {
-	case <-begun:
-	case err := <-answered:
-		t.Fatalf("the form is answered before it is read: %v", err)
-	}
-	s.session.press(t, people, "Remove")
-	part, err := w.CreateFormFile("logo", "logo.png")
-	if err == nil {
-		_, err = part.Write(dotted(t, color.Black, 0))
-	}
-	if err := errors.Join(err, w.Close(), form.Close(), <-answered); err != nil {
-		t.Fatal(err)
-	}
+	remove := s.session.submission(t, people, "Remove")
+	b.sendMeanwhile(t, app.path()+"/logo", "logo", dotted(t, color.Black, 0), s.session, remove).reads(t, http.StatusNotFound)
 	if logo := s.session.open(t, app.path()+"/settings").image("emblem"); logo != "" {
 		t.Errorf("the logo is %s", logo)
 	}

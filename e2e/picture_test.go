@@ -193,35 +193,39 @@ func TestAPictureOfSomebodyWhoWasSignedOutMeanwhileIsNotKept(t *testing.T) {
 	t.Parallel()
 	s := inhabited(t)
 	person, b := s.signedIn(t, "Lena Late")
-	elsewhere := s.browser(person)
-	elsewhere.signIn(t, elsewhere.open(t, "/sign-in"))
+	elsewhere := s.signIn(t, person)
 	end := elsewhere.submission(t, elsewhere.open(t, "/settings/security"), "Sign out everywhere else")
-	end.Header.Set("Sec-Fetch-Site", "same-origin")
 	first := b.send(t, "/settings/profile/picture", "picture", dotted(t, color.White, 0)).image("portrait")
-
-	req := b.upload(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 0))
-	req.Header.Set("Referer", s.url+"/settings/profile")
-	// The server asks for the picture when it has found out who sends it.
-	req.Header.Set("Expect", "100-continue")
-	b.client.Transport = &http.Transport{ExpectContinueTimeout: patience}
-	t.Cleanup(b.client.CloseIdleConnections)
-	file := req.Body
-	req.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) {
-		if end != nil {
-			res, err := elsewhere.client.Do(end)
-			if err != nil {
-				return 0, err
-			}
-			res.Body.Close()
-			end = nil
-		}
-		return file.Read(p)
-	}))
-	p := b.do(t, req)
+	p := b.sendMeanwhile(t, "/settings/profile/picture", "picture", dotted(t, color.Black, 0), elsewhere, end)
 	p.reads(t, http.StatusOK, "You were signed out meanwhile. Nothing was changed.")
 	if got := b.signIn(t, p).image("portrait"); got != first || first == "" {
 		t.Errorf("the picture was %q and is %q", first, got)
 	}
+}
+
+// sendMeanwhile is send, and before the server has anything of the file, but knows who sends it,
+// it is sent a form by another browser.
+func (b *browser) sendMeanwhile(t *testing.T, path, field string, file []byte, other *browser, form *http.Request) *page {
+	t.Helper()
+	form.Header.Set("Sec-Fetch-Site", "same-origin")
+	req := b.upload(t, path, field, file)
+	// The server asks for the file when it has found out who sends it.
+	req.Header.Set("Expect", "100-continue")
+	b.client.Transport = &http.Transport{ExpectContinueTimeout: patience}
+	t.Cleanup(b.client.CloseIdleConnections)
+	content := req.Body
+	req.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) {
+		if form != nil {
+			res, err := other.client.Do(form)
+			if err != nil {
+				return 0, err
+			}
+			res.Body.Close()
+			form = nil
+		}
+		return content.Read(p)
+	}))
+	return b.do(t, req)
 }
 
 // readerFunc is a function that reads.
