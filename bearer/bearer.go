@@ -69,8 +69,9 @@ type Guard struct {
 // between is trusted (RFC 6750 §5.3).
 //
 // The client may be nil; it is copied. Without a Timeout it gets one of 5 seconds, and without a
-// Transport that of the guard, which keeps connections for many requests at once and uses no proxy
-// of the environment (HTTP_PROXY, HTTPS_PROXY): where one is needed, give a Transport that has it.
+// Transport that of the guard, which keeps connections for many requests at once, gives up those in
+// HTTP/2 that have gone silent for ten seconds, and uses no proxy of the environment (HTTP_PROXY,
+// HTTPS_PROXY): where one is needed, give a Transport that has it.
 // The cookie jar is not used, and redirects are not followed. So tokens go to checkURL alone, unless
 // a Transport of your own sends them elsewhere.
 func New(checkURL string, client *http.Client) (*Guard, error) {
