@@ -158,18 +158,26 @@ func keep(ctx context.Context, path string) (kept string, err error) {
 	var busy, logged, moved int
 	err = db.QueryRowContext(ctx, `pragma wal_checkpoint(truncate)`).Scan(&busy, &logged, &moved)
 	// The last connection that closes writes the log into the database.
-	if err = errors.Join(err, db.Close()); err != nil && !isDamaged(err) {
+	err = errors.Join(err, db.Close())
+	damaged := isDamaged(err)
+	if err != nil && !damaged {
 		return "", fmt.Errorf("close the present database: %w", err)
 	}
 	if busy != 0 {
 		return "", fmt.Errorf("another program uses the database %s; end it first", path)
+	}
+	kept = path + ".before-" + time.Now().UTC().Format("20060102T150405.000Z")
+	if damaged {
+		// It may be needed by whoever saves something of what is damaged.
+		if err := os.Rename(path+"-wal", kept+"-wal"); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
 	}
 	for _, side := range []string{"-wal", "-shm"} {
 		if err := os.Remove(path + side); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", err
 		}
 	}
-	kept = path + ".before-" + time.Now().UTC().Format("20060102T150405.000Z")
 	return kept, os.Link(path, kept)
 }
 

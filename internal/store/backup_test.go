@@ -242,16 +242,24 @@ func TestRestoreIgnoresTheLogOfTheOldDatabase(t *testing.T) {
 func TestRestoreReplacesADatabaseThatCannotBeRead(t *testing.T) {
 	w, backup, saved, _ := backedUp(t)
 	path := filepath.Join(w.at.Folder, store.DatabaseFile)
-	broken, err := os.ReadFile(path)
-	w.must(err)
-	copy(broken, "no database")
-	w.must(os.WriteFile(path, broken, 0o600))
+	// The connection stays open, and with it the log.
+	w.exec(path, `insert into settings values ('x', '1')`)
+	was := map[string][]byte{}
+	for _, end := range []string{"", "-wal"} {
+		content, err := os.ReadFile(path + end)
+		w.must(err)
+		was[end] = content
+	}
+	copy(was[""], "no database")
+	w.must(os.WriteFile(path, was[""], 0o600))
 	kept, err := store.Restore(w.ctx, w.at.Folder, backup)
 	w.must(err)
 	w.intact(w.at.Folder)
 	w.holds(w.at.Folder, []life{saved})
-	if got, err := os.ReadFile(kept); err != nil || !bytes.Equal(got, broken) {
-		t.Errorf("%s is not what was there (%v)", kept, err)
+	for end, want := range was {
+		if got, err := os.ReadFile(kept + end); err != nil || len(want) == 0 || !bytes.Equal(got, want) {
+			t.Errorf("%s has %d bytes, not the %d that were there (%v)", kept+end, len(got), len(want), err)
+		}
 	}
 }
 
