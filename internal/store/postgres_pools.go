@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,10 +42,16 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	// Nothing connects before it is needed: see prepare.
 	config.MaxConns, config.MinConns, config.MinIdleConns = poolSize, 0, 0
 	config.ConnConfig.ConnectTimeout = connectPatience
+	hosts := []string{config.ConnConfig.Host}
 	for _, other := range config.ConnConfig.Fallbacks {
+		hosts = append(hosts, other.Host)
 		if other.Host != config.ConnConfig.Host || other.Port != config.ConnConfig.Port {
 			config.ConnConfig.ConnectTimeout = hostPatience
 		}
+	}
+	// Waiting for a host with a name like that mends nothing, and would log the end of the password.
+	if slices.ContainsFunc(hosts, func(host string) bool { return !strings.HasPrefix(host, "/") && strings.Contains(host, "@") }) {
+		return nil, errors.New("the database URL is wrong: an @ in the password has to be written as %40")
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
 	// A backend must not go on for long after those who waited for it have left. Who runs a
