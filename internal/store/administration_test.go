@@ -134,12 +134,16 @@ func applicationsAreReviewed(t *testing.T, s *Store) {
 			t.Errorf("the application is: %s; want: %s", got, want)
 		}
 	}
-	must(t, s.SubmitApplication(ctx, a.ID))
+	for range 2 {
+		must(t, s.SubmitApplication(ctx, a.ID))
+	}
 	look(`submitted true, verified false, suspended false, note "", reason "", scope "profile", asks for ""`)
 	must(t, s.ReturnApplication(ctx, a.ID, "No site."))
 	look(`submitted false, verified false, suspended false, note "No site.", reason "", scope "profile", asks for ""`)
 	must(t, s.SubmitApplication(ctx, a.ID))
-	must(t, s.VerifyApplication(ctx, a.ID))
+	for range 2 {
+		must(t, s.VerifyApplication(ctx, a.ID))
+	}
 	must(t, s.RequestScope(ctx, a.ID, "community billing"))
 	look(`submitted false, verified true, suspended false, note "", reason "", scope "profile", asks for "community billing"`)
 	must(t, s.AllowScope(ctx, a.ID, "community", oauth.ScopeRequested))
@@ -149,7 +153,9 @@ func applicationsAreReviewed(t *testing.T, s *Store) {
 			t.Errorf("what was decided about %s is decided again: %v", scope, err)
 		}
 	}
-	must(t, s.SuspendApplication(ctx, a.ID, "Spam."))
+	for range 2 {
+		must(t, s.SuspendApplication(ctx, a.ID, "Spam."))
+	}
 	look(`submitted false, verified true, suspended true, note "", reason "Spam.", scope "profile community", asks for ""`)
 	must(t, s.ResumeApplication(ctx, a.ID))
 	must(t, s.UnverifyApplication(ctx, a.ID, "Sold."))
@@ -198,9 +204,14 @@ func nothingIsNotWrittenDown(t *testing.T, s *Store) {
 	}
 	must(t, s.EnableAccount(ctx, owner.ID))
 	must(t, s.EnableAccount(ctx, owner.ID))
+	newAccount(t, s, "b@x.example", "boss", "Boss", true)
+	for _, change := range []func(context.Context, oauth.ID) error{s.MakeAdministrator, s.UnmakeAdministrator} {
+		must(t, change(ctx, owner.ID))
+		must(t, change(ctx, owner.ID))
+	}
 	kinds, _ := kindsOf(t, s, AuditFilter{AccountID: owner.ID})
 	if want := "account.created application.registered webhook.changed application.verified application.unverified account.disabled " +
-		"application.verified application.unverified account.enabled"; kinds != want {
+		"application.verified application.unverified account.enabled account.administrator_made account.administrator_unmade"; kinds != want {
 		t.Errorf("written down is %s", kinds)
 	}
 }
@@ -396,8 +407,8 @@ func revocationsAreWrittenDown(t *testing.T, s *Store) {
 	}
 	read, err := s.Authorization(ctx, row.ID)
 	must(t, err)
-	if read.Status != oauth.StatusRevoked || read.RevokedReason != oauth.ReasonOperator {
-		t.Errorf("it is %v for %v", read.Status, read.RevokedReason)
+	if read.RevokedAt.IsZero() || read != row.Revoked(oauth.ReasonOperator, read.RevokedAt) {
+		t.Errorf("it is %+v", read)
 	}
 	if all := walk(t, s, AuditFilter{Kind: "authorization"}, 10); len(all) != 1 || all[0].Subject.AccountID != ada.ID || all[0].Subject.Name != "One" || !strings.Contains(all[0].Detail, row.ID.String()) {
 		t.Errorf("written down is %+v", all)

@@ -98,6 +98,9 @@ func formerAdministratorsDecideNothing(t *testing.T, s *Store) {
 		for what, act := range map[string]func(ctx context.Context, id oauth.ID) error{
 			"made an administrator": s.MakeAdministrator, "unmade": s.UnmakeAdministrator, "disabled": s.DisableAccount, "enabled": s.EnableAccount,
 		} {
+			if err := act(by(t, c.who), newID(t, s.Now())); !errors.Is(err, ErrNotFound) {
+				t.Errorf("nobody is %s by %s: %v", what, c.who.Name, err)
+			}
 			if err := act(by(t, c.who), guest.ID); !errors.Is(err, c.want) {
 				t.Errorf("somebody is %s by %s: %v", what, c.who.Name, err)
 			}

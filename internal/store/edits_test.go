@@ -23,6 +23,7 @@ func TestEdits(t *testing.T) {
 		"managed applications are found and paged":       managedAreListed,
 		"who is a member already is not added again":     membersAreAddedOnce,
 		"whoever manages it decides when it is written":  managersDecide,
+		"what is done to one leaves others alone":        othersAreLeftAlone,
 	}
 	t.Run("SQLite", func(t *testing.T) {
 		for name, test := range tests {
@@ -130,16 +131,30 @@ func oldSecretsEnd(t *testing.T, s *Store) {
 		t.Errorf("a public application gets a secret: %v", err)
 	}
 	must(t, s.RotateSecret(t.Context(), a.ID, time.Time{}, oauth.Hash{1}, s.Now().Add(1e15)))
-	must(t, s.RotateSecret(t.Context(), a.ID, time.Time{}, oauth.Hash{2}, s.Now().Add(1e15)))
+	before, err := s.Application(t.Context(), a.ID)
+	must(t, err)
+	must(t, s.AddUsage(t.Context(), []oauth.Tally{{ApplicationID: a.ID, Hour: before.SecretCreatedAt, Since: before.SecretCreatedAt, SecretUsed: true}}))
+	ends := s.Now().Add(1e15)
+	must(t, s.RotateSecret(t.Context(), a.ID, before.SecretCreatedAt, oauth.Hash{2}, ends))
 	read, err := s.Application(t.Context(), a.ID)
 	must(t, err)
-	if err := s.EndPreviousSecret(t.Context(), a.ID, read.SecretCreatedAt.Add(-time.Millisecond)); !errors.Is(err, ErrChanged) {
-		t.Errorf("where the secret is another one the error is %v", err)
+	if !read.SecretCreatedAt.After(before.SecretCreatedAt) || !read.SecretUsedAt.IsZero() || read.PreviousSecretHash != (oauth.Hash{1}) ||
+		!read.PreviousSecretCreatedAt.Equal(before.SecretCreatedAt) || !read.PreviousSecretUsedAt.Equal(before.SecretCreatedAt) || !read.PreviousSecretEndsAt.Equal(ends) {
+		t.Errorf("after another secret it is %+v", read)
+	}
+	for what, change := range map[string]func(made time.Time) error{
+		"replaced": func(made time.Time) error { return s.RotateSecret(t.Context(), a.ID, made, oauth.Hash{3}, ends) },
+		"ended":    func(made time.Time) error { return s.EndPreviousSecret(t.Context(), a.ID, made) },
+	} {
+		if err := change(before.SecretCreatedAt); !errors.Is(err, ErrChanged) {
+			t.Errorf("where the secret is another one, and is %s, the error is %v", what, err)
+		}
 	}
 	must(t, s.EndPreviousSecret(t.Context(), a.ID, read.SecretCreatedAt))
 	read, err = s.Application(t.Context(), a.ID)
 	must(t, err)
-	if read.SecretHash != (oauth.Hash{2}) || read.PreviousSecretHash != (oauth.Hash{}) || !read.PreviousSecretEndsAt.IsZero() {
+	if read.SecretHash != (oauth.Hash{2}) || read.PreviousSecretHash != (oauth.Hash{}) || !read.PreviousSecretEndsAt.IsZero() ||
+		!read.PreviousSecretCreatedAt.IsZero() || !read.PreviousSecretUsedAt.IsZero() {
 		t.Errorf("the secrets are %v, %v until %v", read.SecretHash, read.PreviousSecretHash, read.PreviousSecretEndsAt)
 	}
 }
@@ -178,8 +193,13 @@ func managedAreListed(t *testing.T, s *Store) {
 	}
 	first, err := s.ManagedApplications(t.Context(), ada.ID, "", Page{Limit: 2})
 	must(t, err)
-	if got := list("", Page{Before: first[1].ID, Limit: 2}); !slices.Equal(got, []string{"Own 1", "Own 0"}) {
-		t.Errorf("the second page has %q", got)
+	if got := names(first); !slices.Equal(got, []string{"Shared 100%_!", "Own 2"}) {
+		t.Errorf("the first page has %q", got)
+	}
+	for after, want := range map[oauth.ID][]string{first[0].ID: {"Own 2", "Own 1"}, first[1].ID: {"Own 1", "Own 0"}} {
+		if got := list("", Page{Before: after, Limit: 2}); !slices.Equal(got, want) {
+			t.Errorf("the next page has %q, want %q", got, want)
+		}
 	}
 }
 
@@ -196,6 +216,12 @@ func membersAreAddedOnce(t *testing.T, s *Store) {
 		must(t, s.AddMember(t.Context(), a.ID, newAccount(t, s, name+"@example.com", name, name, false), oauth.RoleTester))
 	}
 	must(t, s.AddMember(t.Context(), a.ID, bob, oauth.RoleTester))
+	late := newAccount(t, s, "late@example.com", "late", "Late", false)
+	if err := s.AddMember(t.Context(), a.ID, late, oauth.RoleTester); !errors.Is(err, ErrFull) {
+		t.Errorf("one more than may be: %v", err)
+	}
+	must(t, s.AddMember(t.Context(), a.ID, late, oauth.RoleCoOwner))
+	must(t, s.AddMember(t.Context(), newApplication(t, s, ada, "Pilot").ID, late, oauth.RoleTester))
 	log, err := s.Audit(t.Context(), AuditFilter{ApplicationID: a.ID, AccountID: bob.ID}, AuditCursor{}, 10)
 	must(t, err)
 	var details []string

@@ -204,6 +204,10 @@ func toldOfSuspensions(w *world) {
 		reason any
 	}{
 		{"suspend", func() error { return s.SuspendApplication(w.ctx, id, "") }, oauth.EventApplicationSuspended, "administrator"},
+		{"verify what is suspended", func() error { return s.VerifyApplication(w.ctx, id) }, "", nil},
+		{"resume", func() error { return s.ResumeApplication(w.ctx, id) }, oauth.EventApplicationResumed, nil},
+		{"unverify what works", func() error { return s.UnverifyApplication(w.ctx, id, "a note") }, "", nil},
+		{"suspend once more", func() error { return s.SuspendApplication(w.ctx, id, "") }, oauth.EventApplicationSuspended, "administrator"},
 		{"suspend again", func() error { return s.SuspendApplication(w.ctx, id, "") }, "", nil},
 		{"disable its owner too", func() error { return s.DisableAccount(w.ctx, owner) }, "", nil},
 		{"resume without its owner", func() error { return s.ResumeApplication(w.ctx, id) }, "", nil},
@@ -415,12 +419,19 @@ func claimedAgain(w *world) {
 	w.must(s.FinishDelivery(w.ctx, d))
 	d, _, err = s.ClaimDelivery(w.ctx, nil, lease)
 	w.must(err)
-	d.DueAt, d.DeliveredAt, d.Status = time.Time{}, w.clock.Now(), 204
+	d.DueAt, d.DeliveredAt, d.Status, d.Problem = time.Time{}, w.clock.Now(), 204, "none"
 	w.must(s.FinishDelivery(w.ctx, d))
+	if got, err := s.Delivery(w.ctx, w.application.ID, id); err != nil || got != d {
+		w.Errorf("written down is %+v (%v), want %+v", got, err, d)
+	}
 	if _, _, err := s.ClaimDelivery(w.ctx, nil, lease); !errors.Is(err, store.ErrNotFound) {
 		w.Errorf("what was delivered is claimed: %v", err)
 	}
 	w.must(s.Redeliver(w.ctx, w.application.ID, id))
+	d.DueAt, d.DeliveredAt, d.Status, d.Problem = w.clock.Now(), time.Time{}, 0, ""
+	if got, err := s.Delivery(w.ctx, w.application.ID, id); err != nil || got != d {
+		w.Errorf("what is sent again is %+v (%v), want %+v", got, err, d)
+	}
 	if d, _, err = s.ClaimDelivery(w.ctx, nil, lease); err != nil || d.ID != id {
 		w.Errorf("claimed %v (%v)", d, err)
 	}
