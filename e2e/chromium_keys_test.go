@@ -202,7 +202,6 @@ func keysOfDeveloper(t *testing.T, b *tab, s *server, l *landing) {
 	s.vault.add("client secret", app.ClientSecret)
 	b.permit(t, cdpbrowser.PermissionSettingGranted, "clipboard-write")
 	b.reach(t, "Copy")
-	b.reach(t, "Copy")
 	b.hit(t, kb.Enter)
 	b.do(t, chromedp.WaitVisible(`//button[@data-copy="client_secret"][text()="Copied"]`))
 	b.reach(t, "curl")
