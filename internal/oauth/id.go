@@ -68,6 +68,10 @@ func (id ID) Time() time.Time {
 // projectBirth is earlier than any ID that a Latchkey ever made.
 const projectBirth = 1767225600000 // 2026-01-01T00:00:00Z in Unix milliseconds
 
+// TooEarly reports whether a clock is so far behind that no ID which is made by it would be
+// plausible, ever.
+func TooEarly(now time.Time) bool { return now.UnixMilli() < projectBirth }
+
 // clockError is how far our clock may be behind the one that made an ID. It is long: a machine
 // may start with a clock that is behind, and whoever then revokes a token or refreshes must not
 // be told that there is no such token.

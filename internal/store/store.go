@@ -115,6 +115,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 		s.engine, s.memory, e.random = e, e.memory, s.random
 	}
+	if now := s.Now(); oauth.TooEarly(now) {
+		// A machine that has just started may not know the time yet. A refresh would be refused
+		// as garbage, which for most clients ends the connection.
+		return nil, errors.Join(fmt.Errorf("the clock says %s, when nobody had Latchkey; set it first", now.Format(time.RFC3339)), s.Close())
+	}
 	if o.Serve {
 		if err := s.engine.serve(); err != nil {
 			return nil, errors.Join(err, s.Close())
