@@ -88,6 +88,23 @@ func revocations(f *fixture) {
 	row := f.row(waiting)
 	f.equal("status of what waited", row.Status, oauth.StatusRevoked)
 	f.equal("it is swept before its reason may be forgotten", row.SweepAfter.Before(row.ReasonKept()), false)
+	beside := f.approve(a)
+	long := func(g *grant) {
+		e := g.redemption()
+		e.RefreshIdle = 180 * 24 * time.Hour
+		_, err := f.store.RedeemCode(f.ctx, e)
+		f.must(err)
+	}
+	long(beside)
+	lives := f.row(beside)
+	for _, by := range []oauth.Revoker{{}, {ApplicationID: a.ID}} {
+		one := f.approve(a)
+		long(one)
+		was := f.row(one)
+		f.must(f.store.Revoke(f.ctx, oauth.Revocation{ID: one.code.ID, Reason: oauth.ReasonRequested, By: by}))
+		f.equal("what is revoked", f.row(one), was.Revoked(oauth.ReasonRequested, f.clock.Now()))
+		f.equal("what lives beside it", f.row(beside), lives)
+	}
 }
 
 func disabled(f *fixture) {
