@@ -69,8 +69,11 @@ func TestAPersonSeesWhereAnApplicationCalledFrom(t *testing.T) {
 	t.Parallel()
 	s := inhabited(t)
 	introspected, called, api := s.register(t, registration{}), s.register(t, registration{}), s.register(t, registration{resourceServer: true})
+	alone := s.register(t, registration{})
 	s.introspect(t, api, s.grant(t, introspected).Access)
 	s.me(t, s.grant(t, called).Access).checkStatus(t, http.StatusOK)
+	s.grant(t, alone)
+	s.me(t, s.clientCredentials(t, alone, "").tokens(t).Access).checkStatus(t, http.StatusOK)
 	s.terminate(t) // what was counted is written
 	s.again(t, config)
 	seen := map[string]string{}
@@ -85,6 +88,9 @@ func TestAPersonSeesWhereAnApplicationCalledFrom(t *testing.T) {
 	}
 	if text := seen[introspected.ClientID]; strings.Contains(text, "network") || strings.Contains(text, "not so far") || !strings.Contains(text, "Last used") {
 		t.Errorf("of the application whose token an API introspected stands there: %s", text)
+	}
+	if text := seen[alone.ClientID]; !strings.Contains(text, "Last used not so far") {
+		t.Errorf("of the application that called me with a token that no person approved stands there: %s", text)
 	}
 }
 
