@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +53,9 @@ func furnish(t *testing.T, s *Store, name string, shared oauth.Account) *furnish
 		f.signIn(t, s)
 	}
 	must(t, s.AddRefusals(ctx, []oauth.Refusal{{ID: newID(t, s.Now()), ApplicationID: f.ID, Place: "token", Code: "invalid_grant"}}, nil))
-	must(t, s.AddUsage(ctx, []oauth.Tally{{ApplicationID: f.ID, Hour: s.Now().Truncate(time.Hour), Usage: oauth.Usage{Issued: 1}}}))
+	tally := oauth.Tally{ApplicationID: f.ID, Hour: s.Now().Truncate(time.Hour), Usage: oauth.Usage{Issued: 1}}
+	tally.Accounts.Add(f.user.ID)
+	must(t, s.AddUsage(ctx, []oauth.Tally{tally}))
 	must(t, s.DisableAccount(ctx, f.heir.ID))
 	return f
 }
@@ -169,6 +170,27 @@ func (f *furnished) has(t *testing.T, s *Store, stranger *furnished) {
 	}
 }
 
+// reads checks what is read of its deliveries one by one.
+func (f *furnished) reads(t *testing.T, s *Store) {
+	t.Helper()
+	all, err := s.Deliveries(t.Context(), f.ID, oauth.ID{}, 100)
+	must(t, err)
+	for _, d := range all {
+		if one, err := s.Delivery(t.Context(), f.ID, d.ID); err != nil || one != d {
+			t.Errorf("a delivery is %+v (%v) and listed as %+v", one, err, d)
+		}
+	}
+	if page, err := s.Deliveries(t.Context(), f.ID, all[0].ID, 1); err != nil || !slices.Equal(page, all[1:2]) {
+		t.Errorf("the next page has %v (%v) of %v", page, err, all)
+	}
+	if page, err := s.Deliveries(t.Context(), f.ID, oauth.ID{}, 1); err != nil || !slices.Equal(page, all[:1]) {
+		t.Errorf("the first page has %v (%v) of %v", page, err, all)
+	}
+	if due, err := s.NextDelivery(t.Context()); err != nil || due.IsZero() {
+		t.Errorf("nothing is due next (%v)", err)
+	}
+}
+
 // deed is what can be done to an application or its people.
 type deed struct {
 	what string
@@ -190,6 +212,7 @@ func othersAreLeftAlone(t *testing.T, s *Store) {
 	f := furnish(t, s, "one", shared)
 	f.has(t, s, other)
 	other.has(t, s, f)
+	f.reads(t, s)
 	for _, c := range f.deeds(t, s, shared) {
 		if c.mine {
 			was := f.everything(t, s)
@@ -235,15 +258,29 @@ func (f *furnished) deeds(t *testing.T, s *Store, shared oauth.Account) []deed {
 		{"allowed a scope", true, 0, func(ctx context.Context) error { return s.AllowScope(ctx, id, "community", oauth.ScopeRequested) }},
 		{"suspended", true, 1, func(ctx context.Context) error { return s.SuspendApplication(ctx, id, "a reason") }},
 		{"resumed", true, 1, func(ctx context.Context) error { return s.ResumeApplication(ctx, id) }},
-		{"told elsewhere", true, 0, func(ctx context.Context) error {
-			return s.SetWebhook(ctx, f.ID, "https://x.example/", oauth.WebhookEvents(), "")
-		}},
+		{"told less", true, 0, f.tellsAt(t, s, "https://app.example/hook", oauth.EventTest)},
+		{"told elsewhere", true, 0, f.tellsAt(t, s, "https://x.example/", oauth.EventTest)},
+		{"told everything", true, 0, f.tellsAt(t, s, "https://x.example/", oauth.WebhookEvents()...)},
 		{"given a key", true, 0, func(ctx context.Context) error {
 			w, err := s.Webhook(ctx, id)
 			return errors.Join(err, s.RotateWebhook(ctx, f.ID, w.Generation))
 		}},
+		{"not given a key for one that it has no more", true, 0, f.refused(t, s, func(ctx context.Context) error {
+			return s.RotateWebhook(ctx, f.ID, 1)
+		})},
 		{"tested", true, 1, func(ctx context.Context) error { _, err := s.TestWebhook(ctx, id); return err }},
-		{"told something again", true, 0, func(ctx context.Context) error { return s.Redeliver(ctx, f.ID, f.done.ID) }},
+		{"told something again", true, 0, func(ctx context.Context) error {
+			before, _ := s.Deliveries(t.Context(), id, oauth.ID{}, 100)
+			err := s.Redeliver(ctx, f.ID, f.done.ID)
+			after, _ := s.Deliveries(t.Context(), id, oauth.ID{}, 100)
+			for i := range before {
+				if changed := after[i] != before[i]; err == nil && changed != (after[i].ID == f.done.ID) {
+					t.Errorf("when another is sent again a delivery is %+v and was %+v", after[i], before[i])
+				}
+			}
+			return err
+		}},
+		{"not told what it never was", true, 0, f.refused(t, s, func(ctx context.Context) error { return s.Redeliver(ctx, f.ID, newID(t, s.Now())) })},
 		{"verified again", true, 0, func(ctx context.Context) error { return s.VerifyApplication(ctx, id) }},
 		{"of an owner with another name", false, 0, func(ctx context.Context) error {
 			f.owner.Name = "Somebody else"
@@ -270,7 +307,10 @@ func (f *furnished) deeds(t *testing.T, s *Store, shared oauth.Account) []deed {
 		{"promised to an heir", true, 0, func(ctx context.Context) error { return s.AddMember(ctx, id, shared, oauth.RoleHeir) }},
 		{"promised to another", true, 0, func(ctx context.Context) error { return s.AddMember(ctx, id, f.co, oauth.RoleHeir) }},
 		{"promised to the first again", true, 0, func(ctx context.Context) error { return s.AddMember(ctx, id, shared, oauth.RoleHeir) }},
-		{"not inherited by who is heir no more", false, 0, func(ctx context.Context) error { return notFoundOnly(s.Inherit(ctx, id, f.co)) }},
+		{"not inherited by who is heir no more", true, 0, f.refused(t, s, func(ctx context.Context) error { return s.Inherit(ctx, id, f.co) })},
+		{"not rid of whom it does not have", true, 0, f.refused(t, s, func(ctx context.Context) error {
+			return s.RemoveMember(ctx, id, f.tester, oauth.RoleCoOwner, true)
+		})},
 		{"verified for the last time", true, 0, func(ctx context.Context) error { return s.VerifyApplication(ctx, id) }},
 		{"told nothing", true, -9, func(ctx context.Context) error { return s.DeleteWebhook(ctx, f.ID) }},
 		{"told again", false, 2, func(context.Context) error { f.hook(t, s); return nil }},
@@ -282,9 +322,9 @@ func (f *furnished) deeds(t *testing.T, s *Store, shared oauth.Account) []deed {
 			}
 			return errors.Join(err, readErr)
 		}},
-		{"not to be given away by who owned it", false, 0, func(context.Context) error {
-			return notFoundOnly(s.AddMember(by(t, f.owner), id, f.co, oauth.RoleHeir))
-		}},
+		{"not given away by who owned it", false, 0, f.refused(t, s, func(context.Context) error {
+			return s.AddMember(by(t, f.owner), id, f.co, oauth.RoleHeir)
+		})},
 		{"told as its new owner wants", false, 2, func(context.Context) error { f.hook(t, s); return nil }},
 		{"deleted", true, -2, func(ctx context.Context) error { return s.DeleteApplication(ctx, id) }},
 		{"swept", false, 0, func(ctx context.Context) error {
@@ -295,10 +335,29 @@ func (f *furnished) deeds(t *testing.T, s *Store, shared oauth.Account) []deed {
 	}
 }
 
-// notFoundOnly turns it into an error that something was not refused as not found.
-func notFoundOnly(err error) error {
-	if errors.Is(err, ErrNotFound) {
-		return nil
+// tellsAt gives the webhook another URL and other events.
+func (f *furnished) tellsAt(t *testing.T, s *Store, url string, events ...oauth.WebhookEvent) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := s.SetWebhook(ctx, f.ID, url, events, "")
+		w, readErr := s.Webhook(t.Context(), f.ID)
+		if err == nil && (w.URL != url || !slices.Equal(w.Events, events)) {
+			t.Errorf("the webhook is %+v", w)
+		}
+		return errors.Join(err, readErr)
 	}
-	return fmt.Errorf("it ended with %w", cmp.Or(err, errors.New("nothing")))
+}
+
+// refused demands that something is refused as not found, and not written down.
+func (f *furnished) refused(t *testing.T, s *Store, do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		before := told(t, s, f.ID)
+		err := do(ctx)
+		if after := told(t, s, f.ID); !errors.Is(err, ErrNotFound) || !slices.Equal(after, before) {
+			t.Errorf("it ended with %v, and written down is %q", err, after[len(before):])
+		}
+		if oauth.ActorFrom(ctx).AccountID.IsZero() {
+			return nil
+		}
+		return err
+	}
 }

@@ -259,6 +259,11 @@ func toldOfEndingSecret(w *world) {
 	if n := look(); n != 1 {
 		w.Errorf("told %d times of the next; want 1", n)
 	}
+	w.must(s.RotateSecret(w.ctx, w.application.ID, time.Time{}, oauth.Hash{3}, w.clock.Now().Add(time.Hour)))
+	w.clock.Add(time.Hour)
+	if n := look(); n != 0 {
+		w.Errorf("told %d times of one that has ended; want none", n)
+	}
 }
 
 // tested puts a test event into the outbox.
@@ -304,6 +309,16 @@ func claimedOnce(w *world) {
 		d, _, err := s.ClaimDelivery(w.ctx, nil, lease)
 		w.must(err)
 		claimed[d.ID]++
+	}
+	// Those that are done with are in nobody's way.
+	for id := range claimed {
+		w.must(s.FinishDelivery(w.ctx, oauth.Delivery{ID: id, Attempts: 1}))
+	}
+	if id := w.tested(s); !w.Failed() {
+		d, _, err := s.ClaimDelivery(w.ctx, nil, lease)
+		if w.must(err); d.ID != id {
+			w.Errorf("claimed %s; want %s", d.ID, id)
+		}
 	}
 }
 
