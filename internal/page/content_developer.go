@@ -64,6 +64,11 @@ type Application struct {
 	Review     Review
 }
 
+func (a Application) frame() Frame {
+	a.Once = a.Secret != ""
+	return a.Frame
+}
+
 // PreviousSecret is one that was replaced and still works.
 type PreviousSecret struct {
 	// CreatedAt and UsedAt are zero where they are not known, or where it never was.

@@ -135,6 +135,8 @@ type Frame struct {
 	// Callback is the redirect URI of the authorization request that the page
 	// belongs to: where a chain of redirects that a form starts may lead.
 	Callback string
+	// Once: what the page shows is gone when it is loaded anew, as another language would do.
+	Once bool
 }
 
 func (f Frame) frame() Frame { return f }
