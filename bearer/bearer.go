@@ -71,7 +71,8 @@ type Guard struct {
 // The client may be nil; it is copied. Without a Timeout it gets one of 5 seconds, and without a
 // Transport that of the guard, which keeps connections for many requests at once, gives up those in
 // HTTP/2 that have gone silent for ten seconds, and uses no proxy of the environment (HTTP_PROXY,
-// HTTPS_PROXY): where one is needed, give a Transport that has it.
+// HTTPS_PROXY): where one is needed, give a Transport that has it. When an answer did not come in
+// time, the idle connections of the Transport are closed.
 // The cookie jar is not used, and redirects are not followed. So tokens go to checkURL alone, unless
 // a Transport of your own sends them elsewhere.
 func New(checkURL string, client *http.Client) (*Guard, error) {
@@ -225,6 +226,11 @@ func (g *Guard) check(ctx context.Context, checkURL, credentials string, scopes 
 	req.Header.Set("Accept", "application/json")
 	resp, err := g.client.Do(req)
 	if err != nil {
+		var failure *url.Error
+		if errors.As(err, &failure) && failure.Timeout() {
+			// Those that are kept may lead to the same machine, which says nothing any more.
+			g.client.CloseIdleConnections()
+		}
 		return Token{}, unavailable("The authorization server could not be reached.", err)
 	}
 	defer resp.Body.Close()

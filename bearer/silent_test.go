@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -60,6 +62,54 @@ func TestAConnectionThatHasGoneSilentIsGivenUp(t *testing.T) {
 		for asked() != http.StatusOK {
 			if time.Since(began) > time.Minute {
 				t.Fatal("the connection is used for a minute")
+			}
+		}
+	})
+}
+
+// TestOfConnectionsThatWentSilentTogetherOneIsWaitedFor: in HTTP/1.1 each request at once has a
+// connection of its own, and they go silent together when the machine that they lead to is gone.
+func TestOfConnectionsThatWentSilentTogetherOneIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const atOnce = 8
+		dialled := make(pipes)
+		var all sync.WaitGroup
+		check := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			all.Done()
+			all.Wait() // so that none of them can use the connection of another
+			asContract(w, r)
+		})}
+		go check.Serve(dialled)
+		defer check.Close()
+		var present []*silent
+		var mu sync.Mutex
+		guard, err := bearer.New("http://example.com/irk/oauth/check", &http.Client{Transport: &http.Transport{
+			MaxIdleConnsPerHost: atOnce,
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				here, there := net.Pipe()
+				dialled <- there
+				mu.Lock()
+				defer mu.Unlock()
+				present = append(present, &silent{Conn: here})
+				return present[len(present)-1], nil
+			},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Add(atOnce)
+		var asked sync.WaitGroup
+		for range atOnce {
+			asked.Go(func() { refusedBody(guard) })
+		}
+		asked.Wait()
+		for _, c := range present {
+			c.gone.Store(true)
+		}
+		all.Add(1)
+		for i, want := range []string{"temporarily_unavailable", "invalid_token"} {
+			if body := refusedBody(guard); !strings.Contains(body, want) {
+				t.Errorf("request %d is answered %s, want %s", i, body, want)
 			}
 		}
 	})
