@@ -156,6 +156,18 @@ func TestCommandsWantDataThatIsThere(t *testing.T) {
 			}
 		})
 	}
+	t.Run("in a file that stayed empty", func(t *testing.T) {
+		data := t.TempDir()
+		file := filepath.Join(data, "latchkey.db")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := run(t, "", "account", "list", "--data", data)
+		r.checkFailed(t, 1)
+		if now, err := os.Stat(file); !strings.Contains(r.stderr, "there is no data in ") || err != nil || now.Size() > 0 {
+			t.Errorf("account list says %s, and the file is %v (%v)", r.stderr, now, err)
+		}
+	})
 }
 
 func TestOneServerOnADataFolder(t *testing.T) {

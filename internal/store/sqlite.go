@@ -47,7 +47,8 @@ const DatabaseFile = "latchkey.db"
 
 func openSQLite(ctx context.Context, o Options, clock func() time.Time) (*sqlite, error) {
 	e := &sqlite{path: filepath.Join(o.Folder, DatabaseFile), clock: clock, updates: updates(), closing: make(chan struct{})}
-	if _, err := os.Stat(e.path); o.Existing && errors.Is(err, fs.ErrNotExist) {
+	// Whoever could not go on after it was created left an empty file.
+	if file, err := os.Stat(e.path); o.Existing && (errors.Is(err, fs.ErrNotExist) || err == nil && file.Size() == 0) {
 		return nil, ErrNoData
 	}
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
