@@ -244,6 +244,11 @@ func (p *postgres) attempt(ctx context.Context, f func(*transaction) error) (ref
 	if err = f(t); err == nil && t.refusal == nil {
 		err = t.early.write(t)
 	}
+	var answer *oauth.Error
+	if errors.As(err, &answer) {
+		// Where a row could not be read, its scan has made an answer of that.
+		err = cmp.Or(answer.Cause, err)
+	}
 	if err != nil || t.refusal != nil {
 		// What f says is what to tell; a failed rollback ends the connection.
 		_ = tx.Rollback()

@@ -28,6 +28,10 @@ func TestAStandbyIsLeft(t *testing.T) {
 	for what, do := range map[string]func(*store.Store) error{
 		"a batch":                     func(s *store.Store) error { return s.Issue(w.ctx, w.active(w.accounts[0].ID).row) },
 		"a write to the small tables": func(s *store.Store) error { return s.PutSetting(w.ctx, "name", rand.Text()) },
+		"an approval, which reads a row first": func(s *store.Store) error {
+			row := w.pending(w.accounts[0].ID).row.UntilIdle(idle)
+			return s.Approve(w.ctx, store.Approval{Authorization: row, Identity: w.application.Identity(), Asked: true})
+		},
 	} {
 		alter("set default_transaction_read_only = on")
 		s := w.open(false)
