@@ -11,6 +11,7 @@ package usage
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -131,7 +132,10 @@ func (m *Meter) Close(ctx context.Context) error {
 	<-m.stopped
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
-	return m.Flush(ctx)
+	if err := m.Flush(ctx); err != nil {
+		return fmt.Errorf("the last counts of usage could not be written down: %w", err)
+	}
+	return nil
 }
 
 // hurry asks for a flush ahead of time.

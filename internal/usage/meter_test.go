@@ -186,6 +186,20 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+func TestClosingTellsThatCountsAreLost(t *testing.T) {
+	b := newBench(t)
+	broken := b.open()
+	if err := broken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.store = broken
+	b.Start(t.Context())
+	b.Called(b.id(), oauth.ID{})
+	if err := b.Close(t.Context()); err == nil || !strings.Contains(err.Error(), "counts of usage") {
+		t.Errorf("closing says %v", err)
+	}
+}
+
 func TestMemoryIsBoundedWhileTheStoreFails(t *testing.T) {
 	b := newBench(t)
 	broken := b.open()
