@@ -236,19 +236,34 @@ func consentGrows(f *fixture) {
 	a := f.register()
 	f.approve(a)
 	f.clock.Add(time.Hour)
+	want := oauth.Consent{
+		AccountID: f.owner.ID, ApplicationID: a.ID, Scope: "profile community", Declined: "events photos",
+		Identity: a.Identity(), CreatedAt: beginning, UpdatedAt: f.clock.Now(),
+	}
 	approval := f.approval(a, &grant{})
-	approval.Authorization.Scope, approval.Declined = "community", "events photos"
+	approval.Authorization.Scope, approval.Declined = "community", want.Declined
 	f.must(f.store.Approve(f.ctx, approval))
 	c, err := f.store.Consent(f.ctx, f.owner.ID, a.ID)
 	f.must(err)
-	f.equal("scope", c.Scope, "profile community")
-	f.equal("what was declined", c.Declined, "events photos")
-	f.equal("since", c.CreatedAt, beginning)
+	f.equal("the consent", c, want)
+	f.clock.Add(time.Hour)
 	a.Site = "https://app.example/"
 	f.must(f.edit(a))
 	f.approve(a)
 	c, err = f.store.Consent(f.ctx, f.owner.ID, a.ID)
 	f.must(err)
-	f.equal("scope after a change of the application", c.Scope, "profile")
-	f.equal("what was declined, after it", c.Declined, "")
+	want.Scope, want.Declined, want.Identity, want.UpdatedAt = "profile", "", a.Identity(), f.clock.Now()
+	f.equal("the consent after a change of the application", c, want)
+	deleted, newer := f.register(), f.register()
+	f.approve(deleted)
+	f.approve(newer)
+	f.must(f.store.DeleteApplication(f.ctx, deleted.ID))
+	all, err := f.store.Consents(f.ctx, f.owner.ID)
+	f.must(err)
+	var of []oauth.ID
+	for _, c := range all {
+		of = append(of, c.ApplicationID)
+	}
+	f.equal("the applications that have a consent", of, []oauth.ID{newer.ID, a.ID})
+	f.must(f.store.Disconnect(f.ctx, f.owner.ID, deleted.ID))
 }
