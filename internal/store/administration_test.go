@@ -232,6 +232,12 @@ func accountsAreFound(t *testing.T, s *Store) {
 	got, err := s.FindAccounts(ctx, "ada", 1)
 	must(t, err)
 	checkAccounts(t, "a search for one", got, []oauth.Account{ada})
+	got, err = s.Accounts(ctx)
+	must(t, err)
+	checkAccounts(t, "the list of all", got, []oauth.Account{ada, bob, eve})
+	if _, details := kindsOf(t, s, AuditFilter{AccountID: ada.ID}); details != "administrator" {
+		t.Errorf("of an administrator's account is written down: %s", details)
+	}
 	for state, want := range map[string][]oauth.Account{"": {eve, bob, ada}, Administrators: {ada}, Disabled: {eve}} {
 		got, err := s.AccountPage(ctx, state, Page{Limit: 10})
 		must(t, err)

@@ -66,4 +66,11 @@ func Remembered(t *testing.T, open Opener) {
 		f.must(f.store.Revoke(f.ctx, oauth.Revocation{ID: token.ID, Reason: oauth.ReasonOperator}))
 		refused()
 	}
+	for range 2 {
+		f.owner.Name += "s"
+		f.must(f.store.ChangeProfile(f.ctx, f.owner))
+		read, err := f.store.RememberedAccount(f.ctx, f.owner.ID)
+		f.must(err)
+		f.equal("the name that is remembered", read.Name, f.owner.Name)
+	}
 }

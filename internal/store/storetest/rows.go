@@ -138,11 +138,13 @@ func taken(f *fixture) {
 	f.must(f.store.CreateAccount(f.ctx, other, "x"))
 	other.Username = "ada"
 	f.is(f.store.ChangeProfile(f.ctx, other), store.ErrUsernameTaken)
-	other.Username, other.Name = "other", "Another"
-	f.must(f.store.ChangeProfile(f.ctx, other))
-	read, err := f.store.AccountByUsername(f.ctx, "other")
-	f.must(err)
-	f.equal("name", read.Name, "Another")
+	other.Name = "Another"
+	for _, other.Username = range []string{"other", "another"} {
+		f.must(f.store.ChangeProfile(f.ctx, other))
+		read, err := f.store.AccountByUsername(f.ctx, other.Username)
+		f.must(err)
+		f.equal("the account", read, other)
+	}
 	wins := f.together(8, func(i int) error {
 		racer := oauth.Account{ID: f.id(), Email: "race@example.com", Username: "racer", Name: "Racer"}
 		if err := f.store.CreateAccount(f.ctx, racer, "x"); errors.Is(err, store.ErrEmailTaken) {
