@@ -128,8 +128,11 @@ func usesMerge(w *world) {
 			w.Errorf("the use is %+v", u)
 		}
 	}
-	w.must(stores[1].Disconnect(w.ctx, w.accounts[0].ID, w.application.ID))
-	if uses, err := stores[0].Uses(w.ctx, w.accounts[0].ID); err != nil || len(uses) != 0 {
+	account, other := w.accounts[0].ID, w.id()
+	w.must(stores[0].AddUses(w.ctx, map[oauth.Connection]oauth.Use{{AccountID: account, ApplicationID: other}: {At: w.hour()}}))
+	w.must(stores[1].Disconnect(w.ctx, account, w.application.ID))
+	uses, err := stores[0].Uses(w.ctx, account)
+	if _, stands := uses[other]; err != nil || len(uses) != 1 || !stands {
 		w.Errorf("after disconnecting the uses are %v: %v", uses, err)
 	}
 	w.noDeadlocks()
