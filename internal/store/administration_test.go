@@ -375,6 +375,7 @@ func authorizationsAreListed(t *testing.T, s *Store) {
 		{"those of Bob", AuthorizationFilter{AccountID: bob.ID, Limit: 10}, []string{"bob-two", "bob-one"}},
 		{"those of One", AuthorizationFilter{ApplicationID: one.ID, Limit: 10}, []string{"ada-one, which has ended", "bob-one"}},
 		{"those of Bob for Two", AuthorizationFilter{AccountID: bob.ID, ApplicationID: two.ID, Limit: 10}, []string{"bob-two"}},
+		{"those of Ada for One", AuthorizationFilter{AccountID: ada.ID, ApplicationID: one.ID, Limit: 10}, []string{"ada-one, which has ended"}},
 	} {
 		all, err := s.Authorizations(ctx, c.filter)
 		must(t, err)

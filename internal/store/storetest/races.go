@@ -37,6 +37,22 @@ func raceRefresh(f *fixture) {
 		f.equal("refreshes that were answered", wins, 8)
 		f.equal("generation", f.row(g).Generation, 2)
 	}
+	g := f.approve(a)
+	f.redeem(g)
+	again := func() {
+		_, err := f.store.RotateRefresh(f.ctx, rotation(key, g, g.refresh))
+		f.must(err)
+	}
+	again()
+	want := f.row(g)
+	f.clock.Add(time.Second)
+	want.ReplayedAt = f.clock.Now()
+	again()
+	f.equal("the row of a refresh that is repeated", f.row(g), want)
+	_, next := key.Successors(g.refresh)
+	_, err := f.store.RotateRefresh(f.ctx, rotation(key, g, next))
+	f.must(err)
+	f.equal("when the next one was repeated", f.row(g).ReplayedAt, time.Time{})
 }
 
 func raceRevokeRefresh(f *fixture) {
@@ -149,6 +165,9 @@ func raceApprove(f *fixture) {
 		// Also after the code was used.
 		f.is(f.store.Approve(f.ctx, approval), store.ErrAnswered)
 	}
+	refused := f.approval(a, &grant{}).Authorization
+	f.must(f.store.Refuse(f.ctx, refused, a.Name))
+	f.is(f.store.Refuse(f.ctx, refused, a.Name), store.ErrAnswered)
 }
 
 func approveSilently(f *fixture) {

@@ -126,6 +126,10 @@ func disabled(f *fixture) {
 	_, err = f.store.RotateRefresh(f.ctx, rotation(key, g, g.refresh))
 	f.must(err)
 	f.redeem(waiting)
+	approval := f.approval(a, &grant{})
+	approval.Authorization.AccountID = f.account("ada").ID
+	f.must(f.store.DisableAccount(f.ctx, approval.Authorization.AccountID))
+	f.is(f.store.Approve(f.ctx, approval), store.ErrChanged)
 }
 
 func taken(f *fixture) {
@@ -204,7 +208,17 @@ func sessions(f *fixture) {
 	all, err := f.store.Sessions(f.ctx, a.ID)
 	f.must(err)
 	f.equal("sessions after a stranger's attempt", len(all), 2)
-	f.must(f.store.EndOtherSessions(f.ctx, a.ID, second.ID))
+	first.LastSeenAt, first.ExpiresAt = f.clock.Now().Add(time.Minute), f.clock.Now().Add(2*time.Hour)
+	f.must(f.store.SeeSession(f.ctx, first))
+	all, err = f.store.Sessions(f.ctx, a.ID)
+	f.must(err)
+	f.equal("sessions, the one seen last first", all, []oauth.Session{first, second})
+	third := second
+	third.ID = f.id()
+	f.must(f.store.StartSession(f.ctx, third, "hash of ada", second.ID))
+	_, err = f.store.Session(f.ctx, second.ID)
+	f.is(err, store.ErrNotFound)
+	f.must(f.store.EndOtherSessions(f.ctx, a.ID, third.ID))
 	_, err = f.store.Session(f.ctx, first.ID)
 	f.is(err, store.ErrNotFound)
 	f.clock.Add(time.Hour)
@@ -213,11 +227,11 @@ func sessions(f *fixture) {
 	f.equal("sessions after their end", len(all), 0)
 
 	f.must(f.store.DisableAccount(f.ctx, a.ID))
-	_, err = f.store.Session(f.ctx, second.ID)
+	_, err = f.store.Session(f.ctx, third.ID)
 	f.is(err, store.ErrNotFound)
-	third := first
-	third.ID = f.id()
-	f.is(f.store.StartSession(f.ctx, third, "hash of ada", oauth.ID{}), store.ErrNotFound)
+	late := first
+	late.ID = f.id()
+	f.is(f.store.StartSession(f.ctx, late, "hash of ada", oauth.ID{}), store.ErrNotFound)
 }
 
 func secrets(f *fixture) {
