@@ -107,6 +107,32 @@ func revocations(f *fixture) {
 	}
 }
 
+// disconnections: an account takes back what it gave, which has not ended before. What an
+// application got for itself is not of its owner's giving.
+func disconnections(f *fixture) {
+	a := f.register()
+	gone, living, theirs, own := f.approve(a), f.approve(a), &grant{}, f.token(f.id())
+	f.redeem(living)
+	approval := f.approval(a, theirs)
+	approval.Authorization.AccountID = f.account("ada").ID
+	f.must(f.store.Approve(f.ctx, approval))
+	f.must(f.store.Issue(f.ctx, oauth.Authorization{
+		ID: own.ID, ApplicationID: a.ID, AccountID: f.owner.ID, GrantType: oauth.GrantClientCredentials, Status: oauth.StatusActive, Generation: 1,
+	}.Issued()))
+	f.must(f.store.Revoke(f.ctx, oauth.Revocation{ID: gone.code.ID, Reason: oauth.ReasonRequested}))
+	f.clock.Add(time.Minute)
+	rows := func() (all [4]oauth.Authorization) {
+		for i, g := range []*grant{living, gone, theirs, {code: own}} {
+			all[i] = f.row(g)
+		}
+		return all
+	}
+	want := rows()
+	want[0] = want[0].Revoked(oauth.ReasonDisconnected, f.clock.Now())
+	f.must(f.store.Disconnect(f.ctx, f.owner.ID, a.ID))
+	f.equal("what is left", rows(), want)
+}
+
 func disabled(f *fixture) {
 	a, key := f.register(), f.key()
 	g, waiting := f.approve(a), f.approve(a)

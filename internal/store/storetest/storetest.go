@@ -43,6 +43,7 @@ func Run(t *testing.T, open Opener) {
 		"a deleted application has nothing alive":            raceDeleteRedeem,
 		"an approval does not outlive a deletion":            raceDeleteApprove,
 		"a disconnection leaves nothing alive":               raceDisconnectRedeem,
+		"a disconnection ends what was given, once":          disconnections,
 		"an approval counts once":                            raceApprove,
 		"an approval without asking needs the consent":       approveSilently,
 		"an approval needs what was shown":                   approveChanged,
