@@ -104,6 +104,10 @@ func toldOfRevocations(w *world) {
 		}},
 		{"disconnected", func(life) {
 			w.must(s.Issue(w.ctx, w.pending(ada).row))
+			own := w.active(ada).row
+			own.GrantType = oauth.GrantClientCredentials
+			w.must(s.Issue(w.ctx, own))
+			w.must(s.Issue(w.ctx, w.active(w.id()).row))
 			w.must(s.Disconnect(w.ctx, ada, w.application.ID))
 			w.must(s.Disconnect(w.ctx, ada, w.application.ID))
 		}},
