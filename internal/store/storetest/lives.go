@@ -171,8 +171,25 @@ func (p *play) redeem() {
 	l := p.one()
 	e := l.redemption()
 	e.RefreshIdle = idleLimit
+	written := p.rule(l, e)
 	_, err := p.store.RedeemCode(p.ctx, e)
 	p.expect("redeem", err, l.redeem(p.disabled, p.clock.Now()))
+	written()
+}
+
+// rule lets an event decide on the row of an authorization. What it returns demands that the
+// store has written that, and all of it.
+func (p *play) rule(l *life, e oauth.Event) (written func()) {
+	row, err := p.store.Authorization(p.ctx, l.code.ID)
+	p.sure(err)
+	want, _ := e.Decide(row, p.disabled, p.clock.Now())
+	return func() {
+		row, err := p.store.Authorization(p.ctx, l.code.ID)
+		p.sure(err)
+		if row != want {
+			p.r.Fatalf("%T leaves\n%+v\nwhere the rule makes\n%+v", e, row, want)
+		}
+	}
 }
 
 // refresh shows the refresh token of up to so many generations ago.
@@ -184,12 +201,14 @@ func (p *play) refresh(ago int) {
 	generation := max(1, l.generation-rapid.IntRange(0, ago).Draw(p.r, "generations ago"))
 	now := p.clock.Now()
 	e := p.rotation(l, generation, l.of)
+	written := p.rule(l, e)
 	row, err := p.store.RotateRefresh(p.ctx, e)
 	want := l.present(generation, p.disabled, now)
 	if l.status == oauth.StatusRevoked && errors.Is(err, oauth.ErrUnrecognised) {
 		want = refusal
 	}
 	p.expect("refresh", err, want)
+	written()
 	if want == unprovable {
 		// As internal/grant does: a token that leads to the current one was genuine.
 		if !p.key.Reaches(e.Refresh, row.RefreshHash, l.generation) {
@@ -268,8 +287,11 @@ func (p *play) guess() {
 func (p *play) revoke() {
 	l := p.one()
 	reason := rapid.SampledFrom([]oauth.Reason{oauth.ReasonRequested, oauth.ReasonOperator}).Draw(p.r, "reason")
-	p.sure(p.store.Revoke(p.ctx, oauth.Revocation{ID: l.code.ID, Reason: reason}))
+	e := oauth.Revocation{ID: l.code.ID, Reason: reason}
+	written := p.rule(l, e)
+	p.sure(p.store.Revoke(p.ctx, e))
 	l.end(p.clock.Now())
+	written()
 }
 
 // operate switches people and applications off and on, disconnects and deletes.
