@@ -349,6 +349,7 @@ func livingIsCounted(t *testing.T, s *Store) {
 func authorizationsAreListed(t *testing.T, s *Store) {
 	ctx := t.Context()
 	ada, bob := newAccount(t, s, "ada@x.example", "ada", "Ada", false), newAccount(t, s, "bob@x.example", "bob", "Bob", false)
+	eve := newAccount(t, s, "eve@x.example", "eve", "Eve", false)
 	one, two := newApplication(t, s, ada, "One"), newApplication(t, s, ada, "Two")
 	names := map[oauth.ID]string{living(t, s, one, bob).ID: "bob-one", living(t, s, two, bob).ID: "bob-two", living(t, s, two, ada).ID: "ada-two"}
 	ended := oauth.Authorization{
@@ -363,17 +364,23 @@ func authorizationsAreListed(t *testing.T, s *Store) {
 		ID: newID(t, s.Now()), ApplicationID: one.ID, AccountID: ada.ID, GrantType: oauth.GrantClientCredentials, Status: oauth.StatusActive, SweepAfter: s.Now().Add(time.Hour),
 	}
 	must(t, s.Issue(ctx, own))
-	names[ended.ID], names[own.ID] = "ada-one, which has ended", "one for itself"
+	refused := oauth.Authorization{
+		ID: newID(t, s.Now()), ApplicationID: one.ID, AccountID: eve.ID, GrantType: oauth.GrantAuthorizationCode,
+		Scope: "profile", CreatedAt: s.Now(),
+	}.Revoked(oauth.ReasonRefused, s.Now())
+	must(t, s.Refuse(ctx, refused, "One"))
+	names[ended.ID], names[own.ID], names[refused.ID] = "ada-one, which has ended", "one for itself", "eve-one, which was refused"
 	for _, c := range []struct {
 		what   string
 		filter AuthorizationFilter
 		want   []string
 	}{
-		{"all", AuthorizationFilter{Limit: 10}, []string{"one for itself", "ada-one, which has ended", "ada-two", "bob-two", "bob-one"}},
-		{"the newest", AuthorizationFilter{Limit: 2}, []string{"one for itself", "ada-one, which has ended"}},
+		{"all", AuthorizationFilter{Limit: 10}, []string{"eve-one, which was refused", "one for itself", "ada-one, which has ended", "ada-two", "bob-two", "bob-one"}},
+		{"the newest", AuthorizationFilter{Limit: 2}, []string{"eve-one, which was refused", "one for itself"}},
 		{"those of Ada", AuthorizationFilter{AccountID: ada.ID, Limit: 10}, []string{"ada-one, which has ended", "ada-two"}},
 		{"those of Bob", AuthorizationFilter{AccountID: bob.ID, Limit: 10}, []string{"bob-two", "bob-one"}},
-		{"those of One", AuthorizationFilter{ApplicationID: one.ID, Limit: 10}, []string{"ada-one, which has ended", "bob-one"}},
+		{"those of Eve", AuthorizationFilter{AccountID: eve.ID, Limit: 10}, []string{"eve-one, which was refused"}},
+		{"those of One", AuthorizationFilter{ApplicationID: one.ID, Limit: 10}, []string{"eve-one, which was refused", "ada-one, which has ended", "bob-one"}},
 		{"those of Bob for Two", AuthorizationFilter{AccountID: bob.ID, ApplicationID: two.ID, Limit: 10}, []string{"bob-two"}},
 		{"those of Ada for One", AuthorizationFilter{AccountID: ada.ID, ApplicationID: one.ID, Limit: 10}, []string{"ada-one, which has ended"}},
 	} {
