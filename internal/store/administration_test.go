@@ -394,6 +394,20 @@ func authorizationsAreListed(t *testing.T, s *Store) {
 			t.Errorf("%s: %q; want %q", c.what, got, c.want)
 		}
 	}
+	own.ID, own.ApplicationID = newID(t, s.Now()), two.ID
+	must(t, s.Issue(ctx, own))
+	for id, name := range names {
+		if name == "bob-one" {
+			must(t, s.RevokeByOperator(ctx, id))
+		}
+	}
+	for _, a := range []oauth.Account{ada, bob} {
+		living, err := s.LivingGrants(ctx, a.ID)
+		must(t, err)
+		if len(living) != 1 || len(living[two.ID]) != 1 {
+			t.Errorf("of what %s gave lives %+v", a.Name, living)
+		}
+	}
 }
 
 func webhooksAreWrittenDown(t *testing.T, s *Store) {
