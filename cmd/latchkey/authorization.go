@@ -67,22 +67,7 @@ func authorizationList(c *config) *cobra.Command {
 			"gave; what applications get for themselves (client_credentials) is only in the list of all.",
 		Args: cobra.NoArgs,
 		RunE: c.onData(func(ctx context.Context, h *house, _ []string) error {
-			filter := store.AuthorizationFilter{Limit: limit}
-			if owner != "" {
-				a, err := h.accounts.Find(ctx, owner)
-				if err != nil {
-					return err
-				}
-				filter.AccountID = a.ID
-			}
-			if clientID != "" {
-				id, ok := oauth.ParseClientID(clientID, h.now())
-				if !ok {
-					return fmt.Errorf("there is no application with the client_id %s", clientID)
-				}
-				filter.ApplicationID = id
-			}
-			all, err := h.grants.List(ctx, filter)
+			all, err := findAuthorizations(ctx, h, owner, clientID, limit)
 			if err != nil {
 				return err
 			}
@@ -120,6 +105,26 @@ func authorizationList(c *config) *cobra.Command {
 	cmd.Flags().IntVar(&limit, "limit", 1000, "how many at most")
 	c.jsonFlag(cmd.Flags())
 	return cmd
+}
+
+// findAuthorizations lists those of an account, of an application, or of both; empty means all.
+func findAuthorizations(ctx context.Context, h *house, owner, clientID string, limit int) ([]oauth.Authorization, error) {
+	filter := store.AuthorizationFilter{Limit: limit}
+	if owner != "" {
+		a, err := h.accounts.Find(ctx, owner)
+		if err != nil {
+			return nil, err
+		}
+		filter.AccountID = a.ID
+	}
+	if clientID != "" {
+		id, ok := oauth.ParseClientID(clientID, h.now())
+		if !ok {
+			return nil, fmt.Errorf("there is no application with the client_id %s", clientID)
+		}
+		filter.ApplicationID = id
+	}
+	return h.grants.List(ctx, filter)
 }
 
 func authorizationRevoke(c *config) *cobra.Command {

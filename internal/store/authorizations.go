@@ -201,19 +201,23 @@ func (s *Store) Approve(ctx context.Context, e Approval) error {
 	if !errors.Is(err, errUnknownOutcome) {
 		return fault(err)
 	}
-	// Finding our own hash in the row means that it was committed. A standby may lack it, and a
-	// lock is a write, so that this waits for the standby, too.
-	lockErr := s.write(ctx, func(tx *transaction) error {
+	if confirmErr := s.confirm(ctx, a); confirmErr != nil {
+		return errDown(errors.Join(err, confirmErr))
+	}
+	return nil
+}
+
+// confirm finds out whether the commit of an approval happened whose outcome is unknown: finding
+// our own hash in the row means that it did. A standby may lack the row, and a lock is a write, so
+// that this waits for the standby, too.
+func (s *Store) confirm(ctx context.Context, a oauth.Authorization) error {
+	return s.write(ctx, func(tx *transaction) error {
 		row, err := scanAuthorization(tx.queryRow(selectAuthorization+tx.byID+tx.lock, a.ID[:]))
 		if err == nil && !row.CodeHash.Matches(a.CodeHash) {
 			return ErrNotFound
 		}
 		return err
 	})
-	if lockErr == nil {
-		return nil
-	}
-	return errDown(errors.Join(err, lockErr))
 }
 
 // Refuse remembers that the account was asked and did not allow it, so that the

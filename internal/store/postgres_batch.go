@@ -385,19 +385,3 @@ func (p *postgres) finish(ctx context.Context, conn *pgx.Conn, changed []*work) 
 	}
 	return errors.Join(err, results.Close())
 }
-
-// queueUpdate adds a conditional update of the rows, if there are any.
-func queueUpdate(b *pgx.Batch, update string, of []*work, columns func([]*oauth.Authorization) []any) {
-	if len(of) > 0 {
-		before, after := sides(of)
-		b.Queue(update, append(columns(after), decidingColumnsOf(before)...)...)
-	}
-}
-
-// sides are the rows before and after events.
-func sides(of []*work) (before, after []*oauth.Authorization) {
-	for _, w := range of {
-		before, after = append(before, w.before), append(after, w.after)
-	}
-	return before, after
-}

@@ -203,6 +203,22 @@ func changingColumnsOf(rows []*oauth.Authorization) []any {
 	}
 }
 
+// queueUpdate adds a conditional update of the rows, if there are any.
+func queueUpdate(b *pgx.Batch, update string, of []*work, columns func([]*oauth.Authorization) []any) {
+	if len(of) > 0 {
+		before, after := sides(of)
+		b.Queue(update, append(columns(after), decidingColumnsOf(before)...)...)
+	}
+}
+
+// sides are the rows before and after events.
+func sides(of []*work) (before, after []*oauth.Authorization) {
+	for _, w := range of {
+		before, after = append(before, w.before), append(after, w.after)
+	}
+	return before, after
+}
+
 func (p *postgres) authorization(ctx context.Context, id oauth.ID) (oauth.Authorization, error) {
 	var found map[oauth.ID]*loaded
 	err := p.patiently(ctx, func(ctx context.Context) error {
