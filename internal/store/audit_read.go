@@ -210,7 +210,7 @@ func (s *Store) auditQuery(ctx context.Context, f AuditFilter, at AuditCursor) (
 // bounds are the lowest and the highest id that a page may have.
 func bounds(f AuditFilter, at AuditCursor) (low, high []byte) {
 	from := firstID(f.From)
-	low, high = from[:], Page{}.before()
+	low, high = from[:], upTo(oauth.ID{})
 	for _, end := range []oauth.ID{firstID(f.Until), at.Before} {
 		if !end.IsZero() && bytes.Compare(end[:], high) <= 0 {
 			high = beside(end, -1)

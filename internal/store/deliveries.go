@@ -247,7 +247,7 @@ func (s *Store) Delivery(ctx context.Context, application, id oauth.ID) (oauth.D
 // that is not zero.
 func (s *Store) Deliveries(ctx context.Context, application, before oauth.ID, limit int) ([]oauth.Delivery, error) {
 	rows, err := s.engine.db().QueryContext(ctx, selectDelivery+` where application_id = $1 and`+ofWebhook+` and id < $2 order by id desc limit $3`,
-		application[:], Page{Before: before}.before(), limit)
+		application[:], upTo(before), limit)
 	return collect(rows, err, scanDelivery)
 }
 

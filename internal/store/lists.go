@@ -25,12 +25,13 @@ type Page struct {
 	Limit  int
 }
 
-// before is an id that all of the page are less than.
-func (p Page) before() []byte {
-	if p.Before.IsZero() {
+// upTo is an id that is larger than all that a page may have: the last of the page before, or where
+// that is zero, which is the first page, more than any id.
+func upTo(before oauth.ID) []byte {
+	if before.IsZero() {
 		return []byte(strings.Repeat("\xff", 16))
 	}
-	return p.Before[:]
+	return before[:]
 }
 
 // beginning bounds the texts that begin with a prefix: they are not less than the
@@ -40,7 +41,7 @@ func beginning(prefix string) (from, to string) { return prefix, prefix + "\U001
 // AccountPage lists accounts, all of them or Administrators or Disabled ones, the newest
 // first.
 func (s *Store) AccountPage(ctx context.Context, state string, p Page) ([]oauth.Account, error) {
-	rows, err := s.engine.db().QueryContext(ctx, accountPage(state), p.before(), p.Limit)
+	rows, err := s.engine.db().QueryContext(ctx, accountPage(state), upTo(p.Before), p.Limit)
 	return collect(rows, err, scanAccountOnly)
 }
 
@@ -68,7 +69,7 @@ const findAccounts = selectAccount + ` where id in (
 // ApplicationPage lists applications, all of them or those in a state: Submitted, Asking
 // for a scope, Verified or Suspended; the newest first.
 func (s *Store) ApplicationPage(ctx context.Context, state string, p Page) ([]oauth.Application, error) {
-	rows, err := s.engine.db().QueryContext(ctx, applicationPage(state), p.before(), p.Limit)
+	rows, err := s.engine.db().QueryContext(ctx, applicationPage(state), upTo(p.Before), p.Limit)
 	return collect(rows, err, scanApplication)
 }
 
@@ -81,7 +82,7 @@ func applicationPage(state string) string {
 
 // ApplicationPageOf lists the applications of an owner, the newest first.
 func (s *Store) ApplicationPageOf(ctx context.Context, owner oauth.ID, p Page) ([]oauth.Application, error) {
-	rows, err := s.engine.db().QueryContext(ctx, applicationPageOf, owner[:], p.before(), p.Limit)
+	rows, err := s.engine.db().QueryContext(ctx, applicationPageOf, owner[:], upTo(p.Before), p.Limit)
 	return collect(rows, err, scanApplication)
 }
 

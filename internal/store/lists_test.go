@@ -236,18 +236,18 @@ func otherLists(t *testing.T, s *Store) []list {
 	var all []list
 	for _, p := range []Page{{Limit: 51}, {Before: rowID(5000), Limit: 51}} {
 		for _, state := range []string{"", Administrators, Disabled} {
-			all = append(all, list{name: "accounts " + state, sql: accountPage(state), args: []any{p.before(), 51}, read: func() (int, error) {
+			all = append(all, list{name: "accounts " + state, sql: accountPage(state), args: []any{upTo(p.Before), 51}, read: func() (int, error) {
 				found, err := s.AccountPage(ctx, state, p)
 				return len(found), err
 			}})
 		}
 		for _, state := range []string{"", Submitted, Asking, Verified, Suspended} {
-			all = append(all, list{name: "applications " + state, sql: applicationPage(state), args: []any{p.before(), 51}, read: func() (int, error) {
+			all = append(all, list{name: "applications " + state, sql: applicationPage(state), args: []any{upTo(p.Before), 51}, read: func() (int, error) {
 				found, err := s.ApplicationPage(ctx, state, p)
 				return len(found), err
 			}})
 		}
-		all = append(all, list{name: "applications of an owner", sql: applicationPageOf, args: []any{blob(idBytes(1)), p.before(), 51}, read: func() (int, error) {
+		all = append(all, list{name: "applications of an owner", sql: applicationPageOf, args: []any{blob(idBytes(1)), upTo(p.Before), 51}, read: func() (int, error) {
 			found, err := s.ApplicationPageOf(ctx, rowID(1), p)
 			return len(found), err
 		}})
@@ -271,7 +271,7 @@ func otherLists(t *testing.T, s *Store) []list {
 		p := Page{Limit: 51}
 		all = append(all, list{
 			name: "managed applications with " + text, sql: managedApplications,
-			args: []any{idBytes(1), "co-owner", containing(text), p.before(), 51},
+			args: []any{idBytes(1), "co-owner", containing(text), upTo(p.Before), 51},
 			read: func() (int, error) {
 				found, err := s.ManagedApplications(ctx, rowID(1), text, p)
 				return len(found), err

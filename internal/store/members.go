@@ -48,7 +48,7 @@ func (s *Store) ManagedApplications(ctx context.Context, account oauth.ID, text 
 	if utf8.RuneCountInString(text) > oauth.MaxName {
 		return nil, nil
 	}
-	rows, err := s.engine.db().QueryContext(ctx, managedApplications, account[:], string(oauth.RoleCoOwner), containing(text), p.before(), p.Limit)
+	rows, err := s.engine.db().QueryContext(ctx, managedApplications, account[:], string(oauth.RoleCoOwner), containing(text), upTo(p.Before), p.Limit)
 	return collect(rows, err, scanApplication)
 }
 

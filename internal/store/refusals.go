@@ -69,7 +69,7 @@ type RefusalFilter struct {
 
 // Refusals lists refused requests of an application, the newest first.
 func (s *Store) Refusals(ctx context.Context, application oauth.ID, f RefusalFilter) ([]oauth.Refusal, error) {
-	of, args := "", []any{application[:], Page{Before: f.Before}.before(), f.Limit}
+	of, args := "", []any{application[:], upTo(f.Before), f.Limit}
 	if f.Code != "" {
 		of, args = ` and code = $4`, append(args, f.Code)
 	}
