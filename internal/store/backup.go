@@ -14,7 +14,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 	library "modernc.org/sqlite"
-	lib "modernc.org/sqlite/lib"
+	binding "zombiezen.com/go/sqlite"
 )
 
 // Backup writes a consistent copy of the SQLite database in a data folder to a new file, while
@@ -184,7 +184,11 @@ func keep(ctx context.Context, path string) (kept string, err error) {
 // isDamaged reports whether a file is no database any more, for which a backup is restored.
 func isDamaged(err error) bool {
 	var failure *library.Error
-	return errors.As(err, &failure) && (failure.Code()&0xff == lib.SQLITE_NOTADB || failure.Code()&0xff == lib.SQLITE_CORRUPT)
+	if !errors.As(err, &failure) {
+		return false
+	}
+	code := binding.ResultCode(failure.Code()).ToPrimary()
+	return code == binding.ResultNotADB || code == binding.ResultCorrupt
 }
 
 func copyFile(from, to string) error {
