@@ -166,8 +166,9 @@ func (r *run) full(now time.Time) (full []oauth.ID) {
 // wait for more.
 func (r *run) fill(ctx context.Context) time.Duration {
 	for r.underWay < parallel {
-		full := r.full(r.store.Now())
-		if left := r.nothingFor(r.store.Now(), full); left > 0 {
+		now := r.store.Now()
+		full := r.full(now)
+		if left := r.nothingFor(now, full); left > 0 {
 			return left
 		}
 		// A look is cheap; a claim is a write.
