@@ -81,16 +81,7 @@ func TestLeavingClosesUnusedConnectionsAlone(t *testing.T) {
 }
 
 func TestConnectionsEndWithAnAnswerAtShutdown(t *testing.T) {
-	s := &Server{log: slog.New(slog.DiscardHandler), linger: time.Minute}
-	s.handler = s.ready(func(context.Context) error { return nil })
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, listener) }()
+	address, stop, served := serving(t, func(l *net.TCPListener) net.Listener { return l })
 
 	// Connections are accepted in their order, so whoever is before one that is answered is known.
 	unused, idle := dial(t, address), dial(t, address)
@@ -117,18 +108,9 @@ func TestConnectionsEndWithAnAnswerAtShutdown(t *testing.T) {
 }
 
 func TestWhoWaitsToBeAcceptedIsAnsweredAtShutdown(t *testing.T) {
-	s := &Server{log: slog.New(slog.DiscardHandler), linger: time.Minute}
-	s.handler = s.ready(func(context.Context) error { return nil })
-	listening, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listening.Addr().String()
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() {
-		served <- s.Serve(ctx, &late{TCPListener: listening.(*net.TCPListener), ended: make(chan struct{})})
-	}()
+	address, stop, served := serving(t, func(l *net.TCPListener) net.Listener {
+		return &late{TCPListener: l, ended: make(chan struct{})}
+	})
 
 	var waiting []*client
 	for range 50 {
@@ -149,6 +131,21 @@ func TestWhoWaitsToBeAcceptedIsAnsweredAtShutdown(t *testing.T) {
 		conn.Close()
 		t.Error("it listens still")
 	}
+}
+
+// serving answers readyz on a listener until stop, and then tells how that ended.
+func serving(t *testing.T, on func(*net.TCPListener) net.Listener) (address string, stop func(), served <-chan error) {
+	t.Helper()
+	s := &Server{log: slog.New(slog.DiscardHandler), linger: time.Minute}
+	s.handler = s.ready(func(context.Context) error { return nil })
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, on(listener)) }()
+	return listener.Addr().String(), stop, ended
 }
 
 // late accepts nobody until it is to end.

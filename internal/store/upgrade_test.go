@@ -25,6 +25,17 @@ func (w *world) raw() (db *sql.DB, dialect goose.Dialect, migrations string) {
 	return db, goose.DialectPostgres, "migrations/postgres"
 }
 
+// downgraded undoes the last change of the schema, and tells which version that makes.
+func (w *world) downgraded() (db *sql.DB, version int) {
+	w.Helper()
+	db, dialect, folder := w.raw()
+	older, err := goose.NewProvider(dialect, db, os.DirFS(folder))
+	w.must(err)
+	_, err = older.Down(w.ctx)
+	w.must(err)
+	return db, w.version(db)
+}
+
 // version is that of the schema.
 func (w *world) version(db *sql.DB) (n int) {
 	w.Helper()
@@ -51,12 +62,7 @@ func changeTheSchemaAlone(w *world) {
 	old, err := store.Open(w.ctx, serving)
 	w.must(err)
 	w.populate(old, 1)
-	db, dialect, folder := w.raw()
-	older, err := goose.NewProvider(dialect, db, os.DirFS(folder))
-	w.must(err)
-	_, err = older.Down(w.ctx)
-	w.must(err)
-	before := w.version(db)
+	db, before := w.downgraded()
 
 	w.refused(false, "an older version of latchkey")
 	if w.onSQLite() {
@@ -107,12 +113,7 @@ func TestTheSchemaIsKeptForAServerThatLostItsConnections(t *testing.T) {
 	w.populate(old, 1)
 	w.trusting(old)
 	w.at = direct
-	db, dialect, folder := w.raw()
-	older, err := goose.NewProvider(dialect, db, os.DirFS(folder))
-	w.must(err)
-	_, err = older.Down(w.ctx)
-	w.must(err)
-	before := w.version(db)
+	db, before := w.downgraded()
 
 	p.leave()
 	w.eventually("nobody is counted", 10*time.Second, func() (gone bool) {

@@ -48,6 +48,15 @@ func (b *bench) open() *store.Store {
 	return s
 }
 
+// breakStore gives the meter a store that can be written to no more.
+func (b *bench) breakStore() {
+	b.t.Helper()
+	b.store = b.open()
+	if err := b.store.Close(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 func (b *bench) id() oauth.ID {
 	b.t.Helper()
 	id, err := oauth.NewID(rand.Reader, b.at)
@@ -114,13 +123,10 @@ func TestCountsBelongToTheDayInWhichTheyBegan(t *testing.T) {
 
 func TestNothingIsLostWhenTheStoreFails(t *testing.T) {
 	b := newBench(t)
-	whole, broken := b.store, b.open()
-	if err := broken.Close(); err != nil {
-		t.Fatal(err)
-	}
+	whole := b.store
 	application, ada := b.id(), b.id()
 	c := oauth.Connection{AccountID: ada, ApplicationID: application}
-	b.store = broken
+	b.breakStore()
 	for _, scope := range []oauth.Scope{"profile", "events", "tides"} {
 		b.Called(application, b.id())
 		b.Used(c, scope, "192.0.2.1:1")
@@ -188,11 +194,7 @@ func TestMemoryIsBounded(t *testing.T) {
 
 func TestClosingTellsThatCountsAreLost(t *testing.T) {
 	b := newBench(t)
-	broken := b.open()
-	if err := broken.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b.store = broken
+	b.breakStore()
 	b.Start(t.Context())
 	b.Called(b.id(), oauth.ID{})
 	if err := b.Close(t.Context()); err == nil || !strings.Contains(err.Error(), "counts of usage") {
@@ -202,11 +204,7 @@ func TestClosingTellsThatCountsAreLost(t *testing.T) {
 
 func TestMemoryIsBoundedWhileTheStoreFails(t *testing.T) {
 	b := newBench(t)
-	broken := b.open()
-	if err := broken.Close(); err != nil {
-		t.Fatal(err)
-	}
-	b.store = broken
+	b.breakStore()
 	for range 3 {
 		b.at = b.at.Add(time.Minute)
 		for range maxApplications {
